@@ -82,18 +82,27 @@ func (l List) Err() error {
 	return l
 }
 
-// All takes an error apart into its faults. An error that carries none becomes
-// one of reason Invalid, so that nothing is lost; nil gives none.
+// All takes an error apart into its faults, joined errors too. An error that
+// carries none becomes one of reason Invalid, so that nothing is lost; nil
+// gives none.
 func All(err error) List {
-	var list List
-	var one *Error
-	switch {
-	case err == nil:
+	switch e := err.(type) {
+	case nil:
 		return nil
-	case errors.As(err, &list):
+	case *Error:
+		return List{e}
+	case List:
+		return e
+	case interface{ Unwrap() []error }:
+		var list List
+		for _, part := range e.Unwrap() {
+			list = append(list, All(part)...)
+		}
 		return list
-	case errors.As(err, &one):
-		return List{one}
+	case interface{ Unwrap() error }:
+		if inner := e.Unwrap(); errors.As(inner, new(*Error)) {
+			return All(inner)
+		}
 	}
 	return List{{Reason: Invalid, Op: err.Error()}}
 }

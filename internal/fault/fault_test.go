@@ -19,6 +19,9 @@ func TestAllTakesAnErrorApart(t *testing.T) {
 		{"one, wrapped", fmt.Errorf("x: %w", one), []Reason{Local}},
 		{"a list", List{one, two}.Err(), []Reason{Local, Rejected}},
 		{"an empty list", List{}.Err(), nil},
+		{"joined", errors.Join(List{one, two}, fmt.Errorf("x: %w", one)), []Reason{Local, Rejected, Local}},
+		{"a wrapped list", fmt.Errorf("x: %w", List{two, one}), []Reason{Rejected, Local}},
+		{"a stranger, wrapped", fmt.Errorf("x: %w", fs.ErrExist), []Reason{Invalid}},
 		{"a stranger", errors.New("boom"), []Reason{Invalid}},
 	}
 	for _, tt := range tests {

@@ -1,0 +1,148 @@
+package renew
+
+import (
+	"context"
+	"time"
+
+	"ecr-refreshd/internal/fault"
+)
+
+// reread is the longest sleep: a suspended machine or a stepped wall clock
+// costs at most this.
+const reread = time.Minute
+
+// loop is the state of a running Renewer that only its own goroutine sees. All
+// its times are readings of the renewer's clock.
+type loop struct {
+	*Renewer
+	next     time.Duration // of the next attempt
+	last     time.Duration // of the last one
+	expired  bool          // the end of the held token has been dealt with
+	failures int           // in a row
+	lastErr  error         // of the last attempt, nil when it succeeded
+	outage   bool          // the last failure was the endpoint's, not the grant's own
+}
+
+func newLoop(r *Renewer) *loop {
+	return &loop{Renewer: r, last: -floor}
+}
+
+func (l *loop) run(ctx context.Context) {
+	if h := l.holding(); h != nil {
+		l.deliver(h, 0) // adopted
+	}
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for ctx.Err() == nil {
+		passed, _ := l.clock.read()
+		if passed >= l.next {
+			l.attempt(ctx) // before the check below: a fetch may save the login that a stepped clock would take away
+			passed, _ = l.clock.read()
+		}
+		wait := min(l.next-passed, reread)
+		if h := l.holding(); h != nil {
+			if passed >= h.expires {
+				l.expire(h)
+			} else {
+				wait = min(wait, h.expires-passed)
+			}
+		}
+		var news <-chan struct{}
+		if l.outage {
+			news = l.Endpoint.news()
+		}
+		timer.Reset(max(wait, 0))
+		select {
+		case <-ctx.Done():
+		case <-timer.C:
+		case <-l.wake:
+			l.hasten(0)
+		case refused := <-l.rejected:
+			// A refusal of a token that has been replaced since is old news.
+			if h := l.holding(); h != nil && h.Secret.Equal(refused) {
+				l.hasten(0)
+			}
+		case <-news:
+			l.outage = false
+			l.hasten(time.Duration(draw() * float64(l.Endpoint.waiting()) * float64(newsSpread)))
+		}
+	}
+}
+
+// hasten brings the next attempt forward to in from now, but not below the floor.
+func (l *loop) hasten(in time.Duration) {
+	passed, _ := l.clock.read()
+	l.next = min(l.next, max(passed+in, l.last+floor))
+}
+
+// attempt fetches once and plans what comes next.
+func (l *loop) attempt(ctx context.Context) {
+	l.last, _ = l.clock.read()
+	h, took, err := l.fetch(ctx)
+	l.lastErr = err
+	switch {
+	case ctx.Err() != nil:
+	case err != nil:
+		l.fail(err, took)
+	default:
+		l.Endpoint.served(l.Renewer)
+		l.failures, l.outage, l.expired = 0, false, false
+		l.deliver(h, took)
+	}
+}
+
+// deliver plans the renewal of h, announces it and hands it to the targets.
+func (l *loop) deliver(h *held, took time.Duration) {
+	passed, wall := l.clock.read()
+	// The policy thinks in wall time; shift it to the renewer's clock.
+	t := h.Token
+	due := l.Policy.Due(t, t.ObtainedAt, draw()).Sub(t.ObtainedAt)
+	l.next = h.obtained + due
+	l.observe(Event{Kind: Renewed, Account: t.Account, Took: took,
+		ExpiresAt: wall.Add(h.expires - passed), NextRefreshAt: wall.Add(max(l.next-passed, 0))})
+	for _, k := range l.keepers {
+		k.order(h)
+	}
+}
+
+// fail plans the next attempt after an error.
+func (l *loop) fail(err error, took time.Duration) {
+	l.failures++
+	passed, wall := l.clock.read()
+	var left time.Duration
+	if h := l.holding(); h != nil {
+		left = h.expires - passed
+	}
+	reason := fault.All(err)[0].Reason
+	failures, grants := l.failures, 1
+	if l.outage = shared(reason); l.outage {
+		grants, failures = l.Endpoint.failed(l.Renewer, l.failures)
+	} else {
+		l.Endpoint.served(l.Renewer) // it answers; the trouble is this grant's own
+	}
+	wait := l.Policy.Delay(failures, reason, left, draw())
+	// Together, the grants of an endpoint that fails call it as often as one would.
+	wait = max(wait, min(wait*time.Duration(grants), patience(left)))
+	l.next = passed + wait
+	l.observe(Event{Kind: RenewFailed, Account: l.account(), At: wall, Attempt: l.failures, Took: took, RetryIn: wait,
+		NextRefreshAt: wall.Add(wait), Err: err})
+}
+
+// expire deals once with a token that has come to its end.
+func (l *loop) expire(h *held) {
+	if l.expired {
+		return
+	}
+	l.expired = true
+	l.observe(Event{Kind: Expired, Account: h.Account, ExpiresAt: h.ExpiresAt})
+	for _, k := range l.keepers {
+		k.order(nil)
+	}
+}
+
+func (l *loop) account() string {
+	if h := l.holding(); h != nil {
+		return h.Account
+	}
+	return ""
+}

@@ -1,0 +1,91 @@
+package renew
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"ecr-refreshd/internal/fault"
+)
+
+// onceTries is how often Once tries what may pass by itself.
+const onceTries = 3
+
+// Once renews the token and stores it in every target, each tried a few times
+// where trying again can help, and returns what failed in the end. It is for a
+// program that runs now and then instead of all the time. It honours ctx.
+func (r *Renewer) Once(ctx context.Context) error {
+	if err := r.fetchOnce(ctx); err != nil {
+		return err
+	}
+	err := r.storeOnce(ctx)
+	if fault.Has(err, fault.Rejected) { // a fresh token that is refused: another one, once
+		if err := r.fetchOnce(ctx); err != nil {
+			return err
+		}
+		err = r.storeOnce(ctx)
+	}
+	return err
+}
+
+func (r *Renewer) fetchOnce(ctx context.Context) error {
+	l := newLoop(r)
+	for {
+		l.attempt(ctx)
+		passed, _ := r.clock.read()
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case l.failures == 0:
+			return nil
+		case l.failures == onceTries || !passing(l.lastErr):
+			return l.lastErr
+		}
+		if !sleep(ctx, l.next-passed) {
+			return l.lastErr
+		}
+	}
+}
+
+func (r *Renewer) storeOnce(ctx context.Context) error {
+	errs := make([]error, len(r.keepers))
+	var wg sync.WaitGroup
+	for i, k := range r.keepers {
+		wg.Go(func() {
+			k.take(r.holding())
+			for try := 1; ; try++ {
+				err := k.store(ctx)
+				if errs[i] = err; err == nil || try == onceTries || !passing(err) || !sleep(ctx, time.Until(k.doAt)) {
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+	return errors.Join(errs...)
+}
+
+// passing reports whether a failure may be over when it is tried again soon.
+func passing(err error) bool {
+	for _, f := range fault.All(err) {
+		switch f.Reason {
+		case fault.Network, fault.Throttled, fault.Engine, fault.Invalid:
+		default:
+			return false
+		}
+	}
+	return true
+}
+
+// sleep waits and reports whether it could do so undisturbed.
+func sleep(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
+	}
+}
