@@ -18,7 +18,7 @@ const newsSpread = 100 * time.Millisecond
 type Endpoint struct {
 	mu       sync.Mutex
 	failing  map[*Renewer]int // how often in a row
-	answered chan struct{} // closed and replaced at each answer
+	answered chan struct{}    // closed and replaced at each answer
 }
 
 // failed notes that r got no service for the failures-th time in a row. It

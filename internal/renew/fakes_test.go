@@ -133,11 +133,11 @@ func (d *diary) Observe(e Event) {
 	d.events = append(d.events, e)
 }
 
-func (d *diary) count(k Kind) (n int) {
+func (d *diary) count(k Kind, conditions ...func(Event) bool) (n int) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, e := range d.events {
-		if e.Kind == k {
+		if e.Kind == k && !slices.ContainsFunc(conditions, func(is func(Event) bool) bool { return !is(e) }) {
 			n++
 		}
 	}

@@ -150,7 +150,7 @@ func (k *keeper) store(ctx context.Context) error {
 	good, bad := divide(hostsOf(k.logins), err)
 	event := Event{Target: k.Name, Account: k.token.Account, Took: took}
 	if len(good) > 0 {
-		event.Kind, event.Hosts = Stored, good
+		event.Kind, event.Hosts, event.Partial = Stored, good, len(bad) > 0
 		k.observe(event)
 	}
 	k.report(refusals(err, bad))
@@ -158,7 +158,7 @@ func (k *keeper) store(ctx context.Context) error {
 		k.doAt, k.failures = time.Time{}, 0
 		return nil
 	}
-	event.Kind, event.Hosts = StoreFailed, bad
+	event.Kind, event.Hosts, event.Partial = StoreFailed, bad, false
 	k.again(event, err)
 	return err
 }

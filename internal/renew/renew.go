@@ -71,6 +71,7 @@ type Event struct {
 	Grant         Grant
 	Target        string   // the target's name; empty for events of the token itself
 	Hosts         []string // with OwnAccount filled in as soon as it is known
+	Partial       bool     // of a Stored: the call failed for other hosts, and a StoreFailed follows
 	Account       string   // the token's account, once known
 	At            time.Time
 	Attempt       int // 1 for the first try after a success

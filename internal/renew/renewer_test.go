@@ -165,14 +165,8 @@ func TestTwoProgramsDoNotFightForEver(t *testing.T) {
 		if n := one.count(); n > 200 {
 			t.Errorf("stored %d times in an hour", n)
 		}
-		said := 0
-		for _, e := range r.diary.events {
-			if e.Kind == Undone && e.Err != nil {
-				said++
-			}
-		}
-		if said != 1 {
-			t.Errorf("said %d times, want once", said)
+		if n := r.diary.count(Undone, func(e Event) bool { return e.Err != nil }); n != 1 {
+			t.Errorf("said %d times, want once", n)
 		}
 		pass(2 * truce) // the other one has ended
 		one.undo(hostA)
@@ -258,7 +252,9 @@ func TestASteppedWallClock(t *testing.T) {
 		fetch := func(n int) (login.Token, error) {
 			tok, err := living(12 * time.Hour)(n)
 			tok.ObtainedAt = wall()
+			mu.Lock()
 			trueEnd[tok.Secret.Reveal()] = tok.ExpiresAt
+			mu.Unlock()
 			return tok, err
 		}
 		file := new(fakeFile)
@@ -269,7 +265,10 @@ func TestASteppedWallClock(t *testing.T) {
 			mu.Unlock()
 			pass(2 * time.Minute)
 			for range 48 {
-				if end := trueEnd[file.at(hostA)]; !end.After(time.Now()) {
+				mu.Lock()
+				end := trueEnd[file.at(hostA)]
+				mu.Unlock()
+				if !end.After(time.Now()) {
 					t.Fatalf("step %v: the file holds %q, which ended %v ago", step, file.at(hostA), time.Since(end))
 				}
 				pass(time.Hour)

@@ -1,0 +1,153 @@
+// Package daemon is the composition root: it turns a configuration into
+// sources, targets and renewers, runs them, and swaps them whole when the
+// configuration is read again. It can be embedded in a test. Flags, signals,
+// the logger and exit codes belong to the program around it.
+package daemon
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+
+	"ecr-refreshd/internal/config"
+	"ecr-refreshd/internal/ecr"
+	"ecr-refreshd/internal/renew"
+	"ecr-refreshd/internal/status"
+)
+
+// stopping is how long a generation may take to end: half of what a service
+// manager is promised, so that what follows has time too.
+const stopping = 2500 * time.Millisecond
+
+// Options are what the surrounding program provides.
+type Options struct {
+	Logger    *zap.Logger      // nil for none
+	Observers []renew.Observer // hear every event, besides the daemon's own status
+}
+
+// Daemon keeps the logins of one configuration. Its methods are safe for
+// concurrent use; Run and Once are called once, and not both.
+type Daemon struct {
+	Options
+	clients *ecr.Clients
+	reloads chan *generation
+
+	mu      sync.Mutex
+	current *generation
+}
+
+// New checks c beyond its syntax and builds everything. It touches no file,
+// socket or goroutine.
+func New(c *config.Config, o Options) (*Daemon, error) {
+	if o.Logger == nil {
+		o.Logger = zap.NewNop()
+	}
+	d := &Daemon{Options: o, clients: ecr.NewClients(), reloads: make(chan *generation)}
+	g, err := build(c, d.clients, o.Observers)
+	if err != nil {
+		return nil, err
+	}
+	d.current = g
+	return d, nil
+}
+
+// Run keeps the logins right until ctx ends. An error means that something did
+// not stop in time.
+func (d *Daemon) Run(ctx context.Context) error {
+	for {
+		running, cancel := context.WithCancel(ctx)
+		g := d.generation()
+		done := make(chan struct{})
+		go func() { defer close(done); g.run(running) }()
+		select {
+		case <-ctx.Done():
+			cancel()
+			return ended(done)
+		case next := <-d.reloads:
+			cancel()
+			if err := ended(done); err != nil {
+				d.Logger.Warn("former configuration is slow to end", zap.Error(err))
+			}
+			next.adopt(g)
+			d.replace(next)
+			d.retire(ctx, g, next)
+		}
+	}
+}
+
+// retire is bounded, so that a file that cannot be written holds up nothing.
+func (d *Daemon) retire(ctx context.Context, old, next *generation) {
+	ctx, cancel := context.WithTimeout(ctx, stopping)
+	defer cancel()
+	for _, f := range old.retire(ctx, next) {
+		d.Logger.Warn("login of a former registry not removed", zap.Strings("host", f.Hosts),
+			zap.String("reason", string(f.Reason)), zap.String("hint", f.Hint), zap.String("error", f.Error()))
+	}
+}
+
+func ended(done <-chan struct{}) error {
+	timer := time.NewTimer(stopping)
+	defer timer.Stop()
+	select {
+	case <-done:
+		return nil
+	case <-timer.C:
+		return errors.New("a target or AWS call did not end within " + stopping.String())
+	}
+}
+
+// Reload builds everything that c asks for and then puts it in the place of
+// what runs, tokens included. On an error nothing changes. It waits for a
+// running Run until ctx ends.
+func (d *Daemon) Reload(ctx context.Context, c *config.Config) error {
+	next, err := build(c, d.clients, d.Observers)
+	if err != nil {
+		return err
+	}
+	select {
+	case d.reloads <- next:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Wake asks for a renewal of everything, now. It never blocks.
+func (d *Daemon) Wake() {
+	for _, r := range d.generation().renewers {
+		r.Wake()
+	}
+}
+
+// Once renews and stores everything once, all grants at the same time, and
+// returns what failed.
+func (d *Daemon) Once(ctx context.Context) error {
+	renewers := d.generation().renewers
+	errs := make([]error, len(renewers))
+	var wg sync.WaitGroup
+	for i, r := range renewers {
+		wg.Go(func() { errs[i] = r.Once(ctx) })
+	}
+	wg.Wait()
+	return errors.Join(errs...)
+}
+
+// Registries tells how every registry stands now.
+func (d *Daemon) Registries() []status.Registry {
+	return d.generation().board.Registries(time.Now())
+}
+
+func (d *Daemon) generation() *generation {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.current
+}
+
+func (d *Daemon) replace(g *generation) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.current = g
+}

@@ -1,0 +1,159 @@
+package daemon
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"ecr-refreshd/internal/config"
+	"ecr-refreshd/internal/ecr"
+	"ecr-refreshd/internal/login"
+	"ecr-refreshd/internal/renew"
+	"ecr-refreshd/internal/schedule"
+	"ecr-refreshd/internal/status"
+	"ecr-refreshd/internal/target"
+)
+
+// generation is everything that one version of the configuration leads to. It
+// is built whole before anything of it runs.
+type generation struct {
+	config   *config.Config
+	renewers []*renew.Renewer // one for each of config.Grants
+	targets  map[string]renew.Target
+	board    *status.Board
+}
+
+// observers hands each event to all of them.
+type observers []renew.Observer
+
+func (os observers) Observe(e renew.Event) {
+	for _, o := range os {
+		o.Observe(e)
+	}
+}
+
+// build makes a generation; it touches no file, socket or goroutine. Its error
+// names the setting that is wrong.
+func build(c *config.Config, clients *ecr.Clients, watching []renew.Observer) (*generation, error) {
+	g := &generation{config: c, targets: make(map[string]renew.Target)}
+	kinds := make(map[string]string)
+	for _, t := range c.Targets {
+		made, err := target.New(t)
+		if err != nil {
+			return nil, fmt.Errorf("target %q: %w", t.Name, err)
+		}
+		g.targets[t.Name], kinds[t.Name] = made, target.Kind(t)
+	}
+	times, err := schedule.Parse(c.Refresh.Schedule...)
+	if err != nil {
+		return nil, err
+	}
+	grants := name(c.Grants)
+	g.board = status.New(rows(c, grants, kinds))
+	endpoints := make(map[string]*renew.Endpoint)
+	for i, grant := range c.Grants {
+		source, err := ecr.New(ecr.Identity(grant.Identity), grant.Region, grant.Public,
+			ecr.Options{Timeout: c.Refresh.Timeout, Clients: clients})
+		if err != nil {
+			return nil, fmt.Errorf("registries in %s: %w", grant.Region, err)
+		}
+		where := endpoint(grant)
+		if endpoints[where] == nil {
+			endpoints[where] = new(renew.Endpoint)
+		}
+		g.renewers = append(g.renewers, renew.New(renew.Config{
+			Grant:    grants[i],
+			Hosts:    hosts(grant, ""),
+			Source:   source,
+			Bindings: g.bindings(grant),
+			Policy: renew.Policy{At: c.Refresh.At, Jitter: c.Refresh.Jitter, Schedule: times,
+				Initial: c.Refresh.BackoffInitial, Max: c.Refresh.BackoffMax},
+			Endpoint: endpoints[where],
+			Observer: append(observers{g.board}, watching...),
+		}))
+	}
+	return g, nil
+}
+
+// bindings joins a grant's hosts with their targets.
+func (g *generation) bindings(grant config.Grant) []renew.Binding {
+	var bs []renew.Binding
+	for _, t := range g.config.Targets {
+		if hs := hosts(grant, t.Name); len(hs) > 0 {
+			bs = append(bs, renew.Binding{Name: t.Name, Target: g.targets[t.Name], Hosts: hs})
+		}
+	}
+	return bs
+}
+
+// hosts lists the grant's hosts that the target holds; all for an empty target.
+func hosts(grant config.Grant, target string) []string {
+	var names []string
+	for _, h := range grant.Hosts {
+		if target == "" || holds(h, target) {
+			names = append(names, h.Name)
+		}
+	}
+	return names
+}
+
+// name gives each grant a name for people that no other grant has.
+func name(grants []config.Grant) []renew.Grant {
+	named := make([]renew.Grant, len(grants))
+	taken := make(map[renew.Grant]int)
+	for i, g := range grants {
+		n := renew.Grant{Region: g.Region, Identity: ecr.Identity(g.Identity).String(), Public: g.Public}
+		if taken[n]++; taken[n] > 1 { // they differ in an endpoint or an external id, say
+			n.Identity = fmt.Sprintf("%s (%d)", n.Identity, taken[n])
+		}
+		named[i] = n
+	}
+	return named
+}
+
+// endpoint tells grants apart that ask AWS in different places or ways, and so
+// share no outage.
+func endpoint(g config.Grant) string {
+	id := g.Identity
+	return fmt.Sprintf("%s %t %q %q %t %t %t", g.Region, g.Public, id.EndpointURL, id.STSEndpointURL,
+		id.FIPS, id.DualStack, len(id.RoleARNs) > 0)
+}
+
+func rows(c *config.Config, grants []renew.Grant, kinds map[string]string) []status.Row {
+	var rows []status.Row
+	for i, grant := range c.Grants {
+		for _, h := range grant.Hosts {
+			r := status.Row{Grant: grants[i], Registry: status.Registry{Host: h.Name, Account: h.Account,
+				Region: h.Region, Identity: grants[i].Identity}}
+			for _, t := range h.Targets {
+				r.Targets = append(r.Targets, status.Target{Name: t, Type: kinds[t]})
+			}
+			rows = append(rows, r)
+		}
+	}
+	return rows
+}
+
+// adopt takes over the tokens of the generation before, grant by grant.
+func (g *generation) adopt(old *generation) {
+	held := make(map[string]login.Token)
+	for i, r := range old.renewers {
+		if t, ok := r.Held(); ok {
+			held[old.config.Grants[i].Key()] = t
+		}
+	}
+	for i, r := range g.renewers {
+		if t, ok := held[g.config.Grants[i].Key()]; ok {
+			r.Adopt(t)
+		}
+	}
+}
+
+// run runs every renewer until ctx ends.
+func (g *generation) run(ctx context.Context) {
+	var wg sync.WaitGroup
+	for _, r := range g.renewers {
+		wg.Go(func() { _ = r.Run(ctx) }) // returns ctx's error and nothing else
+	}
+	wg.Wait()
+}

@@ -1,0 +1,78 @@
+package daemon
+
+import (
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"ecr-refreshd/internal/fault"
+)
+
+// Lock makes sure that one daemon alone runs with the configuration at path:
+// two would undo each other's logins for ever. The lock is an flock on a file
+// in dir, which is made if it is not there and which only its owner may write,
+// and it ends with the process, however that ends. An error of reason
+// fault.Local that Is ErrRunning means that another one runs.
+func Lock(dir, path string) (release func(), err error) {
+	absolute, err := filepath.Abs(path)
+	if err != nil {
+		return nil, err
+	}
+	sum := sha256.Sum256([]byte(absolute))
+	name := filepath.Join(dir, fmt.Sprintf("%x.lock", sum[:8]))
+	fail := func(err error) (func(), error) {
+		return nil, &fault.Error{Reason: fault.Local, Op: fmt.Sprintf("lock %q", name), Err: err,
+			Hint: "make " + dir + " writable for this user, or set $XDG_RUNTIME_DIR"}
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return fail(err)
+	}
+	f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW, 0o600)
+	if err != nil {
+		return fail(err)
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		defer f.Close()
+		if !errors.Is(err, syscall.EWOULDBLOCK) {
+			return fail(err)
+		}
+		pid, _ := io.ReadAll(io.LimitReader(f, 20))
+		return nil, &fault.Error{Reason: fault.Local, Op: fmt.Sprintf("run with %q", absolute),
+			Err:  fmt.Errorf("%w, as process %s", ErrRunning, strings.TrimSpace(string(pid))),
+			Hint: "`systemctl status ecr-refreshd` shows it; `ecr-refreshd once` may run beside it"}
+	}
+	// Whoever finds the lock taken reads here by whom.
+	if err := errors.Join(f.Truncate(0), write(f, fmt.Sprintln(os.Getpid()))); err != nil {
+		f.Close()
+		return fail(err)
+	}
+	return func() { f.Close() }, nil
+}
+
+// ErrRunning is the cause of a Lock that is taken.
+var ErrRunning = errors.New("another ecr-refreshd runs with it already")
+
+func write(w io.Writer, s string) error {
+	_, err := io.WriteString(w, s)
+	return err
+}
+
+// RuntimeDir is where the daemon of this user keeps what need not outlive it:
+// below /run for root, otherwise below $XDG_RUNTIME_DIR, or the cache directory
+// where there is none.
+func RuntimeDir() (string, error) {
+	const name = "ecr-refreshd"
+	if os.Getuid() == 0 {
+		return "/run/" + name, nil
+	}
+	if dir := os.Getenv("XDG_RUNTIME_DIR"); filepath.IsAbs(dir) {
+		return filepath.Join(dir, name), nil
+	}
+	cache, err := os.UserCacheDir()
+	return filepath.Join(cache, name), err
+}

@@ -1,0 +1,157 @@
+// Package eventlog is the Observer that writes events to a zap logger: a
+// constant lower-case message and typed fields. What a person must act on is
+// an error, what passes by itself a warning, and a failure that has not changed
+// is not said again but once an hour.
+package eventlog
+
+import (
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+
+	"ecr-refreshd/internal/fault"
+	"ecr-refreshd/internal/renew"
+)
+
+// reminder is how often an unchanged failure is said again.
+const reminder = time.Hour
+
+// Log is an Observer. Safe for concurrent use.
+type Log struct {
+	logger *zap.Logger
+
+	mu       sync.Mutex
+	failures map[subject]said
+}
+
+// subject is what can fail and recover by itself.
+type subject struct {
+	grant  renew.Grant
+	target string
+	kind   renew.Kind
+}
+
+// said is the last thing said about a subject's failure.
+type said struct {
+	text string
+	at   time.Time
+}
+
+// New makes a Log.
+func New(logger *zap.Logger) *Log {
+	return &Log{logger: logger, failures: make(map[subject]said)}
+}
+
+// Observe writes one line for e, or for each of its faults; an unchanged
+// failure at debug level.
+func (l *Log) Observe(e renew.Event) {
+	level, message := zapcore.InfoLevel, ""
+	switch e.Kind {
+	case renew.Renewed:
+		message = "token renewed"
+		if l.recovered(e, renew.RenewFailed, renew.ClockWrong) {
+			message = "token renewed again"
+		}
+	case renew.RenewFailed:
+		level, message = l.failure(e), "token not renewed"
+	case renew.Expired:
+		level, message = zapcore.ErrorLevel, "token expired, no valid one is left"
+	case renew.ClockWrong:
+		level, message = l.failure(e), "reported expiry cannot be true"
+	case renew.Stored:
+		level, message = zapcore.DebugLevel, "login stored"
+		if l.recovered(e, renew.StoreFailed) {
+			level, message = zapcore.InfoLevel, "login stored again"
+		}
+	case renew.StoreFailed:
+		level, message = l.failure(e), "login not stored"
+	case renew.Undone:
+		message = "login was undone by another program, storing it again"
+		if e.Err != nil {
+			level = zapcore.WarnLevel
+		}
+	case renew.Removed:
+		level, message = zapcore.WarnLevel, "expired login removed"
+	case renew.RemoveFailed:
+		level, message = l.failure(e), "expired login not removed"
+	}
+	if e.Err == nil {
+		l.logger.Log(level, message, fields(e)...)
+	}
+	for _, f := range fault.All(e.Err) {
+		if len(f.Hosts) > 0 {
+			e.Hosts = f.Hosts
+		}
+		l.logger.Log(level, message, append(fields(e), zap.String("reason", string(f.Reason)),
+			zap.String("hint", f.Hint), zap.String("error", f.Error()))...)
+	}
+}
+
+// failure gives the level for a failure and remembers it.
+func (l *Log) failure(e renew.Event) zapcore.Level {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	s, text := subject{e.Grant, e.Target, e.Kind}, e.Err.Error()
+	if last, ok := l.failures[s]; ok && last.text == text && e.At.Sub(last.at).Abs() < reminder {
+		return zapcore.DebugLevel
+	}
+	l.failures[s] = said{text, e.At}
+	for _, f := range fault.All(e.Err) {
+		switch f.Reason {
+		case fault.Denied, fault.Credentials, fault.Rejected, fault.Local:
+			return zapcore.ErrorLevel // nobody but a person will mend it
+		}
+	}
+	return zapcore.WarnLevel
+}
+
+// recovered forgets failures and reports whether there were any.
+func (l *Log) recovered(e renew.Event, kinds ...renew.Kind) bool {
+	if e.Partial {
+		return false
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	found := false
+	for _, k := range kinds {
+		s := subject{e.Grant, e.Target, k}
+		if _, ok := l.failures[s]; ok {
+			delete(l.failures, s)
+			found = true
+		}
+	}
+	return found
+}
+
+func fields(e renew.Event) []zap.Field {
+	fs := []zap.Field{zap.Strings("host", e.Hosts)}
+	text := func(key, value string) {
+		if value != "" {
+			fs = append(fs, zap.String(key, value))
+		}
+	}
+	span := func(key string, d time.Duration) {
+		if d > 0 {
+			fs = append(fs, zap.Duration(key, d))
+		}
+	}
+	instant := func(key string, t time.Time) {
+		if !t.IsZero() {
+			fs = append(fs, zap.Time(key, t))
+		}
+	}
+	text("account", e.Account)
+	text("region", e.Grant.Region)
+	text("identity", e.Grant.Identity)
+	text("target", e.Target)
+	if e.Attempt > 0 {
+		fs = append(fs, zap.Int("attempt", e.Attempt))
+	}
+	span("took", e.Took)
+	instant("expires_at", e.ExpiresAt)
+	instant("next_refresh_at", e.NextRefreshAt)
+	span("retry_in", e.RetryIn)
+	return fs
+}

@@ -1,0 +1,178 @@
+// Package status is the Observer that remembers how every registry and target
+// stands, in the form in which users read it: the same values make the tables
+// and the JSON. It holds no secret and steers nothing.
+package status
+
+import (
+	"slices"
+	"sync"
+	"time"
+
+	"ecr-refreshd/internal/fault"
+	"ecr-refreshd/internal/login"
+	"ecr-refreshd/internal/renew"
+)
+
+// State of a registry or a target.
+type State string
+
+// A registry is pending, fresh, failing or expired; a target pending, ok or failed.
+const (
+	Pending State = "pending" // nothing has been tried to the end yet
+	Fresh   State = "fresh"
+	Failing State = "failing" // renewal fails, the token is still good
+	Expired State = "expired"
+	OK      State = "ok"
+	Failed  State = "failed"
+)
+
+// Registry is one host's row.
+type Registry struct {
+	Host                string     `json:"host"`
+	Account             string     `json:"account"`
+	Region              string     `json:"region"`
+	Identity            string     `json:"identity"`
+	State               State      `json:"state"`
+	ExpiresAt           *time.Time `json:"expires_at"`
+	RefreshedAt         *time.Time `json:"refreshed_at"`
+	NextRefreshAt       *time.Time `json:"next_refresh_at"`
+	ConsecutiveFailures int        `json:"consecutive_failures"`
+	Error               *Problem   `json:"error"`
+	Targets             []Target   `json:"targets"`
+}
+
+// Target is how one target stands with one host.
+type Target struct {
+	Name     string     `json:"name"`
+	Type     string     `json:"type"`
+	State    State      `json:"state"`
+	StoredAt *time.Time `json:"stored_at"`
+	Error    *Problem   `json:"error"`
+}
+
+// Problem is a failure as a person reads it.
+type Problem struct {
+	Reason  fault.Reason `json:"reason"`
+	Message string       `json:"message"`
+	Hint    string       `json:"hint"`
+	At      time.Time    `json:"at"`
+}
+
+// Row announces a registry before anything has happened to it.
+type Row struct {
+	Grant    renew.Grant
+	Registry // State is set to Pending, and so are the states of Targets
+}
+
+// Board is an Observer. Safe for concurrent use.
+type Board struct {
+	mu   sync.Mutex
+	rows []Row
+	at   map[key]int // index in rows
+}
+
+type key struct {
+	grant renew.Grant
+	host  string
+}
+
+// New makes a Board with these rows, in their order. The names of hosts whose
+// account is not known yet are filled in when the first token tells it.
+func New(rows []Row) *Board {
+	b := &Board{rows: rows, at: make(map[key]int, len(rows))}
+	for i := range rows {
+		rows[i].State = Pending
+		for j := range rows[i].Targets {
+			rows[i].Targets[j].State = Pending
+		}
+		b.at[key{rows[i].Grant, rows[i].Host}] = i
+	}
+	return b
+}
+
+// Registries gives a copy of all rows as they stand at now.
+func (b *Board) Registries(now time.Time) []Registry {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	out := make([]Registry, len(b.rows))
+	for i, r := range b.rows {
+		out[i] = r.Registry
+		out[i].Targets = slices.Clone(r.Targets)
+		if out[i].ExpiresAt != nil && !now.Before(*out[i].ExpiresAt) {
+			out[i].State = Expired
+		}
+	}
+	return out
+}
+
+// Observe brings the rows of e up to date.
+func (b *Board) Observe(e renew.Event) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if e.Kind == renew.Renewed {
+		b.rename(e)
+	}
+	for _, host := range e.Hosts {
+		if i, ok := b.at[key{e.Grant, host}]; ok {
+			if e.Target == "" {
+				b.rows[i].renewal(e)
+			} else if j := slices.IndexFunc(b.rows[i].Targets, func(t Target) bool { return t.Name == e.Target }); j >= 0 {
+				b.rows[i].Targets[j].delivery(e, host)
+			}
+		}
+	}
+}
+
+// rename fills in the account that the grant's token was issued to.
+func (b *Board) rename(e renew.Event) {
+	for i := range b.rows {
+		r := &b.rows[i]
+		if r.Grant != e.Grant || r.Account != login.OwnAccount || e.Account == "" {
+			continue
+		}
+		delete(b.at, key{r.Grant, r.Host})
+		r.Host, r.Account = login.Token{Account: e.Account}.For(r.Host).Host, e.Account
+		b.at[key{r.Grant, r.Host}] = i
+	}
+}
+
+// renewal takes an event of the token itself.
+func (r *Registry) renewal(e renew.Event) {
+	switch e.Kind {
+	case renew.Renewed:
+		r.State, r.Error, r.ConsecutiveFailures = Fresh, nil, 0
+		r.ExpiresAt, r.NextRefreshAt = &e.ExpiresAt, &e.NextRefreshAt
+		refreshed := e.At
+		r.RefreshedAt = &refreshed
+	case renew.RenewFailed:
+		r.ConsecutiveFailures, r.Error, r.NextRefreshAt = e.Attempt, problem(e, ""), &e.NextRefreshAt
+		if r.State == Fresh {
+			r.State = Failing
+		}
+	case renew.Expired:
+		r.State = Expired
+	}
+}
+
+// delivery takes an event of the target for one host.
+func (t *Target) delivery(e renew.Event, host string) {
+	switch e.Kind {
+	case renew.Stored:
+		stored := e.At
+		t.State, t.StoredAt, t.Error = OK, &stored, nil
+	case renew.StoreFailed, renew.RemoveFailed:
+		t.State, t.Error = Failed, problem(e, host)
+	case renew.Removed:
+		t.State, t.StoredAt, t.Error = Pending, nil, nil
+	}
+}
+
+// problem picks the fault that concerns host; an empty host takes the first.
+func problem(e renew.Event, host string) *Problem {
+	for _, f := range fault.All(e.Err) {
+		if host == "" || f.Concerns(host) {
+			return &Problem{Reason: f.Reason, Message: f.Error(), Hint: f.Hint, At: e.At}
+		}
+	}
+	return nil
+}
