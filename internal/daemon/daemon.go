@@ -7,6 +7,7 @@ package daemon
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"time"
 
@@ -138,6 +139,11 @@ func (d *Daemon) Once(ctx context.Context) error {
 // Registries tells how every registry stands now.
 func (d *Daemon) Registries() []status.Registry {
 	return d.generation().board.Registries(time.Now())
+}
+
+// Target tells people what is behind a target's name: the engine, the file.
+func (d *Daemon) Target(name string) string {
+	return fmt.Sprint(d.generation().targets[name])
 }
 
 func (d *Daemon) generation() *generation {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"ecr-refreshd/internal/fault"
+	"ecr-refreshd/internal/login"
 )
 
 // onceTries is how often Once tries what may pass by itself.
@@ -27,6 +28,14 @@ func (r *Renewer) Once(ctx context.Context) error {
 		err = r.storeOnce(ctx)
 	}
 	return err
+}
+
+// Fetch renews the token as Once does, and stores it nowhere.
+func (r *Renewer) Fetch(ctx context.Context) (login.Token, error) {
+	if err := r.fetchOnce(ctx); err != nil {
+		return login.Token{}, err
+	}
+	return r.holding().Token, nil
 }
 
 func (r *Renewer) fetchOnce(ctx context.Context) error {

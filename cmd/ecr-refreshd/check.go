@@ -1,0 +1,106 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"ecr-refreshd/internal/config"
+	"ecr-refreshd/internal/daemon"
+	"ecr-refreshd/internal/target"
+)
+
+func newCheck(f *flags) *cobra.Command {
+	return f.withOutput(&cobra.Command{
+		Use:   "check",
+		Short: "Read the configuration and print what it expands to; touch nothing",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, err := f.load()
+			if err != nil {
+				return err
+			}
+			d, err := daemon.New(c, daemon.Options{})
+			if err != nil {
+				return misused(fmt.Errorf("%s: %w", c.Path, err))
+			}
+			x := expand(c, d)
+			if f.output.value == "json" {
+				err = printJSON(cmd.OutOrStdout(), x)
+			} else {
+				err = x.print(cmd.OutOrStdout())
+			}
+			if err != nil {
+				return failed(err)
+			}
+			return nil
+		},
+	})
+}
+
+// expansion is what check prints.
+type expansion struct {
+	Config     string           `json:"config"`
+	Grants     int              `json:"grants"` // authorization tokens, and so API calls for each renewal
+	Registries []expandedHost   `json:"registries"`
+	Targets    []expandedTarget `json:"targets"`
+	Refresh    string           `json:"refresh"`
+}
+
+type expandedHost struct {
+	Host     string   `json:"host"`
+	Region   string   `json:"region"`
+	Identity string   `json:"identity"`
+	Targets  []string `json:"targets"`
+}
+
+type expandedTarget struct {
+	Name string `json:"name"`
+	Type string `json:"type"`
+	What string `json:"what"`
+}
+
+func expand(c *config.Config, d *daemon.Daemon) expansion {
+	x := expansion{Config: c.Path, Grants: len(c.Grants), Refresh: refresh(c.Refresh)}
+	for _, r := range d.Registries() {
+		h := expandedHost{Host: r.Host, Region: r.Region, Identity: r.Identity}
+		for _, t := range r.Targets {
+			h.Targets = append(h.Targets, t.Name)
+		}
+		x.Registries = append(x.Registries, h)
+	}
+	for _, t := range c.Targets {
+		x.Targets = append(x.Targets, expandedTarget{t.Name, target.Kind(t), d.Target(t.Name)})
+	}
+	return x
+}
+
+func (x expansion) print(w io.Writer) error {
+	fmt.Fprintf(w, "%s: %d registries, %d tokens\n\n", x.Config, len(x.Registries), x.Grants)
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "HOST\tREGION\tIDENTITY\tTARGETS")
+	for _, r := range x.Registries {
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", r.Host, r.Region, r.Identity, strings.Join(r.Targets, ", "))
+	}
+	fmt.Fprintln(t, "\nTARGET\tTYPE\tWHAT\t")
+	for _, target := range x.Targets {
+		fmt.Fprintf(t, "%s\t%s\t%s\t\n", target.Name, target.Type, target.What)
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintln(w, "\n"+x.Refresh)
+	return err
+}
+
+// refresh says in a sentence when tokens are renewed.
+func refresh(r config.Refresh) string {
+	s := fmt.Sprintf("A token is renewed when between %.0f%% and %.0f%% of its life has passed", 100*(r.At-r.Jitter), 100*r.At)
+	if len(r.Schedule) > 0 {
+		s += fmt.Sprintf(", or earlier, at %q", r.Schedule)
+	}
+	return s + "."
+}

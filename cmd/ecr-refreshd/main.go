@@ -1,0 +1,86 @@
+// Command ecr-refreshd keeps every Docker on a host logged in to Amazon ECR.
+// This package is flags, signals, the logger, tables and the exit code, a file
+// per command; what the program does is in internal/daemon.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"ecr-refreshd/internal/config"
+	"ecr-refreshd/internal/fault"
+)
+
+// Exit codes, fixed for scripts. 3 is for commands that need a running daemon.
+const (
+	exitOK     = 0
+	exitFailed = 1 // the work failed, in part or whole
+	exitUsage  = 2 // usage or configuration
+)
+
+func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+
+// run is the whole program, but for the process around it.
+func run(args []string, stdout, stderr io.Writer) int {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	defer stop()
+	root := newRoot()
+	root.SetArgs(args)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return exitOK
+	}
+	var done *outcome
+	if errors.As(err, &done) {
+		explain(stderr, done.err)
+		return done.code
+	}
+	fmt.Fprintf(stderr, "ecr-refreshd: %v\nType `ecr-refreshd --help` for what there is.\n", err)
+	return exitUsage
+}
+
+// outcome is an error with the exit code that it leads to. Any other error of
+// a command is cobra's, about its usage.
+type outcome struct {
+	code int
+	err  error // nil when everything has been said
+}
+
+func (o *outcome) Error() string { return fmt.Sprint(o.err) }
+func (o *outcome) Unwrap() error { return o.err }
+
+func failed(err error) error  { return &outcome{exitFailed, err} }
+func misused(err error) error { return &outcome{exitUsage, err} }
+
+// explain says an error in one line for each thing that is wrong, with what to
+// do about it.
+func explain(w io.Writer, err error) {
+	var problems config.Problems
+	var f *fault.Error
+	switch {
+	case err == nil:
+	case errors.As(err, &problems):
+		fmt.Fprintln(w, problems)
+	case errors.As(err, &f):
+		for _, f := range fault.All(err) {
+			fmt.Fprintln(w, "ecr-refreshd:", line(f.Error(), f.Hint))
+		}
+	default:
+		fmt.Fprintln(w, "ecr-refreshd:", err)
+	}
+}
+
+// line joins what went wrong and what to do about it.
+func line(message, hint string) string {
+	if hint == "" {
+		return message
+	}
+	return message + "; " + hint
+}

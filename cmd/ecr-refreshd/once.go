@@ -1,0 +1,114 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/spf13/cobra"
+	"go.uber.org/zap"
+	"golang.org/x/term"
+
+	"ecr-refreshd/internal/daemon"
+	"ecr-refreshd/internal/eventlog"
+	"ecr-refreshd/internal/renew"
+)
+
+func newOnce(f *flags) *cobra.Command {
+	limit := 5 * time.Minute
+	cmd := &cobra.Command{
+		Use:   "once",
+		Short: "Log in everywhere once, say what happened, and end",
+		Long: `Renews every token once, stores it in every target, prints a table, and ends: what
+a cron job would do. It logs nothing unless --log-level is given; what went wrong
+is on standard error, one line each, and makes the exit code 1.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			ctx, cancel := context.WithTimeout(cmd.Context(), limit)
+			defer cancel()
+			return once(ctx, cmd, f)
+		},
+	}
+	cmd.Flags().DurationVar(&limit, "timeout", limit, "give up after this long")
+	return f.withOutput(cmd)
+}
+
+func once(ctx context.Context, cmd *cobra.Command, f *flags) error {
+	c, err := f.load()
+	if err != nil {
+		return err
+	}
+	var watching []renew.Observer
+	logger := zap.NewNop()
+	if f.level.value != "" {
+		if logger, _, err = f.logger(c.Log); err != nil {
+			return err
+		}
+		watching = append(watching, eventlog.New(logger))
+	} else if term.IsTerminal(int(os.Stderr.Fd())) {
+		p := &progress{w: os.Stderr}
+		defer p.clear()
+		watching = append(watching, p)
+	}
+	d, err := daemon.New(c, daemon.Options{Logger: logger, Observers: watching})
+	if err != nil {
+		return misused(err)
+	}
+	err = d.Once(ctx)
+	for _, o := range watching {
+		if p, ok := o.(*progress); ok {
+			p.clear()
+		}
+	}
+	registries := d.Registries()
+	if f.output.value == "json" {
+		if err := printJSON(cmd.OutOrStdout(), map[string]any{"registries": registries}); err != nil {
+			return failed(err)
+		}
+	} else if err := printRegistries(cmd.OutOrStdout(), registries, time.Now()); err != nil {
+		return failed(err)
+	}
+	if err == nil {
+		return nil
+	}
+	for _, l := range problemLines(registries) {
+		fmt.Fprintln(cmd.ErrOrStderr(), "ecr-refreshd:", l)
+	}
+	if ctx.Err() != nil {
+		return failed(fmt.Errorf("ended before everything was done: %w", context.Cause(ctx)))
+	}
+	return failed(nil)
+}
+
+// progress is an Observer that shows the latest step in one line of a terminal.
+type progress struct {
+	w     io.Writer
+	mu    sync.Mutex
+	done  map[renew.Kind]int
+	shown bool
+}
+
+func (p *progress) Observe(e renew.Event) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.done == nil {
+		p.done = make(map[renew.Kind]int)
+	}
+	p.done[e.Kind]++
+	p.shown = true
+	fmt.Fprintf(p.w, "\r\x1b[Ktokens: %d renewed, %d failed tries; logins: %d stored, %d failed tries",
+		p.done[renew.Renewed], p.done[renew.RenewFailed], p.done[renew.Stored], p.done[renew.StoreFailed])
+}
+
+// clear takes the line away.
+func (p *progress) clear() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.shown {
+		fmt.Fprint(p.w, "\r\x1b[K")
+	}
+	p.shown = false
+}

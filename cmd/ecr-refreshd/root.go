@@ -1,0 +1,102 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"go.uber.org/zap"
+
+	"ecr-refreshd/internal/config"
+)
+
+// flags are those that more than one command has.
+type flags struct {
+	config string
+	level  choice
+	format choice
+	output choice
+}
+
+// choice is a flag with a few values.
+type choice struct {
+	value   string
+	allowed []string
+}
+
+func (c *choice) String() string { return c.value }
+func (c *choice) Type() string   { return strings.Join(c.allowed, "|") }
+func (c *choice) Set(s string) error {
+	if !slices.Contains(c.allowed, s) {
+		return fmt.Errorf("%q is not one of %s", s, strings.Join(c.allowed, ", "))
+	}
+	c.value = s
+	return nil
+}
+
+func newRoot() *cobra.Command {
+	f := &flags{
+		level:  choice{allowed: []string{"debug", "info", "warn", "error"}},
+		format: choice{allowed: []string{"auto", "console", "json"}},
+		output: choice{value: "table", allowed: []string{"table", "json"}},
+	}
+	root := &cobra.Command{
+		Use:   "ecr-refreshd",
+		Short: "Keeps every Docker on this host logged in to Amazon ECR",
+		Long: `ecr-refreshd fetches ECR authorization tokens, renews each well before its
+12 hours are over, and puts it wherever a Docker client looks for it.
+
+Start with ` + "`ecr-refreshd check`" + ` to see what the configuration leads to, then
+` + "`ecr-refreshd once`" + ` to log in now, or ` + "`ecr-refreshd run`" + ` to stay logged in.`,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		Args:          cobra.NoArgs,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	p := root.PersistentFlags()
+	p.StringVar(&f.config, "config", "", "configuration `file` (default $ECR_REFRESHD_CONFIG, then /etc/ecr-refreshd/config.yaml)")
+	p.Var(&f.level, "log-level", "least severe log line to write (default as configured)")
+	p.Var(&f.format, "log-format", "form of the log (default as configured)")
+	root.AddCommand(newRun(f), newOnce(f), newCheck(f), newToken(f), newVersion())
+	return root
+}
+
+// withOutput adds --output to a command that has a result.
+func (f *flags) withOutput(cmd *cobra.Command) *cobra.Command {
+	cmd.Flags().Var(&f.output, "output", "form of the result")
+	return cmd
+}
+
+// load finds and reads the configuration; its error is ready to be returned.
+func (f *flags) load() (*config.Config, error) {
+	path, err := config.Find(f.config, os.Getenv, os.Getuid())
+	if err != nil {
+		return nil, misused(err)
+	}
+	c, err := config.Load(path)
+	if err != nil {
+		return nil, misused(err)
+	}
+	return c, nil
+}
+
+// logger makes the logger that flags and configuration ask for; flags win.
+func (f *flags) logger(c config.Log) (*zap.Logger, zap.AtomicLevel, error) {
+	level, err := zap.ParseAtomicLevel(first(f.level.value, c.Level))
+	if err != nil {
+		return nil, level, misused(err)
+	}
+	return newLogger(os.Stderr, level, first(f.format.value, c.Format)), level, nil
+}
+
+// first gives the first that is not empty.
+func first(texts ...string) string {
+	for _, t := range texts {
+		if t != "" {
+			return t
+		}
+	}
+	return ""
+}

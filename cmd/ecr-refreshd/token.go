@@ -1,0 +1,75 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"ecr-refreshd/internal/daemon"
+	"ecr-refreshd/internal/login"
+	"ecr-refreshd/internal/registry"
+)
+
+func newToken(f *flags) *cobra.Command {
+	format := choice{value: "password", allowed: []string{"password", "basic", "header", "json"}}
+	cmd := &cobra.Command{
+		Use:   "token HOST",
+		Short: "Print a token for one registry",
+		Long: `Fetches a token for a registry of the configuration and prints it:
+
+  ecr-refreshd token HOST | docker login --username AWS --password-stdin HOST
+  curl -H "$(ecr-refreshd token HOST --format header)" https://HOST/v2/REPOSITORY/tags/list
+
+Formats: password, as docker login wants it; basic, base64 of user:password;
+header, an Authorization header; json, with the token's end.`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			ctx, cancel := context.WithTimeout(cmd.Context(), time.Minute)
+			defer cancel()
+			c, err := f.load()
+			if err != nil {
+				return err
+			}
+			d, err := daemon.New(c, daemon.Options{})
+			if err != nil {
+				return misused(err)
+			}
+			l, err := d.Token(ctx, args[0])
+			if errors.Is(err, daemon.ErrNotOurs) {
+				return misused(err)
+			} else if err != nil {
+				return failed(err)
+			}
+			if format.value == "json" {
+				err = printJSON(cmd.OutOrStdout(), map[string]any{"ServerURL": l.Host, "Username": l.Username,
+					"Secret": l.Secret.Reveal(), "ExpiresAt": l.ExpiresAt.UTC()})
+			} else {
+				_, err = fmt.Fprintln(cmd.OutOrStdout(), inFormat(l, format.value))
+			}
+			if err != nil {
+				return failed(err)
+			}
+			return nil
+		},
+	}
+	cmd.Flags().Var(&format, "format", "form of the token")
+	return cmd
+}
+
+// inFormat gives the secret; printing it is what the command is for.
+func inFormat(l login.Login, format string) string {
+	switch format {
+	case "basic":
+		return l.Basic().Reveal()
+	case "header":
+		scheme := "Basic"
+		if r, err := registry.Parse(l.Host); err == nil && r.Public {
+			scheme = "Bearer" // ECR Public takes the whole authorization token as a bearer token
+		}
+		return "Authorization: " + scheme + " " + l.Basic().Reveal()
+	}
+	return l.Secret.Reveal()
+}

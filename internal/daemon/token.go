@@ -1,0 +1,56 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"ecr-refreshd/internal/config"
+	"ecr-refreshd/internal/login"
+	"ecr-refreshd/internal/registry"
+)
+
+// ErrNotOurs is the cause when a host is not one of the configuration.
+var ErrNotOurs = errors.New("not a registry of the configuration")
+
+// Token fetches a token for host and stores it nowhere. The error is
+// ErrNotOurs, or a *fault.Error.
+func (d *Daemon) Token(ctx context.Context, host string) (login.Login, error) {
+	host = strings.ToLower(strings.TrimSuffix(strings.TrimPrefix(host, "https://"), "/"))
+	g := d.generation()
+	for i, grant := range g.config.Grants {
+		if !slices.ContainsFunc(grant.Hosts, func(h config.Host) bool { return mayBe(h.Name, host) }) {
+			continue
+		}
+		fetched, failure := g.renewers[i].Fetch(ctx)
+		if failure != nil {
+			return login.Login{}, failure
+		}
+		for _, h := range grant.Hosts {
+			if l := fetched.For(h.Name); l.Host == host {
+				return l, nil
+			}
+		}
+	}
+	return login.Login{}, fmt.Errorf("%q is %w; it has %s", host, ErrNotOurs, strings.Join(g.names(), ", "))
+}
+
+// mayBe reports whether the configured name, in which the account may be open,
+// is host.
+func mayBe(name, host string) bool {
+	if !strings.Contains(name, login.OwnAccount) {
+		return name == host
+	}
+	r, err := registry.Parse(host)
+	return err == nil && (login.Token{Account: r.Account}).For(name).Host == host
+}
+
+func (g *generation) names() []string {
+	var names []string
+	for _, grant := range g.config.Grants {
+		names = append(names, hosts(grant, "")...)
+	}
+	return names
+}
