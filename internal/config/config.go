@@ -1,0 +1,152 @@
+// Package config reads the configuration file: it finds it, refuses one that
+// others may write, and turns its YAML into checked values. It reports every
+// problem of a file at once, each with its place, what was read and what to
+// write instead. It fetches nothing, expands no variables, and apart from Find
+// reads nothing of the environment. What the values lead to is not decided
+// here: the daemon builds the sources, targets and renewers from them.
+package config
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// Config is a configuration without problems. Its slices may share memory and
+// are not to be changed; reading is safe for concurrent use.
+type Config struct {
+	Path    string // the file's name, as it was given
+	Grants  []Grant
+	Refresh Refresh
+	Targets []Target
+	Log     Log
+}
+
+// Grant is one authorization token to be kept: all registries of one region
+// that one identity opens. Grants and their hosts are in the file's order.
+type Grant struct {
+	Identity Identity
+	Region   string // where the API is called; us-east-1 for ECR Public
+	Public   bool
+	Hosts    []Host // at least one, each name once
+}
+
+// Key names the grant by what its token depends on, so that it can be found
+// again in the next version of the file. It is not for people.
+func (g Grant) Key() string {
+	key, err := json.Marshal(struct {
+		Identity Identity
+		Region   string
+		Public   bool
+	}{g.Identity, g.Region, g.Public})
+	if err != nil {
+		panic(err) // strings and booleans always marshal
+	}
+	return string(key)
+}
+
+// Host is a name to be kept logged in.
+type Host struct {
+	Name    string   // holds login.OwnAccount where the file names no account
+	Account string   // 12 digits or login.OwnAccount; empty for ECR Public
+	Region  string   // as in its Grant
+	Targets []string // names out of Config.Targets, never empty
+	Line    int      // of the file, where the name comes from
+}
+
+// Identity is the AWS principal that asks for a token, and the way it asks.
+// Empty fields leave the decision to the AWS SDK's own chain.
+type Identity struct {
+	Profile        string
+	RoleARNs       []string // assumed one from the other
+	ExternalID     string   // for the last of the roles; empty without one
+	SessionName    string   // empty without a role
+	MFASerial      string   // set exactly when MFACommand is
+	MFACommand     []string // prints the code
+	EndpointURL    string   // of the ECR API; never together with FIPS or DualStack
+	STSEndpointURL string   // never together with FIPS or DualStack
+	FIPS           bool
+	DualStack      bool
+}
+
+// Refresh says when to renew.
+type Refresh struct {
+	At, Jitter                 float64  // shares of a token's life; Jitter is below At
+	Schedule                   []string // cron lines that schedule.Parse accepts
+	Timeout                    time.Duration
+	BackoffInitial, BackoffMax time.Duration
+}
+
+// Target is a place that must always hold a valid login. Exactly one of the
+// kinds is set.
+type Target struct {
+	Name         string // unique
+	Engine       *Engine
+	DockerConfig *DockerConfig
+}
+
+// Engine is a Docker Engine. At most one of Host and Context is set; with
+// neither, $DOCKER_HOST and the local socket decide.
+type Engine struct {
+	Host, Context string
+	CA, Cert, Key string // absolute paths, only with a tcp:// host; Cert and Key together
+}
+
+// DockerConfig is a config.json. At most one of the fields is set; with
+// neither, $DOCKER_CONFIG and the home directory decide.
+type DockerConfig struct {
+	Path string // absolute
+	User string // whose ~/.docker/config.json it is
+}
+
+// Log says what is logged and how.
+type Log struct{ Level, Format string }
+
+// The keys of every mapping.
+var (
+	rootKeys         = []string{"registries", "aws", "refresh", "targets", "log"}
+	registryKeys     = []string{"region", "regions", "account", "accounts", "host", "hosts", "public", "aws", "targets"}
+	awsKeys          = []string{"profile", "role_arn", "external_id", "session_name", "mfa", "endpoint_url", "sts_endpoint_url", "fips", "dual_stack"}
+	mfaKeys          = []string{"serial", "code_command"}
+	refreshKeys      = []string{"at", "jitter", "schedule", "timeout", "backoff"}
+	backoffKeys      = []string{"initial", "max"}
+	engineKeys       = []string{"type", "name", "host", "context", "tls"}
+	tlsKeys          = []string{"ca", "cert", "key"}
+	dockerConfigKeys = []string{"type", "name", "path", "user", "delivery"}
+	logKeys          = []string{"level", "format"}
+)
+
+// Parse reads a configuration from data; name is the file's name for the
+// messages. Its error is of type Problems and holds everything that is wrong.
+// Parse is a pure function of its arguments, save that the time zones of
+// schedules are looked up on this host.
+func Parse(name string, data []byte) (*Config, error) {
+	d := &decoder{file: name}
+	c := &Config{Path: name}
+	if root, ok := d.document(data); ok {
+		d.config(root, c)
+	}
+	if err := d.err(); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+func (d *decoder) config(root value, c *Config) {
+	keys, ok := root.mapping(rootKeys)
+	if !ok {
+		return
+	}
+	c.Targets = decodeTargets(keys)
+	c.Refresh = decodeRefresh(keys)
+	c.Log = decodeLog(keys)
+	p := planner{base: decodeAWS(keys), byKey: map[string]int{}, byName: map[string][]place{}}
+	for _, t := range c.Targets {
+		p.targets = append(p.targets, t.Name)
+	}
+	if v, ok := keys["registries"]; ok {
+		p.registries(v)
+	} else {
+		root.report("has no registries; write at least %s", smallestLine)
+	}
+	c.Grants = p.grants
+}

@@ -1,0 +1,171 @@
+package config
+
+import (
+	"fmt"
+	"net/url"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"ecr-refreshd/internal/registry"
+)
+
+// The kinds of text that several keys share. Those of one key stand with it.
+
+// matching makes a kind of what a regular expression accepts.
+func matching(pattern *regexp.Regexp, why, want string) kind {
+	return kind{want: want, fault: func(text string) (string, string) {
+		if pattern.MatchString(text) {
+			return "", ""
+		}
+		return why, ""
+	}}
+}
+
+// oneOf makes a kind of a few words.
+func oneOf(words ...string) kind {
+	last := len(words) - 1
+	want := words[last]
+	if last > 0 {
+		want = strings.Join(words[:last], ", ") + " or " + want
+	}
+	return kind{want: want, fault: func(text string) (string, string) {
+		switch lower := strings.ToLower(text); {
+		case slices.Contains(words, text):
+			return "", ""
+		case slices.Contains(words, lower):
+			return "is not in lower case", lower
+		}
+		return "is not known here", ""
+	}}
+}
+
+var accountKind = kind{
+	want: `12 digits in quotes, such as "111122223333"`,
+	fault: func(text string) (why, write string) {
+		if registry.ValidAccount(text) {
+			return "", ""
+		}
+		digits := strings.NewReplacer("-", "", " ", "", "_", "").Replace(text)
+		if registry.ValidAccount(digits) {
+			return "is not 12 digits", strconv.Quote(digits)
+		}
+		return "is not an account number", ""
+	},
+}
+
+var availabilityZone = regexp.MustCompile(`^[a-z]+(-[a-z]+)+-[0-9]+[a-z]$`)
+
+var regionKind = kind{
+	want: "a region, such as us-east-1",
+	fault: func(text string) (why, write string) {
+		switch {
+		case registry.ValidRegion(text):
+			return "", ""
+		case availabilityZone.MatchString(text):
+			return "is an availability zone", "its region: " + text[:len(text)-1]
+		case registry.ValidRegion(strings.ToLower(text)):
+			return "is not in lower case", strings.ToLower(text)
+		}
+		return "is not the name of an AWS region", ""
+	},
+}
+
+// absolutePath is the name of a file.
+var absolutePath = kind{
+	want: "an absolute path",
+	fault: func(text string) (why, write string) {
+		switch {
+		case strings.HasPrefix(text, "~"), strings.Contains(text, "$"):
+			return "is not expanded: ~ and $ have no meaning here", ""
+		case !filepath.IsAbs(text):
+			return "is not an absolute path", "one that begins with /"
+		case strings.HasSuffix(text, "/"):
+			return "is a directory", "the path of the file in it"
+		}
+		return "", ""
+	},
+}
+
+// address hides an address in which there may be a password.
+func (v value) address() value {
+	v.hidden = v.hidden || strings.ContainsAny(v.node.Value, "@?#")
+	return v
+}
+
+// endpoint is the address of an API.
+var endpoint = kind{
+	want: "a URL such as https://vpce-0123.api.ecr.us-east-1.vpce.amazonaws.com",
+	fault: func(text string) (why, write string) {
+		u, err := url.Parse(text)
+		switch {
+		case err != nil || u.Hostname() == "":
+			return "is not a URL with a host", ""
+		case !strings.HasPrefix(text, "https://") && !strings.HasPrefix(text, "http://"):
+			return "is neither https:// nor http://", ""
+		case u.User != nil:
+			return "holds a user name or password", "it without them"
+		case strings.ContainsAny(text, "?#"):
+			return "has a query or fragment", "it without them"
+		}
+		return "", ""
+	},
+}
+
+// duration reads a Go duration between least and most, both included.
+func (v value) duration(least, most time.Duration) (time.Duration, bool) {
+	want := fmt.Sprintf("a duration from %s to %s, such as 30s", brief(least), brief(most))
+	var got time.Duration
+	_, ok := v.text(kind{want: want, fault: func(text string) (why, write string) {
+		d, err := time.ParseDuration(text)
+		if err != nil {
+			if _, err := strconv.Atoi(text); err == nil {
+				return "has no unit", text + "s for seconds"
+			}
+			return "is not a duration", ""
+		}
+		if d < least || d > most {
+			return "is out of range", ""
+		}
+		got = d
+		return "", ""
+	}})
+	return got, ok
+}
+
+// brief writes 5m0s as people do: 5m.
+func brief(d time.Duration) string {
+	s := d.String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
+}
+
+var wholePercent = regexp.MustCompile(`^(0|[1-9][0-9]*)%$`)
+
+// percent reads a whole percentage between least and most, both included.
+func (v value) percent(least, most int) (int, bool) {
+	want := fmt.Sprintf("a whole percentage from %d%% to %d%%", least, most)
+	var got int
+	_, ok := v.text(kind{want: want, fault: func(text string) (why, write string) {
+		n, err := strconv.Atoi(strings.TrimSuffix(text, "%"))
+		switch {
+		case err == nil && !strings.HasSuffix(text, "%"):
+			return "has no percent sign", strconv.Itoa(n) + "%"
+		case !wholePercent.MatchString(text):
+			return "is not a whole percentage", ""
+		case n < least || n > most:
+			return "is out of range", ""
+		}
+		got = n
+		return "", ""
+	}})
+	return got, ok
+}

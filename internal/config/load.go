@@ -1,0 +1,97 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// systemPath is where a host's configuration is.
+const systemPath = "/etc/ecr-refreshd/config.yaml"
+
+// Find gives the path of the configuration: flag if it is not empty, then
+// $ECR_REFRESHD_CONFIG, then the first file that exists. For root that is
+// /etc/ecr-refreshd/config.yaml. Another user's own
+// $XDG_CONFIG_HOME/ecr-refreshd/config.yaml comes before it: who has written
+// one means it, and the host's file is often not readable to them. A file that
+// is named or that cannot be looked at is given all the same, so that Load says
+// what is wrong with it.
+func Find(flag string, getenv func(string) string, uid int) (path string, err error) {
+	return find(flag, getenv, uid, systemPath)
+}
+
+func find(flag string, getenv func(string) string, uid int, system string) (string, error) {
+	const variable = "ECR_REFRESHD_CONFIG"
+	if flag != "" {
+		return flag, nil
+	}
+	if path := getenv(variable); path != "" {
+		return path, nil
+	}
+	places := []string{system}
+	if own := ownPath(getenv); uid != 0 && own != "" {
+		places = []string{own, system}
+	}
+	for _, p := range places {
+		if _, err := os.Stat(p); !errors.Is(err, os.ErrNotExist) {
+			return p, nil
+		}
+	}
+	return "", fmt.Errorf("no configuration file: looked for --config, $%s, %s; write the smallest that works to %s:\n%s",
+		variable, strings.Join(places, ", "), places[0], smallest)
+}
+
+// ownPath is a user's own file, or "" for one without a home. The XDG base
+// directory specification has relative paths ignored.
+func ownPath(getenv func(string) string) string {
+	base := getenv("XDG_CONFIG_HOME")
+	if !filepath.IsAbs(base) {
+		home := getenv("HOME")
+		if !filepath.IsAbs(home) {
+			return ""
+		}
+		base = filepath.Join(home, ".config")
+	}
+	return filepath.Join(base, "ecr-refreshd", "config.yaml")
+}
+
+// Load reads and checks the file at path. It refuses a file that somebody else
+// than root and the caller could change, as whoever writes it decides which
+// commands run and where secrets go. The error is of type Problems for what is
+// wrong in the file.
+func Load(path string) (*Config, error) {
+	data, err := readTrusted(path, caller())
+	if err != nil {
+		return nil, fmt.Errorf("read the configuration %q: %w", path, err)
+	}
+	return Parse(path, data)
+}
+
+// readTrusted reads the regular file at path, one byte more than allowed at
+// most.
+func readTrusted(path string, t trust) ([]byte, error) {
+	absolute, err := filepath.Abs(path)
+	if err != nil {
+		return nil, err
+	}
+	resolved, err := t.walk(absolute)
+	if err != nil {
+		return nil, err
+	}
+	f, err := openRegular(resolved)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if err := t.file(resolved, info); err != nil {
+		return nil, err
+	}
+	return io.ReadAll(io.LimitReader(f, maxFile+1))
+}

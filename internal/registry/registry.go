@@ -1,0 +1,163 @@
+// Package registry knows the host names of Amazon ECR: it takes them apart and
+// builds them, for every AWS partition, IPv4 and dual-stack, FIPS and not, and
+// for ECR Public. It resolves no API endpoints (the AWS SDK does) and knows
+// nothing of further names that a site gives its registries.
+package registry
+
+import (
+	"fmt"
+	"strings"
+)
+
+// The two names of ECR Public.
+const (
+	publicHost          = "public.ecr.aws"
+	publicHostDualStack = "ecr-public.aws.com"
+)
+
+// Registry is what a host name says. Account is 12 digits in what Parse
+// returns; Host takes it as it is, so it may hold a stand-in for digits that
+// are not known yet. A public registry has neither account nor region.
+type Registry struct {
+	Account, Region         string
+	FIPS, DualStack, Public bool
+}
+
+// partition is one part of AWS that shares nothing with the others. A region
+// belongs to it by the beginning of its name.
+type partition struct {
+	name         string
+	regionPrefix string
+	suffix       string // of IPv4 host names
+	dualSuffix   string // of dual-stack host names; empty where there are none
+	fipsPrefix   string // the regions with FIPS host names; empty where there are none
+}
+
+// partitions is in order of search: the last one takes every other region, as
+// new regions nearly always belong to it.
+var partitions = [...]partition{
+	{"aws-cn", "cn-", "amazonaws.com.cn", "on.amazonwebservices.com.cn", ""},
+	{"aws-us-gov", "us-gov-", "amazonaws.com", "on.aws", "us-gov-"},
+	{"aws-iso", "us-iso-", "c2s.ic.gov", "", ""},
+	{"aws-iso-b", "us-isob-", "sc2s.sgov.gov", "", ""},
+	{"aws-iso-e", "eu-isoe-", "cloud.adc-e.uk", "", ""},
+	{"aws-iso-f", "us-isof-", "csp.hci.ic.gov", "", ""},
+	{"aws-eusc", "eusc-", "amazonaws.eu", "on.amazonwebservices.eu", ""},
+	{"aws", "", "amazonaws.com", "on.aws", "us-"},
+}
+
+func partitionOf(region string) partition {
+	last := len(partitions) - 1
+	for _, p := range partitions[:last] {
+		if strings.HasPrefix(region, p.regionPrefix) {
+			return p
+		}
+	}
+	return partitions[last]
+}
+
+// Partition names the partition of a region, as it stands in an ARN: "aws",
+// "aws-cn" and so on. A region it has not heard of is judged by the beginning
+// of its name; only a malformed one is an error.
+func Partition(region string) (string, error) {
+	if !ValidRegion(region) {
+		return "", fmt.Errorf("region %q: not the name of an AWS region, such as us-east-1", region)
+	}
+	return partitionOf(region).name, nil
+}
+
+// ValidAccount reports whether s is an AWS account number: 12 digits.
+func ValidAccount(s string) bool { return len(s) == 12 && all(s, digit) }
+
+// ValidRegion reports whether s has the form of an AWS region: three or more
+// parts joined by hyphens, letters first and a number last. Whether there is
+// such a region it cannot know.
+func ValidRegion(s string) bool {
+	parts := strings.Split(s, "-")
+	last := len(parts) - 1
+	// 32 is far beyond any region and keeps the host name's labels within DNS.
+	if last < 2 || len(s) > 32 || !all(parts[0], letter) || !all(parts[last], digit) {
+		return false
+	}
+	for _, p := range parts[1:last] {
+		if !all(p, func(c byte) bool { return letter(c) || digit(c) }) {
+			return false
+		}
+	}
+	return true
+}
+
+// Host gives the host name, or "" where there is none: FIPS outside the US,
+// dual-stack in the isolated partitions, FIPS for ECR Public.
+func (r Registry) Host() string {
+	if r.Public {
+		switch {
+		case r.FIPS:
+			return ""
+		case r.DualStack:
+			return publicHostDualStack
+		}
+		return publicHost
+	}
+	p := partitionOf(r.Region)
+	service, suffix := "dkr.ecr", p.suffix
+	if r.DualStack {
+		service, suffix = "dkr-ecr", p.dualSuffix
+	}
+	if r.FIPS {
+		if p.fipsPrefix == "" || !strings.HasPrefix(r.Region, p.fipsPrefix) {
+			return ""
+		}
+		service += "-fips"
+	}
+	if suffix == "" {
+		return ""
+	}
+	return r.Account + "." + service + "." + r.Region + "." + suffix
+}
+
+// Parse takes the host name of an ECR registry apart. It wants the name
+// exactly: lower case, no scheme, port, path or trailing dot. A name that only
+// looks like one is an error. What it accepts, Host gives back unchanged.
+func Parse(host string) (Registry, error) {
+	switch host {
+	case publicHost:
+		return Registry{Public: true}, nil
+	case publicHostDualStack:
+		return Registry{Public: true, DualStack: true}, nil
+	}
+	account, rest, _ := strings.Cut(host, ".")
+	r := Registry{Account: account}
+	if dualRest, ok := strings.CutPrefix(rest, "dkr-ecr"); ok {
+		r.DualStack, rest = true, dualRest
+	} else {
+		rest, ok = strings.CutPrefix(rest, "dkr.ecr")
+		if !ok {
+			return Registry{}, notOurs(host)
+		}
+	}
+	rest, r.FIPS = strings.CutPrefix(rest, "-fips")
+	rest, ok := strings.CutPrefix(rest, ".")
+	r.Region, _, _ = strings.Cut(rest, ".")
+	if !ok || !ValidAccount(account) || !ValidRegion(r.Region) || r.Host() != host {
+		return Registry{}, notOurs(host)
+	}
+	return r, nil
+}
+
+func notOurs(host string) error {
+	return fmt.Errorf("host %q: not the name of an ECR registry, such as "+
+		"111122223333.dkr.ecr.us-east-1.amazonaws.com", host)
+}
+
+func all(s string, is func(byte) bool) bool {
+	for i := range len(s) {
+		if !is(s[i]) {
+			return false
+		}
+	}
+	return s != ""
+}
+
+func digit(c byte) bool  { return '0' <= c && c <= '9' }
+func letter(c byte) bool { return 'a' <= c && c <= 'z' }
