@@ -63,10 +63,13 @@ func write(w io.Writer, s string) error {
 }
 
 // RuntimeDir is where the daemon of this user keeps what need not outlive it:
-// below /run for root, otherwise below $XDG_RUNTIME_DIR, or the cache directory
-// where there is none.
+// where systemd's RuntimeDirectory= says, else below /run for root, otherwise
+// below $XDG_RUNTIME_DIR, or the cache directory where there is none.
 func RuntimeDir() (string, error) {
 	const name = "ecr-refreshd"
+	if dir, _, _ := strings.Cut(os.Getenv("RUNTIME_DIRECTORY"), ":"); filepath.IsAbs(dir) {
+		return dir, nil
+	}
 	if os.Getuid() == 0 {
 		return "/run/" + name, nil
 	}

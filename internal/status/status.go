@@ -68,7 +68,7 @@ type Row struct {
 type Board struct {
 	mu   sync.Mutex
 	rows []Row
-	at   map[key]int // index in rows
+	at   map[key][]int // indices in rows; several, where one is the account's own and another names it
 }
 
 type key struct {
@@ -79,13 +79,13 @@ type key struct {
 // New makes a Board with these rows, in their order. The names of hosts whose
 // account is not known yet are filled in when the first token tells it.
 func New(rows []Row) *Board {
-	b := &Board{rows: rows, at: make(map[key]int, len(rows))}
+	b := &Board{rows: rows, at: make(map[key][]int, len(rows))}
 	for i := range rows {
 		rows[i].State = Pending
 		for j := range rows[i].Targets {
 			rows[i].Targets[j].State = Pending
 		}
-		b.at[key{rows[i].Grant, rows[i].Host}] = i
+		b.index(i)
 	}
 	return b
 }
@@ -113,7 +113,7 @@ func (b *Board) Observe(e renew.Event) {
 		b.rename(e)
 	}
 	for _, host := range e.Hosts {
-		if i, ok := b.at[key{e.Grant, host}]; ok {
+		for _, i := range b.at[key{e.Grant, host}] {
 			if e.Target == "" {
 				b.rows[i].renewal(e)
 			} else if j := slices.IndexFunc(b.rows[i].Targets, func(t Target) bool { return t.Name == e.Target }); j >= 0 {
@@ -132,8 +132,13 @@ func (b *Board) rename(e renew.Event) {
 		}
 		delete(b.at, key{r.Grant, r.Host})
 		r.Host, r.Account = login.Token{Account: e.Account}.For(r.Host).Host, e.Account
-		b.at[key{r.Grant, r.Host}] = i
+		b.index(i)
 	}
+}
+
+func (b *Board) index(i int) {
+	k := key{b.rows[i].Grant, b.rows[i].Host}
+	b.at[k] = append(b.at[k], i)
 }
 
 // renewal takes an event of the token itself.

@@ -1,0 +1,104 @@
+// Package rooms holds the import rules of docs/architecture.md and nothing else.
+package rooms
+
+import (
+	"bytes"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// may lists what the packages below a folder may import beyond the standard
+// library and themselves. An entry ending in / allows everything below it.
+var may = map[string][]string{
+	"cmd/ecr-refreshd": {"github.com/spf13/cobra", "go.uber.org/zap/", "go.uber.org/zap", "golang.org/x/term",
+		"internal/config", "internal/daemon", "internal/eventlog", "internal/fault", "internal/login",
+		"internal/registry", "internal/renew", "internal/status", "internal/target"},
+	"cmd/ecr-emulator":  {"internal/emulator", "internal/registry"},
+	"internal/registry": {},
+	"internal/login":    {},
+	"internal/fault":    {},
+	"internal/schedule": {"github.com/robfig/cron/v3"},
+	"internal/renew":    {"internal/login", "internal/fault"},
+	"internal/ecr":      {"github.com/aws/", "internal/login", "internal/fault", "internal/renew"},
+	"internal/config":   {"go.yaml.in/yaml/v3", "internal/registry", "internal/schedule", "internal/login"},
+	"internal/target":   {"internal/config", "internal/renew", "internal/target/"},
+	"internal/target/engine": {"github.com/docker/docker/", "github.com/docker/cli/", "github.com/docker/go-connections/",
+		"github.com/containerd/errdefs", "golang.org/x/sys/", "internal/fault", "internal/login", "internal/renew"},
+	"internal/target/dockerconfig": {"golang.org/x/sys/", "internal/fault", "internal/login", "internal/renew"},
+	"internal/status":              {"internal/renew", "internal/fault", "internal/login"},
+	"internal/eventlog":            {"go.uber.org/zap", "go.uber.org/zap/", "internal/renew", "internal/fault"},
+	"internal/daemon": {"go.uber.org/zap", "internal/config", "internal/ecr", "internal/fault", "internal/login",
+		"internal/registry", "internal/renew", "internal/schedule", "internal/status", "internal/target"},
+	// Test beds, the demonstration and the benchmark: they may use anything, and
+	// nothing that ships may use them.
+	"internal/emulator": {"*"},
+	"internal/testbed":  {"*"},
+	"internal/e2e":      {"*"},
+	"internal/bench":    {"*"},
+	"internal/demo":     {"*"},
+	"internal/rooms":    {},
+}
+
+const module = "ecr-refreshd"
+
+func TestEveryPackageImportsOnlyWhatItsRoomAllows(t *testing.T) {
+	seen := make(map[string]bool)
+	root := filepath.Join("..", "..")
+	for _, top := range []string{"cmd", "internal"} {
+		err := filepath.WalkDir(filepath.Join(root, top), func(path string, d fs.DirEntry, err error) error {
+			if err != nil || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") || strings.Contains(path, "testdata") {
+				return err
+			}
+			dir, err := filepath.Rel(root, filepath.Dir(path))
+			if err != nil {
+				return err
+			}
+			allowed, known := may[dir]
+			if !known {
+				t.Errorf("%s has no room: add it to the table here and in docs/architecture.md", dir)
+			}
+			seen[dir] = true
+			f, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ImportsOnly)
+			if err != nil {
+				return err
+			}
+			for _, spec := range f.Imports {
+				name, err := strconv.Unquote(spec.Path.Value)
+				if err != nil {
+					return err
+				}
+				if name := strings.TrimPrefix(name, module+"/"); foreign(spec.Path.Value) && !permits(allowed, name) {
+					t.Errorf("%s imports %s, which %s may not", path, name, dir)
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for dir := range may {
+		if dir != "internal/rooms" && !seen[dir] && dir != "internal/e2e" {
+			t.Errorf("the table has %s, which is not there", dir)
+		}
+	}
+}
+
+// foreign reports whether an import is not of the standard library.
+func foreign(quoted string) bool {
+	name := strings.Trim(quoted, `"`)
+	first, _, _ := strings.Cut(name, "/")
+	return first == module || bytes.ContainsRune([]byte(first), '.')
+}
+
+func permits(allowed []string, name string) bool {
+	return slices.ContainsFunc(allowed, func(a string) bool {
+		return a == "*" || a == name || strings.HasSuffix(a, "/") && strings.HasPrefix(name, a)
+	})
+}
