@@ -31,8 +31,7 @@ func (s *Source) load(ctx context.Context) (aws.Config, *time.Time, error) {
 	options := []func(*config.LoadOptions) error{
 		config.WithRegion(s.region),
 		config.WithHTTPClient(s.clients.buildable),
-		// One attempt: renew goes around it, with a time-out for each.
-		config.WithRetryer(func() aws.Retryer { return aws.NopRetryer{} }),
+		config.WithRetryer(func() aws.Retryer { return clockRetryer{} }),
 		config.WithLogger(logging.Nop{}),
 		config.WithAPIOptions([]func(*middleware.Stack) error{watchMetadata(end)}),
 		config.WithAssumeRoleCredentialOptions(func(o *stscreds.AssumeRoleOptions) {

@@ -134,3 +134,20 @@ func TestTheInstanceRoleOfTheEmulator(t *testing.T) {
 		t.Errorf("account %s, session ends at %v", token.Account, token.SessionEndsAt)
 	}
 }
+
+func TestAWrongClockStillGetsTokens(t *testing.T) {
+	for _, off := range []time.Duration{-30 * time.Hour, -20 * time.Minute, 3 * time.Hour} {
+		server, id := start(t, emulator.Options{
+			Roles: []emulator.Role{{ARN: firstRole}},
+			Now:   func() time.Time { return time.Now().Add(off) },
+		})
+		id.RoleARNs = []string{firstRole}
+		token := mustFetch(t, newSource(t, id, Options{}))
+		if err := server.Check(token.Account+".dkr.ecr.us-east-1.amazonaws.com", token.Username, token.Secret.Reveal()); err != nil {
+			t.Errorf("%v: %v", off, err)
+		}
+		if a, b := server.CallCount("AssumeRole"), server.CallCount("GetAuthorizationToken"); a != 2 || b != 2 {
+			t.Errorf("%v: %d and %d calls, want a second of each", off, a, b)
+		}
+	}
+}
