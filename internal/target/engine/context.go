@@ -1,0 +1,118 @@
+package engine
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+)
+
+// defaultContext is docker's name for the environment without any context.
+const defaultContext = "default"
+
+// contextName is what `docker context create` accepts.
+var contextName = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9_.+-]+$`)
+
+func checkContextName(name string) error {
+	if !contextName.MatchString(name) {
+		return fmt.Errorf("docker context %q: a name has two or more of letters, digits and _.+-, and begins with a letter or a digit", name)
+	}
+	return nil
+}
+
+// errNoContext marks a context that docker does not know.
+var errNoContext = errors.New("there is no such context")
+
+// context reads the engine of the named docker context. The files are found by
+// the hash of its name, so no name leads out of docker's directory.
+func (e environment) context(name string) (endpoint, error) {
+	if err := checkContextName(name); err != nil {
+		return endpoint{}, err
+	}
+	dir, err := e.configDir()
+	if err != nil {
+		return endpoint{}, err
+	}
+	sum := sha256.Sum256([]byte(name))
+	id := hex.EncodeToString(sum[:])
+	file := filepath.Join(dir, "contexts", "meta", id, "meta.json")
+	data, err := os.ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return endpoint{}, fmt.Errorf("docker context %q in %q: %w", name, dir, errNoContext)
+	}
+	if err != nil {
+		return endpoint{}, fmt.Errorf("docker context %q: %w", name, err)
+	}
+	meta, err := parseContext(data)
+	if err != nil {
+		return endpoint{}, fmt.Errorf("docker context %q: read %q: %w", name, file, err)
+	}
+	host := meta.Host
+	if host == "" {
+		host = "unix://" + e.localSocket()
+	}
+	where, err := newEndpoint(host, contextTLS(filepath.Join(dir, "contexts", "tls", id, "docker"), meta.SkipTLSVerify))
+	if err != nil {
+		return endpoint{}, fmt.Errorf("docker context %q: %w", name, err)
+	}
+	return where, nil
+}
+
+// contextTLS are the files that a context has in dir, if any.
+func contextTLS(dir string, skipVerify bool) tlsFiles {
+	files := tlsFiles{
+		ca:         ifThere(filepath.Join(dir, "ca.pem")),
+		cert:       ifThere(filepath.Join(dir, "cert.pem")),
+		key:        ifThere(filepath.Join(dir, "key.pem")),
+		skipVerify: skipVerify,
+	}
+	files.on = skipVerify || files.ca != "" || files.cert != "" || files.key != ""
+	return files
+}
+
+// dockerEndpoint is the part of a context that is about the engine.
+type dockerEndpoint struct {
+	Host          string
+	SkipTLSVerify bool
+}
+
+// parseContext reads a meta.json.
+func parseContext(data []byte) (dockerEndpoint, error) {
+	var meta struct {
+		Endpoints map[string]*dockerEndpoint
+	}
+	if err := json.Unmarshal(data, &meta); err != nil {
+		return dockerEndpoint{}, err
+	}
+	if meta.Endpoints["docker"] == nil {
+		return dockerEndpoint{}, errors.New("it has no docker endpoint")
+	}
+	return *meta.Endpoints["docker"], nil
+}
+
+// currentContext is the one that `docker context use` has chosen. As docker
+// does, it takes a config.json that cannot be read for one that chooses none.
+func (e environment) currentContext() string {
+	dir, err := e.configDir()
+	if err != nil {
+		return ""
+	}
+	data, err := os.ReadFile(filepath.Join(dir, "config.json"))
+	if err != nil {
+		return ""
+	}
+	return parseCurrentContext(data)
+}
+
+func parseCurrentContext(data []byte) string {
+	var config struct{ CurrentContext string }
+	if json.Unmarshal(data, &config) != nil {
+		return ""
+	}
+	return config.CurrentContext
+}

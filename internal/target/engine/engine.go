@@ -1,0 +1,229 @@
+// Package engine is the target that logs the Docker Engine in: for each login
+// it sends POST /auth of the Engine API, and the engine asks the registry.
+//
+// The engine stores nothing of it. What /auth proves is that the login works
+// from where images will be pulled: with the engine's network, proxy, DNS and
+// certificate authorities. There is nothing that somebody could undo, so the
+// Target is no renew.Checker. The credentials that pulls use are written by
+// other targets.
+//
+// Which engine is meant is decided anew at each Store, as the docker command
+// decides it (see Options), and so is the version of the API: an engine that
+// was upgraded or moved meanwhile is found without a restart of the daemon.
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"ecr-refreshd/internal/fault"
+	"ecr-refreshd/internal/login"
+	"ecr-refreshd/internal/renew"
+)
+
+const (
+	// parallel bounds the requests of one Target, over all its Stores.
+	parallel = 8
+	// defaultTimeout is what Options.Timeout means when it is zero.
+	defaultTimeout = 30 * time.Second
+	// secondTry is the pause before a registry that answered nonsense or
+	// nothing is asked once more. Such answers are short-lived.
+	secondTry = 500 * time.Millisecond
+)
+
+// Options says which engine, and how long to wait for it. The zero value means
+// what the docker command means without options: $DOCKER_HOST (with TLS when
+// $DOCKER_TLS_VERIFY is set, from the files in $DOCKER_CERT_PATH), else the
+// context $DOCKER_CONTEXT, else the currentContext of docker's config.json, else
+// /var/run/docker.sock; and where that does not exist and the daemon is not
+// root, $XDG_RUNTIME_DIR/docker.sock, where a rootless engine listens.
+type Options struct {
+	Host    string // unix:///path, tcp://name[:port] or ssh://[user@]name[:port]; excludes Context
+	Context string // the name of a docker context; "default" means the environment without contexts
+	// CA, Cert and Key are PEM files for a tcp host: any of them switches TLS on.
+	// Without CA the system's authorities count. Cert and Key come together.
+	// They exclude Context, which brings its own.
+	CA, Cert, Key string
+	Timeout       time.Duration // for the engine's first answer, and for each login; zero means 30 s
+}
+
+// Target logs one engine in. It is safe for concurrent use.
+type Target struct {
+	options  Options
+	env      environment
+	pause    time.Duration          // before a second try
+	slots    chan struct{}          // holds one entry per request under way
+	resolved atomic.Pointer[string] // the engine of the last Store, for String
+}
+
+var _ renew.Target = (*Target)(nil)
+
+// New checks o and builds the target. It touches no file and no socket.
+func New(o Options) (*Target, error) {
+	if err := o.check(); err != nil {
+		return nil, err
+	}
+	if o.Timeout == 0 {
+		o.Timeout = defaultTimeout
+	}
+	return &Target{options: o, env: processEnvironment(), pause: secondTry, slots: make(chan struct{}, parallel)}, nil
+}
+
+func (o Options) check() error {
+	secured := o.CA != "" || o.Cert != "" || o.Key != ""
+	switch {
+	case o.Host != "" && o.Context != "":
+		return fmt.Errorf("docker host %q and docker context %q exclude each other: leave one out", printable(o.Host), o.Context)
+	case o.Context != "" && secured:
+		return fmt.Errorf("docker context %q brings its own TLS files: leave ca, cert and key out, or use host", o.Context)
+	case (o.Cert == "") != (o.Key == ""):
+		return errors.New("cert and key of the docker engine come together: one is missing")
+	case o.Timeout < 0:
+		return fmt.Errorf("timeout %s of the docker engine is negative", o.Timeout)
+	case o.Context != "":
+		return checkContextName(o.Context)
+	case o.Host == "":
+		return nil
+	}
+	address, err := parseHost(o.Host, secured)
+	if err == nil && secured && !address.isTCP() {
+		err = fmt.Errorf("docker host %q needs no TLS: leave ca, cert and key out", printable(o.Host))
+	}
+	return err
+}
+
+// String names the engine for people, as far as it is known yet.
+func (t *Target) String() string {
+	switch host := t.resolved.Load(); {
+	case host != nil:
+		return "docker engine at " + *host
+	case t.options.Context != "":
+		return fmt.Sprintf("docker engine of context %q", t.options.Context)
+	case t.options.Host != "":
+		return "docker engine at " + printable(t.options.Host)
+	}
+	return "docker engine"
+}
+
+// Store proves each login through the engine. An engine that cannot be reached
+// gives one *fault.Error for the whole call; otherwise the error is a
+// fault.List with a member for each cause, which names its hosts.
+func (t *Target) Store(ctx context.Context, logins []login.Login) error {
+	if len(logins) == 0 {
+		return nil
+	}
+	where, err := t.env.resolve(t.options)
+	if err != nil {
+		return err
+	}
+	name := where.String()
+	t.resolved.Store(&name)
+	s, err := open(ctx, where, newRedactor(logins))
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	if err := t.ping(ctx, s); err != nil {
+		return err
+	}
+	return report(ctx, t.loginAll(ctx, s, logins))
+}
+
+// ping reaches the engine and settles the API version. It takes a slot, so that
+// many Stores at once do not open many ssh connections at once.
+func (t *Target) ping(ctx context.Context, s *session) error {
+	if !t.acquire(ctx) {
+		return interrupted(ctx, nil)
+	}
+	defer t.release()
+	limited, cancel := context.WithTimeout(ctx, t.options.Timeout)
+	defer cancel()
+	err := s.ping(limited)
+	if err != nil && errors.Is(ctx.Err(), context.Canceled) {
+		return interrupted(ctx, nil)
+	}
+	return err
+}
+
+// loginAll gives one result for each login, in their order. Slots are waited for
+// one at a time, so that Stores which run at once get turns.
+func (t *Target) loginAll(ctx context.Context, s *session, logins []login.Login) []result {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	results := make([]result, len(logins))
+	var asked sync.WaitGroup
+	for i, l := range logins {
+		results[i].host = l.Host
+		if !t.acquire(ctx) {
+			continue
+		}
+		asked.Go(func() {
+			defer t.release()
+			results[i] = t.loginOne(ctx, s, l)
+			if results[i].verdict.concernsAll {
+				stop()
+			}
+		})
+	}
+	asked.Wait()
+	return results
+}
+
+// loginOne asks a second time when the first answer says nothing about the token.
+func (t *Target) loginOne(ctx context.Context, s *session, l login.Login) result {
+	limited, cancel := context.WithTimeout(ctx, t.options.Timeout)
+	defer cancel()
+	r := s.login(limited, l)
+	if r.outcome == failed && r.verdict.fleeting && sleep(limited, t.pause) {
+		r = s.login(limited, l)
+	}
+	if r.late && ctx.Err() != nil {
+		return result{host: l.Host}
+	}
+	return r
+}
+
+func (t *Target) acquire(ctx context.Context) bool {
+	if ctx.Err() != nil {
+		return false
+	}
+	select {
+	case t.slots <- struct{}{}:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+func (t *Target) release() { <-t.slots }
+
+// sleep reports whether it slept to the end.
+func sleep(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// interrupted is the fault of the hosts whose turn did not come, or whose answer
+// did not, before the caller's ctx ended. No hosts mean all of the call.
+func interrupted(ctx context.Context, hosts []string) *fault.Error {
+	hint := ""
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		hint = "the engine or the registries are slow: look with `journalctl -u docker`, or raise the timeout"
+	}
+	return &fault.Error{Reason: fault.Network, Op: "log the docker engine in", Err: ctx.Err(), Hint: hint, Hosts: hosts}
+}
+
+func processEnvironment() environment {
+	return environment{getenv: os.Getenv, home: homeDir, root: os.Geteuid() == 0, socket: defaultSocket}
+}
