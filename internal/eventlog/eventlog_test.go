@@ -1,0 +1,94 @@
+package eventlog
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+	"go.uber.org/zap/zaptest/observer"
+
+	"ecr-refreshd/internal/fault"
+	"ecr-refreshd/internal/renew"
+)
+
+var start = time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
+
+func failure(r fault.Reason, cause string) error {
+	return &fault.Error{Reason: r, Op: "try", Err: errors.New(cause), Hint: "mend it"}
+}
+
+func TestLevels(t *testing.T) {
+	fails := func(k renew.Kind, r fault.Reason, cause string, after time.Duration) renew.Event {
+		return renew.Event{Kind: k, Err: failure(r, cause), At: start.Add(after)}
+	}
+	const debug, info, warn, loud = zapcore.DebugLevel, zapcore.InfoLevel, zapcore.WarnLevel, zapcore.ErrorLevel
+	tests := []struct {
+		name   string
+		events []renew.Event
+		want   []zapcore.Level
+	}{
+		{"a renewal and its delivery", []renew.Event{{Kind: renew.Renewed}, {Kind: renew.Stored}}, []zapcore.Level{info, debug}},
+		{"what passes by itself", []renew.Event{fails(renew.RenewFailed, fault.Network, "x", 0)}, []zapcore.Level{warn}},
+		{"what a person must mend", []renew.Event{fails(renew.RenewFailed, fault.Denied, "x", 0)}, []zapcore.Level{loud}},
+		{"unchanged is not repeated", []renew.Event{
+			fails(renew.RenewFailed, fault.Denied, "x", 0), fails(renew.RenewFailed, fault.Denied, "x", time.Minute)}, []zapcore.Level{loud, debug}},
+		{"but hourly", []renew.Event{
+			fails(renew.RenewFailed, fault.Denied, "x", 0), fails(renew.RenewFailed, fault.Denied, "x", time.Hour)}, []zapcore.Level{loud, loud}},
+		{"changed is said", []renew.Event{
+			fails(renew.RenewFailed, fault.Network, "x", 0), fails(renew.RenewFailed, fault.Network, "y", time.Minute)}, []zapcore.Level{warn, warn}},
+		{"a recovered target is said", []renew.Event{
+			fails(renew.StoreFailed, fault.Local, "x", 0), {Kind: renew.Stored}, {Kind: renew.Stored}}, []zapcore.Level{loud, info, debug}},
+		{"the good hosts of a failed call are no recovery", []renew.Event{
+			fails(renew.StoreFailed, fault.Local, "x", 0), {Kind: renew.Stored, Partial: true}, fails(renew.StoreFailed, fault.Local, "x", time.Minute)},
+			[]zapcore.Level{loud, debug, debug}},
+		{"after a recovery it is said anew", []renew.Event{
+			fails(renew.RenewFailed, fault.Network, "x", 0), {Kind: renew.Renewed}, fails(renew.RenewFailed, fault.Network, "x", time.Minute)},
+			[]zapcore.Level{warn, info, warn}},
+		{"expired", []renew.Event{{Kind: renew.Expired}, {Kind: renew.Removed}}, []zapcore.Level{loud, warn}},
+		{"undone", []renew.Event{{Kind: renew.Undone}, fails(renew.Undone, fault.Local, "again and again", 0)}, []zapcore.Level{info, warn}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			core, logs := observer.New(zapcore.DebugLevel)
+			l := New(zap.New(core))
+			for _, e := range tt.events {
+				l.Observe(e)
+			}
+			entries := logs.All()
+			if len(entries) != len(tt.want) {
+				t.Fatalf("%d lines, want %d", len(entries), len(tt.want))
+			}
+			for i, e := range entries {
+				if e.Level != tt.want[i] {
+					t.Errorf("line %d, %q: %v, want %v", i, e.Message, e.Level, tt.want[i])
+				}
+			}
+		})
+	}
+}
+
+func TestEachFaultHasALineWithItsHosts(t *testing.T) {
+	core, logs := observer.New(zapcore.DebugLevel)
+	New(zap.New(core)).Observe(renew.Event{Kind: renew.StoreFailed, Target: "engine", Hosts: []string{"a", "b"}, Attempt: 2, RetryIn: time.Second,
+		Grant: renew.Grant{Region: "eu-west-1", Identity: "default"},
+		Err: fault.List{
+			{Reason: fault.Rejected, Op: "log in", Err: errors.New("401"), Hint: "see", Hosts: []string{"a"}},
+			{Reason: fault.Network, Op: "log in", Err: errors.New("no route"), Hosts: []string{"b"}}}})
+	entries := logs.All()
+	if len(entries) != 2 {
+		t.Fatalf("%d lines, want 2", len(entries))
+	}
+	got := entries[0].ContextMap()
+	want := map[string]any{"target": "engine", "region": "eu-west-1", "identity": "default", "attempt": int64(2),
+		"retry_in": time.Second, "reason": "rejected", "hint": "see", "error": "log in: 401"}
+	for k, v := range want {
+		if got[k] != v {
+			t.Errorf("%s = %v, want %v", k, got[k], v)
+		}
+	}
+	if hosts := entries[1].ContextMap()["host"].([]any); len(hosts) != 1 || hosts[0] != "b" {
+		t.Errorf("host = %v", hosts)
+	}
+}

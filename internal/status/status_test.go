@@ -1,0 +1,136 @@
+package status
+
+import (
+	"encoding/json"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"ecr-refreshd/internal/fault"
+	"ecr-refreshd/internal/login"
+	"ecr-refreshd/internal/renew"
+)
+
+var (
+	grant = renew.Grant{Region: "eu-west-1", Identity: "profile ci"}
+	at    = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+)
+
+const (
+	named = "444455556666.dkr.ecr.eu-west-1.amazonaws.com"
+	own   = login.OwnAccount + ".dkr.ecr.eu-west-1.amazonaws.com"
+	ours  = "111122223333.dkr.ecr.eu-west-1.amazonaws.com"
+)
+
+func board() *Board {
+	targets := func() []Target {
+		return []Target{{Name: "engine", Type: "engine"}, {Name: "file", Type: "docker-config"}}
+	}
+	return New([]Row{
+		{grant, Registry{Host: named, Account: "444455556666", Region: "eu-west-1", Identity: "profile ci", Targets: targets()}},
+		{grant, Registry{Host: own, Account: login.OwnAccount, Region: "eu-west-1", Identity: "profile ci", Targets: targets()}},
+	})
+}
+
+// feed fills in what every event of the test has in common.
+func feed(b *Board, events ...renew.Event) {
+	for _, e := range events {
+		e.Grant, e.At = grant, at
+		if e.Hosts == nil {
+			e.Hosts = []string{named, ours}
+		}
+		b.Observe(e)
+	}
+}
+
+var (
+	boom    = &fault.Error{Reason: fault.Denied, Op: "ask", Err: errors.New("no"), Hint: "allow it"}
+	renewed = renew.Event{Kind: renew.Renewed, Account: "111122223333", ExpiresAt: at.Add(12 * time.Hour), NextRefreshAt: at.Add(6 * time.Hour)}
+	fails   = renew.Event{Kind: renew.RenewFailed, Attempt: 3, NextRefreshAt: at.Add(time.Minute), Err: boom}
+	stored  = renew.Event{Kind: renew.Stored, Target: "engine"}
+)
+
+func TestStatesOfARegistry(t *testing.T) {
+	tests := []struct {
+		name   string
+		events []renew.Event
+		now    time.Duration
+		want   State
+		fails  int
+	}{
+		{"nothing yet", nil, 0, Pending, 0},
+		{"cannot get the first", []renew.Event{{Kind: renew.RenewFailed, Attempt: 1, Err: boom, Hosts: []string{named, own}}}, 0, Pending, 1},
+		{"renewed", []renew.Event{renewed}, 0, Fresh, 0},
+		{"renewal fails", []renew.Event{renewed, fails}, 0, Failing, 3},
+		{"and recovers", []renew.Event{renewed, fails, renewed}, 0, Fresh, 0},
+		{"expired, by the event", []renew.Event{renewed, fails, {Kind: renew.Expired}}, 0, Expired, 3},
+		{"expired, by the clock", []renew.Event{renewed}, 12 * time.Hour, Expired, 0},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			b := board()
+			feed(b, tt.events...)
+			for _, r := range b.Registries(at.Add(tt.now)) {
+				if r.State != tt.want || r.ConsecutiveFailures != tt.fails {
+					t.Errorf("%s: %s after %d failures, want %s after %d", r.Host, r.State, r.ConsecutiveFailures, tt.want, tt.fails)
+				}
+				if (tt.fails > 0) != (r.Error != nil && r.Error.Hint == "allow it" && r.Error.Reason == fault.Denied) {
+					t.Errorf("%s: error %+v", r.Host, r.Error)
+				}
+			}
+		})
+	}
+}
+
+func TestTheOwnAccountIsNamedOnceItIsKnown(t *testing.T) {
+	b := board()
+	if got := b.Registries(at)[1].Host; got != own {
+		t.Errorf("before: %q", got)
+	}
+	feed(b, renewed, stored)
+	r := b.Registries(at)[1]
+	if r.Host != ours || r.Account != "111122223333" || r.Targets[0].State != OK {
+		t.Errorf("after: %+v", r)
+	}
+}
+
+func TestTargetsStandAloneAndByHost(t *testing.T) {
+	b := board()
+	feed(b, renewed, renew.Event{Kind: renew.Stored, Target: "engine", Hosts: []string{named}, Partial: true},
+		renew.Event{Kind: renew.StoreFailed, Target: "engine", Hosts: []string{ours},
+			Err: fault.List{{Reason: fault.Network, Op: "other", Hosts: []string{named}}, {Reason: fault.Rejected, Op: "log in", Hosts: []string{ours}}}})
+	rows := b.Registries(at)
+	if got := rows[0].Targets; got[0].State != OK || got[0].StoredAt == nil || got[1].State != Pending {
+		t.Errorf("%s: %+v", named, got)
+	}
+	if got := rows[1].Targets[0]; got.State != Failed || got.Error.Reason != fault.Rejected {
+		t.Errorf("%s: %+v, %+v", ours, got, got.Error)
+	}
+	feed(b, renew.Event{Kind: renew.Removed, Target: "engine"})
+	if got := b.Registries(at)[0].Targets[0]; got.State != Pending || got.StoredAt != nil {
+		t.Errorf("removed: %+v", got)
+	}
+	// What was handed out is a copy.
+	if rows[0].Targets[0].State != OK {
+		t.Error("a snapshot changes afterwards")
+	}
+}
+
+func TestJSONHasTheKeysThatScriptsRead(t *testing.T) {
+	b := board()
+	feed(b, renewed, fails, stored)
+	out, err := json.Marshal(b.Registries(at)[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{`"host":"444455556666`, `"account":"444455556666"`, `"region":"eu-west-1"`, `"identity":"profile ci"`,
+		`"state":"failing"`, `"expires_at":"2026-03-02T00:00:00Z"`, `"refreshed_at":"2026-03-01T12:00:00Z"`,
+		`"next_refresh_at":"2026-03-01T12:01:00Z"`, `"consecutive_failures":3`,
+		`"error":{"reason":"denied","message":"ask: no","hint":"allow it","at":"2026-03-01T12:00:00Z"}`,
+		`{"name":"engine","type":"engine","state":"ok","stored_at":"2026-03-01T12:00:00Z","error":null}`} {
+		if !strings.Contains(string(out), want) {
+			t.Errorf("%s\nlacks %s", out, want)
+		}
+	}
+}
