@@ -1,0 +1,174 @@
+package dockerconfig
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"ecr-refreshd/internal/login"
+)
+
+// document is a config.json taken apart far enough to change logins in it.
+// Whatever is not ours stays as it was written.
+type document struct {
+	top      object
+	sections []section // every member that docker reads as "auths"
+}
+
+// section is one member of the document that holds logins. docker matches the
+// names of top-level keys in any letter case and merges doubles; other readers
+// take the last that is spelled exactly. That one is the main section.
+type section struct {
+	index   int // in document.top
+	main    bool
+	entries object
+}
+
+// shapeError says which part of the file is not what it has to be.
+type shapeError struct{ part string }
+
+func (e *shapeError) Error() string { return e.part + " is " + errNotObject.Error() }
+
+// parseDocument reads a config.json; an empty file counts as {}. The error is
+// a *syntaxError or a *shapeError.
+func parseDocument(data []byte) (*document, error) {
+	if len(bytes.TrimSpace(data)) == 0 {
+		data = []byte("{}")
+	}
+	if err := checkSyntax(data); err != nil {
+		return nil, err
+	}
+	top, err := parseObject(data)
+	if err != nil {
+		return nil, &shapeError{"the file's content"}
+	}
+	d := &document{top: top}
+	last := -1
+	if i, ok := top.index()["auths"]; ok {
+		last = i
+	}
+	for i, m := range top {
+		if !strings.EqualFold(m.key, "auths") {
+			continue
+		}
+		s := section{index: i, main: i == last}
+		if !bytes.Equal(m.value, []byte("null")) {
+			if s.entries, err = parseObject(m.value); err != nil {
+				return nil, &shapeError{fmt.Sprintf("the value of %q", m.key)}
+			}
+		}
+		d.sections = append(d.sections, s)
+	}
+	return d, nil
+}
+
+// render gives the file's content, indented with tabs as docker does it.
+func (d *document) render() []byte {
+	top := slices.Clone(d.top)
+	for _, s := range d.sections {
+		top[s.index].value = s.entries.render()
+	}
+	return indent(top.render())
+}
+
+// mainSection gives the section that our logins go to, made if there is none.
+func (d *document) mainSection() *section {
+	for i := range d.sections {
+		if d.sections[i].main {
+			return &d.sections[i]
+		}
+	}
+	for i := range d.sections {
+		d.sections[i].index++
+	}
+	d.top = slices.Insert(d.top, 0, member{rawKey: quoted("auths"), key: "auths", value: []byte("{}")})
+	d.sections = slices.Insert(d.sections, 0, section{main: true})
+	return &d.sections[0]
+}
+
+// store puts the logins in, each under its bare host and nowhere else, and
+// reports whether that changed anything.
+func (d *document) store(logins []login.Login) (changed bool) {
+	wanted := make(map[string]string, len(logins)) // the value of "auth", by host
+	names := make(map[string]bool, len(logins))    // the hosts in lower case
+	for _, l := range logins {
+		wanted[l.Host] = l.Basic().Reveal()
+		names[strings.ToLower(l.Host)] = true
+	}
+	main := d.mainSection()
+	done := make(map[string]bool, len(logins))
+	for i := range d.sections {
+		s := &d.sections[i]
+		s.entries = slices.DeleteFunc(s.entries, func(m member) bool {
+			auth, ours := wanted[m.key]
+			drop := names[strings.ToLower(bareHost(m.key))] && (!ours || !s.main || done[m.key])
+			if ours && !drop {
+				done[m.key] = authOf(m.value, true) == auth // otherwise it is set below
+				drop = !done[m.key]
+			}
+			changed = changed || drop
+			return drop
+		})
+	}
+	for _, l := range logins {
+		if !done[l.Host] {
+			value := object{{rawKey: quoted("auth"), value: quoted(wanted[l.Host])}}.render()
+			main.entries = append(main.entries, member{quoted(l.Host), l.Host, value})
+			done[l.Host], changed = true, true
+		}
+	}
+	return changed
+}
+
+// remove takes out the entries, doubles included, that still hold the login
+// given for their host, and reports whether there were any.
+func (d *document) remove(logins []login.Login) (changed bool) {
+	ours := make(map[string]string, len(logins)) // the value of "auth", by host in lower case
+	for _, l := range logins {
+		ours[strings.ToLower(l.Host)] = l.Basic().Reveal()
+	}
+	for i := range d.sections {
+		s := &d.sections[i]
+		s.entries = slices.DeleteFunc(s.entries, func(m member) bool {
+			auth, ok := ours[strings.ToLower(bareHost(m.key))]
+			drop := ok && authOf(m.value, false) == auth
+			changed = changed || drop
+			return drop
+		})
+	}
+	return changed
+}
+
+// bareHost gives the host that a key of "auths" means to docker and podman: the
+// key without scheme and path. A path without a scheme is podman's way to give
+// one repository a login of its own; only /v1 and /v2 are the host itself.
+func bareHost(key string) string {
+	for _, scheme := range []string{"https://", "http://"} {
+		if len(key) >= len(scheme) && strings.EqualFold(key[:len(scheme)], scheme) {
+			host, _, _ := strings.Cut(key[len(scheme):], "/")
+			return host
+		}
+	}
+	host, path, _ := strings.Cut(key, "/")
+	switch strings.ToLower(strings.TrimSuffix(path, "/")) {
+	case "", "v1", "v2":
+		return host
+	}
+	return key
+}
+
+// authOf gives the string under "auth" of an entry, and "" when there is none or,
+// with alone, when the entry has other keys too.
+func authOf(entry json.RawMessage, alone bool) string {
+	o, err := parseObject(entry)
+	if err != nil || alone && len(o) != 1 {
+		return ""
+	}
+	var auth string
+	if json.Unmarshal(o.value("auth"), &auth) != nil {
+		return ""
+	}
+	return auth
+}

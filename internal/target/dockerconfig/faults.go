@@ -1,0 +1,99 @@
+package dockerconfig
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os/user"
+	"path/filepath"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+
+	"ecr-refreshd/internal/fault"
+)
+
+// fault classifies what went wrong with the file. All of it is of reason local.
+func (w site) fault(op string, err error) *fault.Error {
+	op = fmt.Sprintf("%s in %q", op, w.path)
+	if w.user != "" {
+		op += fmt.Sprintf(" as %q", w.user)
+	}
+	return &fault.Error{Reason: fault.Local, Op: op, Err: err, Hint: w.hint(err)}
+}
+
+// hint says what a person can do about err.
+func (w site) hint(err error) string {
+	dir := filepath.Dir(w.path)
+	distrust, isDistrust := errors.AsType[*distrustError](err)
+	_, isSyntax := errors.AsType[*syntaxError](err)
+	_, isShape := errors.AsType[*shapeError](err)
+	switch {
+	case isDistrust:
+		return fmt.Sprintf("set `user: %s` for this target, so that the file is written with that account's rights; or make %s root's alone: chown root, chmod go-w",
+			ownerName(distrust.owner), distrust.path)
+	case errors.Is(err, errDisplaced):
+		return fmt.Sprintf("see what is in it, and put what is worth it back into %s", w.path)
+	case isSyntax || isShape:
+		return fmt.Sprintf("correct %s with an editor, or put it aside: mv %s %s.broken", w.path, w.path, w.path)
+	case errors.Is(err, errUnknownAccount):
+		return fmt.Sprintf("create the account %s or correct `user`; `getent passwd %s` shows whether this host knows it; until then it is waited for", w.user, w.user)
+	case errors.Is(err, errIdentity):
+		return fmt.Sprintf("run ecr-refreshd as root, or with CAP_SETUID and CAP_SETGID, or run one as %s itself", w.user)
+	case errors.Is(err, errNoParent):
+		return fmt.Sprintf("%s is waited for; if that is not where the file belongs, set `path`", filepath.Dir(dir))
+	case errors.Is(err, errNotRegular):
+		return fmt.Sprintf("see what it is with `ls -ld %s` and move it away", w.path)
+	case errors.Is(err, errTooLarge):
+		return fmt.Sprintf("see what has filled %s, and put it aside: mv %s %s.old", w.path, w.path, w.path)
+	case errors.Is(err, errLocked):
+		return fmt.Sprintf("find out which process holds it: fuser -v %s", dir)
+	case errors.Is(err, errRestless):
+		return fmt.Sprintf("find the program that writes to %s all the time: fuser -v %s", dir, dir)
+	case errors.Is(err, errHung), errors.Is(err, errNoTurn):
+		return fmt.Sprintf("check the file system: ls -l %s; a network server may be away", dir)
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return ""
+	}
+	return w.errnoHint(err, dir)
+}
+
+// errnoHint is the hint for what the kernel answered.
+func (w site) errnoHint(err error, dir string) string {
+	who := w.user
+	if who == "" {
+		who = "the user that ecr-refreshd runs as"
+	}
+	errno, _ := errors.AsType[unix.Errno](err)
+	switch errno {
+	case unix.ENOSPC:
+		return fmt.Sprintf("make room: df -h %s; df -i %s", dir, dir)
+	case unix.EDQUOT:
+		return fmt.Sprintf("the disk quota of %s is used up: make room in %s, or raise it", who, dir)
+	case unix.EROFS:
+		return fmt.Sprintf("%s is read-only: remount it, or, where systemd made it so, add ReadWritePaths=%s to the unit", dir, dir)
+	case unix.EACCES, unix.EPERM:
+		return fmt.Sprintf("%s must own %s and be allowed to write in %s: see `ls -ld %s %s`, then chown or chmod", who, w.path, dir, dir, w.path)
+	case unix.EBUSY:
+		return fmt.Sprintf("%s is a mount point and cannot be replaced: mount the directory %s instead of the file", w.path, dir)
+	case unix.ELOOP:
+		return fmt.Sprintf("the symbolic links at %s lead in a circle or change all the time: see `namei -l %s`", w.path, w.path)
+	case unix.ENOTDIR:
+		return fmt.Sprintf("a part of %s is not a directory: see `namei -l %s`", dir, w.path)
+	case unix.ENOENT:
+		return fmt.Sprintf("a part of %s is missing, or a symbolic link leads nowhere: see `namei -l %s`", w.path, w.path)
+	case unix.EIO, unix.ESTALE, unix.ETIMEDOUT, unix.EREMOTEIO, unix.EUCLEAN:
+		return fmt.Sprintf("the disk or server behind %s reports an error: see the kernel's log (dmesg)", dir)
+	case unix.EMFILE, unix.ENFILE:
+		return "too many files are open: raise LimitNOFILE in the unit"
+	}
+	return ""
+}
+
+// ownerName names the user to set for a directory that is not root's.
+func ownerName(uid uint32) string {
+	if u, err := user.LookupId(strconv.FormatUint(uint64(uid), 10)); err == nil && uid != 0 {
+		return u.Username
+	}
+	return "NAME"
+}

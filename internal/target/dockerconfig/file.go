@@ -1,0 +1,148 @@
+package dockerconfig
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// maxSize is the largest file that is read, in bytes. A login takes some 4 KB,
+// so this is room for thousands.
+const maxSize = 16 << 20
+
+var (
+	errNotRegular = errors.New("not a regular file")
+	errTooLarge   = fmt.Errorf("larger than %d bytes", maxSize)
+)
+
+// fingerprint changes whenever a file's content does, save for a write in the
+// same tick of the file system's clock.
+type fingerprint struct {
+	dev, ino     uint64
+	size         int64
+	mtime, ctime unix.Timespec
+}
+
+// fingerprintOf converts what is not of the same type on every architecture.
+func fingerprintOf(st *unix.Stat_t) fingerprint {
+	return fingerprint{uint64(st.Dev), st.Ino, st.Size, st.Mtim, st.Ctim}
+}
+
+// changedAt is when the file last changed, in content or otherwise.
+func (f fingerprint) changedAt() time.Time { return time.Unix(f.ctime.Unix()) }
+
+// file is one reading of a file.
+type file struct {
+	content  []byte
+	mode     uint32 // permission bits
+	uid, gid int
+	fingerprint
+}
+
+// same reports whether two readings agree in what a rewrite must keep. Either may
+// be nil, for a file that is not there.
+func (f *file) same(g *file) bool {
+	if f == nil || g == nil {
+		return f == g
+	}
+	return f.mode == g.mode && f.uid == g.uid && f.gid == g.gid && bytes.Equal(f.content, g.content)
+}
+
+// data is the content, empty for a file that is not there.
+func (f *file) data() []byte {
+	if f == nil {
+		return nil
+	}
+	return f.content
+}
+
+// readFile reads a regular file below the directory dirfd. It never waits for the
+// other end of a pipe, and looks before it opens, because opening a device can
+// have effects. flags may hold O_NOFOLLOW.
+func readFile(dirfd int, name string, flags int) (*file, error) {
+	var st unix.Stat_t
+	statFlags := 0
+	if flags&unix.O_NOFOLLOW != 0 {
+		statFlags = unix.AT_SYMLINK_NOFOLLOW
+	}
+	if err := fstatat(dirfd, name, &st, statFlags); err != nil {
+		return nil, err
+	}
+	if st.Mode&unix.S_IFMT != unix.S_IFREG {
+		return nil, errNotRegular
+	}
+	fd, err := openat(dirfd, name, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY|flags, 0)
+	if err != nil {
+		return nil, err
+	}
+	f := os.NewFile(uintptr(fd), name)
+	defer f.Close()
+	if err := fstat(fd, &st); err != nil {
+		return nil, err
+	}
+	if st.Mode&unix.S_IFMT != unix.S_IFREG {
+		return nil, errNotRegular
+	}
+	if st.Size > maxSize {
+		return nil, errTooLarge
+	}
+	// The size is where to start, not what to rely on: it can grow meanwhile.
+	content := bytes.NewBuffer(make([]byte, 0, st.Size+bytes.MinRead))
+	if _, err := content.ReadFrom(io.LimitReader(f, maxSize+1)); err != nil {
+		return nil, err
+	}
+	if content.Len() > maxSize {
+		return nil, errTooLarge
+	}
+	return &file{content.Bytes(), st.Mode & 0o777, int(st.Uid), int(st.Gid), fingerprintOf(&st)}, nil
+}
+
+// The system calls below are repeated when a signal interrupts them, which can
+// happen on network file systems.
+
+func ignoringEINTR(call func() error) error {
+	for {
+		if err := call(); err != unix.EINTR {
+			return err
+		}
+	}
+}
+
+func openat(dirfd int, name string, flags int, mode uint32) (fd int, err error) {
+	err = ignoringEINTR(func() error {
+		fd, err = unix.Openat(dirfd, name, flags|unix.O_CLOEXEC, mode)
+		return err
+	})
+	return fd, err
+}
+
+func fstat(fd int, st *unix.Stat_t) error {
+	return ignoringEINTR(func() error { return unix.Fstat(fd, st) })
+}
+
+func fstatat(dirfd int, name string, st *unix.Stat_t, flags int) error {
+	return ignoringEINTR(func() error { return unix.Fstatat(dirfd, name, st, flags) })
+}
+
+func readlinkat(dirfd int, name string) (string, error) {
+	buf := make([]byte, unix.PathMax)
+	n, err := 0, error(nil)
+	err = ignoringEINTR(func() error {
+		n, err = unix.Readlinkat(dirfd, name, buf)
+		return err
+	})
+	return string(buf[:max(n, 0)]), err
+}
+
+func renameat2(dirfd int, from, to string, flags uint) error {
+	return ignoringEINTR(func() error { return unix.Renameat2(dirfd, from, dirfd, to, flags) })
+}
+
+// unlinkat's caller has either replaced the file or never used it: what stays
+// behind is cleared away by the next session.
+func unlinkat(dirfd int, name string) { _ = unix.Unlinkat(dirfd, name, 0) }

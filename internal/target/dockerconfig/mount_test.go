@@ -1,0 +1,82 @@
+package dockerconfig
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// insideNamespace is set where this binary runs with mounts of its own.
+const insideNamespace = "DOCKERCONFIG_TEST_NAMESPACE"
+
+// TestTroubleWithTheDisk runs itself again where what it mounts is seen by
+// nobody else.
+func TestTroubleWithTheDisk(t *testing.T) {
+	if os.Geteuid() != 0 {
+		skip(t, "to mount a full or read-only disk takes root")
+	}
+	if os.Getenv(insideNamespace) == "" {
+		cmd := exec.Command("/proc/self/exe", "-test.run=^"+t.Name()+"$", "-test.v")
+		cmd.Env = append(os.Environ(), insideNamespace+"=1")
+		cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWNS, Pdeathsig: unix.SIGKILL}
+		out, err := cmd.CombinedOutput()
+		if errors.Is(err, unix.EPERM) {
+			skip(t, "this machine allows no mounts: "+err.Error())
+		}
+		if err != nil || !strings.Contains(string(out), "PASS: "+t.Name()+"/mount_point") {
+			t.Errorf("%v\n%s", err, out)
+		}
+		return
+	}
+	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
+		t.Fatal(err)
+	}
+	tests := []struct {
+		name  string
+		mount func(dir, file string) error
+		cause error
+		hint  string
+	}{
+		{"full", func(dir, file string) error {
+			if err := unix.Mount("none", dir, "tmpfs", 0, "size=8k,mode=700"); err != nil {
+				return err
+			}
+			if err := os.WriteFile(file, []byte(`{"a":1}`), 0o600); err != nil {
+				return err
+			}
+			return os.WriteFile(dir+"/full", make([]byte, 4096), 0o600)
+		}, unix.ENOSPC, "df -h"},
+		{"read-only", func(dir, file string) error {
+			if err := unix.Mount(dir, dir, "", unix.MS_BIND, ""); err != nil {
+				return err
+			}
+			return unix.Mount(dir, dir, "", unix.MS_BIND|unix.MS_REMOUNT|unix.MS_RDONLY, "")
+		}, unix.EROFS, "ReadWritePaths="},
+		{"mount point", func(dir, file string) error { return unix.Mount(file, file, "", unix.MS_BIND, "") }, unix.EBUSY, "mount the directory"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			target, path := newTarget(t)
+			write(t, path, `{"a":1}`)
+			if err := tt.mount(filepath.Dir(path), path); err != nil {
+				t.Fatal(err)
+			}
+			defer func() {
+				_ = unix.Unmount(path, unix.MNT_DETACH)
+				_ = unix.Unmount(filepath.Dir(path), unix.MNT_DETACH)
+			}()
+			wantFault(t, target.Store(t.Context(), logins("pw")), tt.cause, tt.hint)
+			if read(t, path) != `{"a":1}` {
+				t.Error("the file was changed")
+			}
+			_ = os.Remove(filepath.Dir(path) + "/full")
+			wantTidy(t, path)
+		})
+	}
+}

@@ -1,0 +1,126 @@
+package dockerconfig
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+)
+
+// member is one key of a JSON object and its value, both exactly as they stand
+// in the file.
+type member struct {
+	rawKey json.RawMessage // with its quotes and escapes
+	key    string
+	value  json.RawMessage
+}
+
+// object is a JSON object with its keys in their order, doubles included.
+type object []member
+
+var errNotObject = errors.New("not a JSON object")
+
+// syntaxError says where a file stops being JSON. It does not say what stands
+// there: that could be part of a secret.
+type syntaxError struct{ line, column int }
+
+func (e *syntaxError) Error() string {
+	return fmt.Sprintf("not valid JSON at line %d, column %d", e.line, e.column)
+}
+
+// checkSyntax returns a *syntaxError unless data is one JSON value.
+func checkSyntax(data []byte) error {
+	if json.Valid(data) {
+		return nil
+	}
+	at := len(data)
+	var syntax *json.SyntaxError
+	if err := json.Unmarshal(data, new(json.RawMessage)); errors.As(err, &syntax) && syntax.Offset > 0 {
+		at = int(syntax.Offset) - 1 // Offset counts the offending byte too
+	}
+	before := data[:min(at, len(data))]
+	return &syntaxError{
+		line:   1 + bytes.Count(before, []byte{'\n'}),
+		column: len(before) - bytes.LastIndexByte(before, '\n'),
+	}
+}
+
+// parseObject takes a valid JSON value apart, without copying it. The error is
+// errNotObject.
+func parseObject(raw []byte) (object, error) {
+	at := skipSpace(raw, 0)
+	if at == len(raw) || raw[at] != '{' {
+		return nil, errNotObject
+	}
+	o := object{}
+	for at = skipSpace(raw, at+1); raw[at] != '}'; at = skipSpace(raw, at) {
+		if raw[at] == ',' {
+			at = skipSpace(raw, at+1)
+		}
+		end := skipString(raw, at)
+		m := member{rawKey: raw[at:end:end]}
+		m.key = unquoted(m.rawKey)
+		at = skipSpace(raw, skipSpace(raw, end)+1) // past the colon
+		end = skipValue(raw, at)
+		m.value = raw[at:end:end]
+		o = append(o, m)
+		at = end
+	}
+	return o, nil
+}
+
+// render is the inverse of parseObject, without white space of its own.
+func (o object) render() json.RawMessage {
+	size := 2
+	for _, m := range o {
+		size += len(m.rawKey) + len(m.value) + 2
+	}
+	out := append(make([]byte, 0, size), '{')
+	for i, m := range o {
+		if i > 0 {
+			out = append(out, ',')
+		}
+		out = append(append(append(out, m.rawKey...), ':'), m.value...)
+	}
+	return append(out, '}')
+}
+
+// quoted is s as a JSON string.
+func quoted(s string) json.RawMessage {
+	raw, err := json.Marshal(s)
+	if err != nil {
+		panic(err) // a string always has a JSON form
+	}
+	return raw
+}
+
+// index gives the position of every key; of doubles that of the last, the one
+// that counts to most readers. It keeps the work on a file that somebody has
+// stuffed with keys in proportion to its size.
+func (o object) index() map[string]int {
+	at := make(map[string]int, len(o))
+	for i, m := range o {
+		at[m.key] = i
+	}
+	return at
+}
+
+// value gives the last value of the key, nil when there is none.
+func (o object) value(key string) json.RawMessage {
+	for i := len(o) - 1; i >= 0; i-- {
+		if o[i].key == key {
+			return o[i].value
+		}
+	}
+	return nil
+}
+
+// sameJSON reports whether two values are the same but for white space. Nil
+// is the absent value and equals only itself.
+func sameJSON(a, b json.RawMessage) bool {
+	if a == nil || b == nil || bytes.Equal(a, b) {
+		return (a == nil) == (b == nil)
+	}
+	var x, y bytes.Buffer
+	return json.Compact(&x, a) == nil && json.Compact(&y, b) == nil && bytes.Equal(x.Bytes(), y.Bytes())
+}

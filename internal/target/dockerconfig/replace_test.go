@@ -1,0 +1,230 @@
+package dockerconfig
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"ecr-refreshd/internal/login"
+)
+
+// collision is a session stopped right after its exchange, with another program's
+// write in between, and perhaps one more after it.
+type collision struct {
+	*session
+	target *Target
+	path   string
+	was    *file
+	ours   []byte
+	swap   string
+}
+
+// collide starts from a file with one login of another program, who then writes
+// before, the session exchanges its own version, and the other program makes after
+// of what it finds.
+func collide(t *testing.T, before, after func(path string) error) *collision {
+	t.Helper()
+	c := &collision{}
+	c.target, c.path = newTarget(t)
+	write(t, c.path, `{"auths":{"x":{"auth":"MQ=="}}}`)
+	var err error
+	if c.session, err = openSession(t.Context(), c.path, false); err != nil {
+		t.Fatal(err)
+	}
+	var doc *document
+	if c.was, doc, err = c.read(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	doc.store([]login.Login{loginFor(hostA, "pw")})
+	c.ours = doc.render()
+	if c.swap, err = c.session.write(c.ours, c.was); err != nil {
+		t.Fatal(err)
+	}
+	if err := before(c.path); err != nil {
+		t.Fatal(err)
+	}
+	if err := renameat2(c.dirfd, c.swap, c.name, unix.RENAME_EXCHANGE); err != nil {
+		t.Fatal(err)
+	}
+	if err := after(c.path); err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func nothing(string) error { return nil }
+
+// set is another program's login, made from what is in the file now.
+func set(key, value string) func(string) error {
+	return func(path string) error {
+		content, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		entry := `"auths":{"` + key + `":{"auth":"` + value + `"},`
+		compact := strings.NewReplacer("\n", "", "\t", "", " ", "").Replace(string(content))
+		if key == "x" {
+			compact = strings.Replace(compact, `"x":{"auth":"MQ=="},`, "", 1)
+			compact = strings.Replace(compact, `"x":{"auth":"MQ=="}`, "", 1)
+		}
+		changed := strings.Replace(compact, `"auths":{`, entry, 1)
+		return replaceWith(strings.Replace(changed, ",}", "}", 1))(path)
+	}
+}
+
+var collisions = []struct {
+	name          string
+	before, after func(string) error
+	want          map[string]string // what the other program's entries have to be
+}{
+	{"none", nothing, nothing, map[string]string{"x": "MQ=="}},
+	{"login just before", set("y", "Mg=="), nothing, map[string]string{"x": "MQ==", "y": "Mg=="}},
+	{"change just before", set("x", "Mw=="), nothing, map[string]string{"x": "Mw=="}},
+	{"logout just before", replaceWith(`{"auths":{}}`), nothing, map[string]string{}},
+	{"just before and just after", set("y", "Mg=="), set("z", "Mw=="), map[string]string{"x": "MQ==", "y": "Mg==", "z": "Mw=="}},
+	{"just after", nothing, set("z", "Mw=="), map[string]string{"x": "MQ==", "z": "Mw=="}},
+	{"logout just after", nothing, replaceWith(`{"auths":{}}`), map[string]string{}},
+	{"file removed just after", nothing, os.Remove, map[string]string{}},
+}
+
+func (c *collision) wantLogins(t *testing.T, others map[string]string) {
+	t.Helper()
+	have := auths(t, c.path)
+	if have[hostA] != loginFor(hostA, "pw").Basic().Reveal() {
+		t.Error("our login is not there")
+	}
+	delete(have, hostA)
+	for key, want := range others {
+		if have[key] != want {
+			t.Errorf("%q is %q, want %q", key, have[key], want)
+		}
+	}
+	if len(have) != len(others) {
+		t.Errorf("other logins are %v, want %v", have, others)
+	}
+	wantTidy(t, c.path)
+}
+
+func TestAWriteJustBeforeOrAfterOursIsKept(t *testing.T) {
+	for _, tt := range collisions {
+		t.Run(tt.name, func(t *testing.T) {
+			c := collide(t, tt.before, tt.after)
+			defer c.close()
+			if _, err := c.settle(c.swap, c.was, c.ours); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := c.update(t.Context(), func(d *document) bool { return d.store([]login.Login{loginFor(hostA, "pw")}) }); err != nil {
+				t.Fatal(err)
+			}
+			c.wantLogins(t, tt.want)
+		})
+	}
+}
+
+func TestAKillRightAfterTheExchangeLosesNothing(t *testing.T) {
+	for _, tt := range collisions {
+		t.Run(tt.name, func(t *testing.T) {
+			c := collide(t, tt.before, tt.after)
+			c.close() // the process is gone, and its lock with it
+			store(t, c.target, loginFor(hostA, "pw"))
+			c.wantLogins(t, tt.want)
+		})
+	}
+}
+
+func TestLeftoversAreClearedAwayButNothingThatIsNotUnderstood(t *testing.T) {
+	target, path := newTarget(t)
+	write(t, path, `{"auths":{"x":{"auth":"MQ=="}}}`)
+	dir := filepath.Dir(path)
+	leftovers := []struct {
+		name, content string
+		stays         bool
+	}{
+		{".config.json.ecr-refreshd-new-ABC", `{"auths":{"never":{}}}`, false},
+		{".config.json.ecr-refreshd-swap-1.2.3-4.5.6", `{"auths":{"x":{"auth":"OLD="},"lost":{"auth":"NA=="}},"lost":1}`, false},
+		{".config.json.ecr-refreshd-swap-7.8.9-4.5.6", `{"auths":`, true},
+		{".config.json.ecr-refreshd-other", `{"auths":{"never":{}}}`, true},
+		{".auth.json.ecr-refreshd-new-ABC", `{"auths":{"never":{}}}`, true},
+		{"config.json123", `{"auths":{"never":{}}}`, true},
+	}
+	for _, l := range leftovers {
+		write(t, filepath.Join(dir, l.name), l.content)
+	}
+	if err := unix.Mkfifo(filepath.Join(dir, ".config.json.ecr-refreshd-swap-a-b"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	store(t, target, loginFor(hostA, "pw"))
+	have := auths(t, path)
+	if _, never := have["never"]; never || have["x"] != "MQ==" || have["lost"] != "NA==" || !strings.Contains(read(t, path), `"lost": 1`) {
+		t.Errorf("logins are %v", have)
+	}
+	for _, l := range leftovers {
+		if _, err := os.Lstat(filepath.Join(dir, l.name)); (err == nil) != l.stays {
+			t.Errorf("%s: stays %v", l.name, err == nil)
+		}
+	}
+}
+
+func TestAFileThatComesOrGoesMeanwhileIsNotOverwritten(t *testing.T) {
+	target, path := newTarget(t)
+	store(t, target, loginFor(hostB, "pw"))
+	s, err := openSession(t.Context(), path, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.close()
+	if done, err := s.replace(nil, []byte("{}")); done || err != nil {
+		t.Errorf("a file that came: %v, %v", done, err)
+	}
+	was, _, err := s.read(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	if done, err := s.replace(was, []byte("{}")); done || err != nil {
+		t.Errorf("a file that went: %v, %v", done, err)
+	}
+	if _, err := os.Lstat(path); !os.IsNotExist(err) {
+		t.Errorf("the file is back: %v", err)
+	}
+	if done, err := s.replace(nil, []byte("{}")); !done || err != nil || read(t, path) != "{}" {
+		t.Errorf("a new file: %v, %v", done, err)
+	}
+	wantTidy(t, path)
+}
+
+// A program that read the file while ours hid y writes what it made of that only
+// when our session has put everything in place.
+func TestAProgramThatReadOursWritesLate(t *testing.T) {
+	c := collide(t, set("y", "Mg=="), nothing)
+	defer c.close()
+	late := set("z", "Mw==")
+	hidden := c.path + ".hidden"
+	write(t, hidden, string(c.ours))
+	if err := late(hidden); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.settle(c.swap, c.was, c.ours); err != nil {
+		t.Fatal(err)
+	}
+	rounds := 0
+	_, err := c.update(t.Context(), func(d *document) bool {
+		if rounds++; rounds == 2 {
+			c.collided = time.Now() // however slow this machine is
+			if err := os.Rename(hidden, c.path); err != nil {
+				t.Error(err)
+			}
+		}
+		return d.store([]login.Login{loginFor(hostA, "pw")})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.wantLogins(t, map[string]string{"x": "MQ==", "y": "Mg==", "z": "Mw=="})
+}

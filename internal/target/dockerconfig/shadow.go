@@ -1,0 +1,103 @@
+package dockerconfig
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"ecr-refreshd/internal/fault"
+)
+
+// ownHelper is the credential helper that answers from the running daemon, so
+// that it hides nothing.
+const ownHelper = "ecr-refreshd"
+
+// helpers is what a config.json says about credential helpers, as docker
+// reads it: credHelpers by exact host, and credsStore for all the others. An empty
+// name under credHelpers sends docker back to "auths", past credsStore too.
+type helpers struct {
+	store   string
+	byHost  map[string]string
+	broken  string // the key whose value docker cannot read, which fails the whole file
+	spelled string // how credsStore is spelled in the file
+}
+
+// helpers collects them. docker matches the two keys in any letter case, and of
+// doubles the last counts.
+func (d *document) helpers() helpers {
+	h := helpers{byHost: map[string]string{}}
+	for _, m := range d.top {
+		var err error
+		switch {
+		case bytes.Equal(m.value, []byte("null")):
+		case strings.EqualFold(m.key, "credsStore"):
+			h.spelled = m.key
+			err = json.Unmarshal(m.value, &h.store)
+		case strings.EqualFold(m.key, "credHelpers"):
+			err = json.Unmarshal(m.value, &h.byHost)
+		}
+		if err != nil {
+			h.broken = m.key
+		}
+	}
+	return h
+}
+
+// shadows names the helper that docker asks for host in place of the file, ""
+// when it reads the file or asks our own helper.
+func (h helpers) shadows(host string) (helper string, byHost bool) {
+	helper, byHost = h.byHost[host]
+	if !byHost {
+		helper = h.store
+	}
+	if helper == ownHelper {
+		helper = ""
+	}
+	return helper, byHost
+}
+
+// hide reports whether docker will not read the login of host.
+func (h helpers) hide(host string) bool {
+	helper, _ := h.shadows(host)
+	return helper != "" || h.broken != ""
+}
+
+// faults says for which of the hosts docker will not read the file that was
+// just written, and how to mend that.
+func (h helpers) faults(file string, hosts []string) fault.List {
+	if h.broken != "" {
+		return fault.List{{
+			Reason: fault.Local, Hosts: hosts,
+			Op:   fmt.Sprintf("docker cannot read %q: the value of %q is not what docker expects", file, h.broken),
+			Hint: fmt.Sprintf("correct or delete the key %q in %s", h.broken, file),
+		}}
+	}
+	var list fault.List
+	var all []string
+	for _, host := range hosts {
+		helper, byHost := h.shadows(host)
+		switch {
+		case helper == "":
+		case byHost:
+			list = append(list, &fault.Error{
+				Reason: fault.Local, Hosts: []string{host},
+				Op:   fmt.Sprintf("docker will not read the login stored in %q: credHelpers sends it to the credential helper %q", file, helper),
+				Hint: fmt.Sprintf("delete the key %q under \"credHelpers\" in %s", host, file),
+			})
+		default:
+			all = append(all, host)
+		}
+	}
+	if len(all) > 0 {
+		slices.Sort(all)
+		list = append(list, &fault.Error{
+			Reason: fault.Local, Hosts: all,
+			Op: fmt.Sprintf("docker will not read the logins stored in %q: %s sends it to the credential helper %q", file, h.spelled, h.store),
+			Hint: fmt.Sprintf("delete the key %q from %s; or, to keep that helper for other registries, add {%q: \"\"} and so on for each of our hosts under \"credHelpers\"",
+				h.spelled, file, all[0]),
+		})
+	}
+	return list
+}

@@ -1,0 +1,93 @@
+package dockerconfig
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// site is where the file is for one call, and whose rights the call has there.
+type site struct {
+	path string
+	user string   // as configured; empty for this process itself
+	as   *account // nil for this process as it is
+}
+
+// accountLife is how long an account that was found is not looked up again, so
+// that a hundred grants on one file ask a directory service once.
+const accountLife = 10 * time.Second
+
+// site finds out where to work. With fresh, the account is looked up again if that
+// was not done just now. The site returned with an error serves to name it.
+func (t *Target) site(ctx context.Context, fresh bool) (site, error) {
+	w := site{path: t.path, user: t.user}
+	rest, inHome := strings.CutPrefix(t.path, underHome)
+	var home string
+	switch {
+	case t.user != "":
+		if t.account == nil || fresh && time.Since(t.foundAt) > accountLife {
+			found, err := t.find(ctx, t.user)
+			if err != nil {
+				return w, err
+			}
+			t.account, t.foundAt = found, time.Now()
+		}
+		home = t.account.home
+		if t.account.uid != os.Geteuid() {
+			w.as = t.account
+		}
+	case inHome: // $HOME is not set, which is usual for a system service
+		self, err := user.LookupId(strconv.Itoa(os.Geteuid()))
+		if err != nil {
+			return w, fmt.Errorf("find the home directory: %w", err)
+		}
+		home = self.HomeDir
+	}
+	if inHome {
+		if !filepath.IsAbs(home) {
+			return w, fmt.Errorf("home directory %q: not an absolute path", home)
+		}
+		w.path = filepath.Join(home, rest)
+	}
+	return w, nil
+}
+
+// do runs f with the rights of the site's account. As root itself it first makes
+// sure that nobody else decides where the path leads.
+func (w site) do(f func() error) error {
+	if w.as == nil && os.Geteuid() == 0 {
+		if err := checkRootOnly(w.path); err != nil {
+			return err
+		}
+	}
+	return as(w.as, f)
+}
+
+// update edits the file as session.update does. Without create, a directory that
+// is not there is no error: there is nothing to edit.
+func (w site) update(ctx context.Context, create bool, edit func(*document) bool) (doc *document, err error) {
+	err = w.do(func() error {
+		s, err := openSession(ctx, w.path, create)
+		if err != nil {
+			return err
+		}
+		defer s.close()
+		if err := s.recover(); err != nil {
+			return err
+		}
+		doc, err = s.update(ctx, edit)
+		return err
+	})
+	if !create && errors.Is(err, unix.ENOENT) {
+		return nil, nil
+	}
+	return doc, err
+}
