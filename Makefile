@@ -35,6 +35,7 @@ lint:
 	$(GO) vet ./...
 	$(GO) mod verify
 	$(GO) mod tidy -diff
+	$(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2 ./...
 
 # -short leaves out nothing but the size of the longest simulation, which
 # month runs in full.

@@ -54,6 +54,8 @@ func (l *Log) Observe(e renew.Event) {
 		if l.recovered(e, renew.RenewFailed, renew.ClockWrong) {
 			message = "token renewed again"
 		}
+	case renew.Adopted:
+		level, message = zapcore.DebugLevel, "token kept"
 	case renew.RenewFailed:
 		level, message = l.failure(e), "token not renewed"
 	case renew.Expired:

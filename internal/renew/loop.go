@@ -29,7 +29,7 @@ func newLoop(r *Renewer) *loop {
 
 func (l *loop) run(ctx context.Context) {
 	if h := l.holding(); h != nil {
-		l.deliver(h, 0) // adopted
+		l.deliver(h, Event{Kind: Adopted})
 	}
 	timer := time.NewTimer(0)
 	defer timer.Stop()
@@ -87,19 +87,19 @@ func (l *loop) attempt(ctx context.Context) {
 	default:
 		l.Endpoint.served(l.Renewer)
 		l.failures, l.outage, l.expired = 0, false, false
-		l.deliver(h, took)
+		l.deliver(h, Event{Kind: Renewed, Took: took})
 	}
 }
 
-// deliver plans the renewal of h, announces it and hands it to the targets.
-func (l *loop) deliver(h *held, took time.Duration) {
+// deliver plans the renewal of h, announces it by the event and hands it to the
+// targets.
+func (l *loop) deliver(h *held, e Event) {
 	passed, wall := l.clock.read()
 	// The policy thinks in wall time; shift it to the renewer's clock.
-	t := h.Token
-	due := l.Policy.Due(t, t.ObtainedAt, draw()).Sub(t.ObtainedAt)
-	l.next = h.obtained + due
-	l.observe(Event{Kind: Renewed, Account: t.Account, Took: took,
-		ExpiresAt: wall.Add(h.expires - passed), NextRefreshAt: wall.Add(max(l.next-passed, 0))})
+	l.next = h.obtained + l.Policy.Due(h.Token, h.ObtainedAt, draw()).Sub(h.ObtainedAt)
+	e.Account, e.ObtainedAt = h.Account, wall.Add(h.obtained-passed)
+	e.ExpiresAt, e.NextRefreshAt = wall.Add(h.expires-passed), wall.Add(max(l.next-passed, 0))
+	l.observe(e)
 	for _, k := range l.keepers {
 		k.order(h)
 	}

@@ -54,7 +54,8 @@ type Kind int
 
 // The kinds of events.
 const (
-	Renewed      Kind = iota // a new token is held; ExpiresAt, NextRefreshAt and Took are set
+	Renewed      Kind = iota // a new token is held; ObtainedAt, ExpiresAt, NextRefreshAt and Took are set
+	Adopted                  // a token from before is held; as Renewed, without Took
 	RenewFailed              // a fetch failed; Err, Attempt and RetryIn are set
 	Expired                  // the held token has reached its end
 	ClockWrong               // the reported expiry (ExpiresAt) cannot be true on this host's clock; Err says how
@@ -76,6 +77,7 @@ type Event struct {
 	At            time.Time
 	Attempt       int // 1 for the first try after a success
 	Took          time.Duration
+	ObtainedAt    time.Time
 	ExpiresAt     time.Time
 	NextRefreshAt time.Time
 	RetryIn       time.Duration

@@ -109,7 +109,7 @@ func (b *Board) Registries(now time.Time) []Registry {
 func (b *Board) Observe(e renew.Event) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if e.Kind == renew.Renewed {
+	if e.Kind == renew.Renewed || e.Kind == renew.Adopted {
 		b.rename(e)
 	}
 	for _, host := range e.Hosts {
@@ -144,11 +144,9 @@ func (b *Board) index(i int) {
 // renewal takes an event of the token itself.
 func (r *Registry) renewal(e renew.Event) {
 	switch e.Kind {
-	case renew.Renewed:
+	case renew.Renewed, renew.Adopted:
 		r.State, r.Error, r.ConsecutiveFailures = Fresh, nil, 0
-		r.ExpiresAt, r.NextRefreshAt = &e.ExpiresAt, &e.NextRefreshAt
-		refreshed := e.At
-		r.RefreshedAt = &refreshed
+		r.RefreshedAt, r.ExpiresAt, r.NextRefreshAt = &e.ObtainedAt, &e.ExpiresAt, &e.NextRefreshAt
 	case renew.RenewFailed:
 		r.ConsecutiveFailures, r.Error, r.NextRefreshAt = e.Attempt, problem(e, ""), &e.NextRefreshAt
 		if r.State == Fresh {

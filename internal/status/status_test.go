@@ -46,7 +46,7 @@ func feed(b *Board, events ...renew.Event) {
 
 var (
 	boom    = &fault.Error{Reason: fault.Denied, Op: "ask", Err: errors.New("no"), Hint: "allow it"}
-	renewed = renew.Event{Kind: renew.Renewed, Account: "111122223333", ExpiresAt: at.Add(12 * time.Hour), NextRefreshAt: at.Add(6 * time.Hour)}
+	renewed = renew.Event{Kind: renew.Renewed, Account: "111122223333", ObtainedAt: at, ExpiresAt: at.Add(12 * time.Hour), NextRefreshAt: at.Add(6 * time.Hour)}
 	fails   = renew.Event{Kind: renew.RenewFailed, Attempt: 3, NextRefreshAt: at.Add(time.Minute), Err: boom}
 	stored  = renew.Event{Kind: renew.Stored, Target: "engine"}
 )
