@@ -5,6 +5,8 @@
 package eventlog
 
 import (
+	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -95,7 +97,7 @@ func (l *Log) Observe(e renew.Event) {
 func (l *Log) failure(e renew.Event) zapcore.Level {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	s, text := subject{e.Grant, e.Target, e.Kind}, e.Err.Error()
+	s, text := subject{e.Grant, e.Target, e.Kind}, gist(e.Err)
 	if last, ok := l.failures[s]; ok && last.text == text && e.At.Sub(last.at).Abs() < reminder {
 		return zapcore.DebugLevel
 	}
@@ -107,6 +109,16 @@ func (l *Log) failure(e renew.Event) zapcore.Level {
 		}
 	}
 	return zapcore.WarnLevel
+}
+
+// gist is what makes two failures the same to a reader. The cause's own text is
+// no part of it: request ids and port numbers differ each time.
+func gist(err error) string {
+	var b strings.Builder
+	for _, f := range fault.All(err) {
+		fmt.Fprintf(&b, "%s %s; %s\n", f.Reason, f.Op, f.Hint)
+	}
+	return b.String()
 }
 
 // recovered forgets failures and reports whether there were any.

@@ -33,11 +33,11 @@ func TestLevels(t *testing.T) {
 		{"what passes by itself", []renew.Event{fails(renew.RenewFailed, fault.Network, "x", 0)}, []zapcore.Level{warn}},
 		{"what a person must mend", []renew.Event{fails(renew.RenewFailed, fault.Denied, "x", 0)}, []zapcore.Level{loud}},
 		{"unchanged is not repeated", []renew.Event{
-			fails(renew.RenewFailed, fault.Denied, "x", 0), fails(renew.RenewFailed, fault.Denied, "x", time.Minute)}, []zapcore.Level{loud, debug}},
+			fails(renew.RenewFailed, fault.Denied, "request 1", 0), fails(renew.RenewFailed, fault.Denied, "request 2", time.Minute)}, []zapcore.Level{loud, debug}},
 		{"but hourly", []renew.Event{
 			fails(renew.RenewFailed, fault.Denied, "x", 0), fails(renew.RenewFailed, fault.Denied, "x", time.Hour)}, []zapcore.Level{loud, loud}},
 		{"changed is said", []renew.Event{
-			fails(renew.RenewFailed, fault.Network, "x", 0), fails(renew.RenewFailed, fault.Network, "y", time.Minute)}, []zapcore.Level{warn, warn}},
+			fails(renew.RenewFailed, fault.Network, "x", 0), fails(renew.RenewFailed, fault.Throttled, "x", time.Minute)}, []zapcore.Level{warn, warn}},
 		{"a recovered target is said", []renew.Event{
 			fails(renew.StoreFailed, fault.Local, "x", 0), {Kind: renew.Stored}, {Kind: renew.Stored}}, []zapcore.Level{loud, info, debug}},
 		{"the good hosts of a failed call are no recovery", []renew.Event{

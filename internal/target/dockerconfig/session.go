@@ -196,13 +196,19 @@ func (s *session) write(content []byte, like *file) (name string, err error) {
 }
 
 func fill(f *os.File, content []byte, like *file) error {
-	if _, err := f.Write(content); err != nil {
-		return err
+	_, err := f.Write(content)
+	if err == nil {
+		err = dress(int(f.Fd()), like)
 	}
-	if err := dress(int(f.Fd()), like); err != nil {
-		return err
+	if err == nil {
+		err = f.Sync()
 	}
-	return f.Sync()
+	// The name of our file is drawn anew each time; a cause that stays the same
+	// should read the same.
+	if named := new(os.PathError); errors.As(err, &named) {
+		return named.Err
+	}
+	return err
 }
 
 // dress gives our file owner and mode of the one that it is to replace, as far as the

@@ -1,0 +1,131 @@
+package e2e
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"ecr-refreshd/internal/emulator"
+	"ecr-refreshd/internal/testbed"
+)
+
+// binaryVariable tells the process inside where the program under test is.
+const binaryVariable = "ECR_REFRESHD_E2E_BINARY"
+
+// noSkipVariable turns what lacks from a reason to skip into a failure.
+const noSkipVariable = "ECR_REFRESHD_NO_SKIP"
+
+// dockers are the accounts that use docker on the machine inside.
+var dockers = []string{"jenkins", "ci", "late", "mallory", "victim"}
+
+func TestMain(m *testing.M) {
+	if testbed.Inside() {
+		os.Exit(m.Run())
+	}
+	code, err := outside()
+	switch {
+	case errors.As(err, new(*testbed.LackError)):
+		code = m.Run() // each test says so
+	case err != nil:
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+// outside builds the program under test and runs the tests in the test bed.
+func outside() (code int, err error) {
+	if err := lacking(); err != nil {
+		return 0, err
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	dir, err := os.MkdirTemp("", "e2e-")
+	if err != nil {
+		return 0, err
+	}
+	defer os.RemoveAll(dir)
+	binary := filepath.Join(dir, "ecr-refreshd")
+	build := exec.CommandContext(ctx, "go", "build", "-o", binary, "ecr-refreshd/cmd/ecr-refreshd")
+	build.Stdout, build.Stderr = os.Stdout, os.Stderr
+	if err := build.Run(); err != nil {
+		return 0, fmt.Errorf("build the program under test: %w", err)
+	}
+	return testbed.Enter(ctx, binaryVariable+"="+binary)
+}
+
+// lacking says what a test bed with an engine needs and this machine has not.
+func lacking() error {
+	if os.Geteuid() != 0 {
+		return &testbed.LackError{What: "root", Remedy: "run the tests with sudo"}
+	}
+	if err := testbed.FindEngine(); err != nil {
+		return err
+	}
+	if _, err := exec.LookPath("docker"); err != nil {
+		return &testbed.LackError{What: "docker", Remedy: "apt-get install docker.io or docker-cli"}
+	}
+	return nil
+}
+
+// machine is what the tests share.
+type machine struct {
+	bed    *testbed.Bed
+	engine *testbed.Engine // stays up all the time
+	binary string          // the program under test
+	docker string          // the command line
+	// pullTime is what a pull takes on this machine when two more are going on.
+	pullTime time.Duration
+}
+
+// shared opens the machine when the first test asks for it. Nothing closes it: it
+// ends with this process.
+var shared = sync.OnceValues(func() (*machine, error) {
+	if !testbed.Inside() {
+		return nil, cmp.Or(lacking(), error(&testbed.LackError{What: "permission to make namespaces"}))
+	}
+	hosts := map[string]string{publicHost: cloudContinuity.addr}
+	profiles := map[string]emulator.Principal{}
+	for _, c := range clouds {
+		profiles[c.profile()], profiles[c.deniedProfile()] = c.principal(), c.denied()
+		for _, h := range append(c.hosts(), c.others...) {
+			hosts[h] = c.addr
+		}
+	}
+	bed, err := testbed.Open(testbed.Options{Hosts: hosts, Accounts: dockers, Profiles: profiles})
+	if err != nil {
+		return nil, err
+	}
+	engine, err := bed.StartEngine(context.Background())
+	if err != nil {
+		return nil, err
+	}
+	m := &machine{bed: bed, engine: engine, binary: os.Getenv(binaryVariable)}
+	if m.docker, err = exec.LookPath("docker"); err != nil {
+		return nil, err
+	}
+	m.pullTime, err = m.trial(context.Background())
+	return m, err
+})
+
+// bench gives the machine to a test, or ends the test where there is none.
+func bench(t *testing.T) *machine {
+	t.Helper()
+	m, err := shared()
+	if errors.As(err, new(*testbed.LackError)) && os.Getenv(noSkipVariable) == "" {
+		t.Skip(err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
