@@ -11,7 +11,7 @@ FAST     = $$($(GO) list ./... | grep -v internal/e2e)
 # The race detector needs a C compiler.
 RACE     = $(if $(shell command -v gcc),-race)
 
-.PHONY: all build demo test lint unit month e2e bench engine clean help
+.PHONY: all build demo test lint staticcheck unit month e2e bench engine clean help
 all: build
 
 help:
@@ -27,7 +27,7 @@ demo: engine build
 	$(BUILD) -o bin/ecr-demo ./internal/demo
 	bin/ecr-demo -daemon bin/ecr-refreshd
 
-test: lint unit month e2e
+test: lint unit month e2e staticcheck
 	@echo 'make test: everything passed'
 
 lint:
@@ -35,6 +35,8 @@ lint:
 	$(GO) vet ./...
 	$(GO) mod verify
 	$(GO) mod tidy -diff
+
+staticcheck:
 	$(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2 ./...
 
 # -short leaves out nothing but the size of the longest simulation, which

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -10,6 +11,7 @@ import (
 
 	"ecr-refreshd/internal/config"
 	"ecr-refreshd/internal/daemon"
+	"ecr-refreshd/internal/login"
 	"ecr-refreshd/internal/target"
 )
 
@@ -92,15 +94,18 @@ func (x expansion) print(w io.Writer) error {
 	if err := t.Flush(); err != nil {
 		return err
 	}
+	if slices.ContainsFunc(x.Registries, func(r expandedHost) bool { return strings.Contains(r.Host, login.OwnAccount) }) {
+		fmt.Fprintf(w, "\n%s is the identity's own account, known after the first token.\n", login.OwnAccount)
+	}
 	_, err := fmt.Fprintln(w, "\n"+x.Refresh)
 	return err
 }
 
 // refresh says in a sentence when tokens are renewed.
 func refresh(r config.Refresh) string {
-	s := fmt.Sprintf("A token is renewed when between %.0f%% and %.0f%% of its life has passed", 100*(r.At-r.Jitter), 100*r.At)
+	s := fmt.Sprintf("A token is renewed when between %.0f%% and %.0f%% of its life has passed, or 5m before the AWS session behind it ends", 100*(r.At-r.Jitter), 100*r.At)
 	if len(r.Schedule) > 0 {
-		s += fmt.Sprintf(", or earlier, at %q", r.Schedule)
+		s += fmt.Sprintf(", or at %q, whichever comes first", r.Schedule)
 	}
 	return s + "."
 }

@@ -1,10 +1,13 @@
 package main
 
 import (
+	"fmt"
 	"os"
 
 	"go.uber.org/zap"
+	"go.uber.org/zap/buffer"
 	"go.uber.org/zap/zapcore"
+	"golang.org/x/sys/unix"
 	"golang.org/x/term"
 )
 
@@ -14,10 +17,54 @@ import (
 func newLogger(f *os.File, level zap.AtomicLevel, format string) *zap.Logger {
 	e := zap.NewProductionEncoderConfig()
 	e.TimeKey, e.EncodeTime = "time", zapcore.RFC3339NanoTimeEncoder
-	encoder := zapcore.NewJSONEncoder
+	var encoder zapcore.Encoder
 	if format == "console" || format != "json" && term.IsTerminal(int(f.Fd())) {
 		e.EncodeTime, e.EncodeDuration = zapcore.TimeEncoderOfLayout("15:04:05.000"), zapcore.StringDurationEncoder
-		encoder = zapcore.NewConsoleEncoder
+		encoder = zapcore.NewConsoleEncoder(e)
+	} else {
+		encoder = zapcore.NewJSONEncoder(e)
 	}
-	return zap.New(zapcore.NewCore(encoder(e), zapcore.Lock(f), level))
+	if isJournal(f, os.Getenv("JOURNAL_STREAM")) {
+		encoder = prioritized{encoder}
+	}
+	return zap.New(zapcore.NewCore(encoder, zapcore.Lock(f), level))
+}
+
+// isJournal reports whether f leads to systemd's journal, which says so by
+// naming device and inode.
+func isJournal(f *os.File, stream string) bool {
+	var st unix.Stat_t
+	return stream != "" && unix.Fstat(int(f.Fd()), &st) == nil && stream == fmt.Sprintf("%d:%d", st.Dev, st.Ino)
+}
+
+// prioritized puts before each line the priority that the journal understands
+// and takes away, so that `journalctl -p warning` finds what it should. See
+// sd-daemon(3).
+type prioritized struct{ zapcore.Encoder }
+
+func (p prioritized) Clone() zapcore.Encoder { return prioritized{p.Encoder.Clone()} }
+
+func (p prioritized) EncodeEntry(e zapcore.Entry, fields []zapcore.Field) (*buffer.Buffer, error) {
+	line, err := p.Encoder.EncodeEntry(e, fields)
+	if err != nil {
+		return nil, err
+	}
+	out := lines.Get()
+	fmt.Fprintf(out, "<%d>%s", priority(e.Level), line.Bytes())
+	line.Free()
+	return out, nil
+}
+
+var lines = buffer.NewPool()
+
+func priority(l zapcore.Level) int {
+	switch {
+	case l >= zapcore.ErrorLevel:
+		return 3
+	case l == zapcore.WarnLevel:
+		return 4
+	case l == zapcore.InfoLevel:
+		return 6
+	}
+	return 7
 }

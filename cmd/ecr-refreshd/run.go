@@ -56,7 +56,7 @@ func serve(ctx context.Context, f *flags) error {
 	obeyed := make(chan struct{})
 	go func() {
 		defer close(obeyed)
-		obey(ctx, signals, d, f, logger, level)
+		obey(ctx, signals, &reloader{d, f, logger, level, c.Log.Format})
 	}()
 	logger.Info("started", zap.String("version", version()), zap.String("config", c.Path), zap.Int("grants", len(c.Grants)))
 	err = d.Run(ctx)
@@ -67,43 +67,55 @@ func serve(ctx context.Context, f *flags) error {
 }
 
 // obey acts on signals until ctx ends.
-func obey(ctx context.Context, signals <-chan os.Signal, d *daemon.Daemon, f *flags, logger *zap.Logger, level zap.AtomicLevel) {
+func obey(ctx context.Context, signals <-chan os.Signal, r *reloader) {
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case s := <-signals:
 			if s == syscall.SIGUSR1 {
-				logger.Info("renewing now, as asked by a signal")
-				d.Wake()
+				r.logger.Info("renewing now, as asked by a signal")
+				r.daemon.Wake()
 			} else {
-				reload(ctx, d, f, logger, level)
+				r.reload(ctx)
 			}
 		}
 	}
 }
 
+// reloader is what a reload needs of the running program.
+type reloader struct {
+	daemon *daemon.Daemon
+	flags  *flags
+	logger *zap.Logger
+	level  zap.AtomicLevel
+	format string // of the log, as configured at the start
+}
+
 // reload switches to the configuration as it is now, or says why not.
-func reload(ctx context.Context, d *daemon.Daemon, f *flags, logger *zap.Logger, level zap.AtomicLevel) {
-	c, err := f.load()
+func (r *reloader) reload(ctx context.Context) {
+	c, err := r.flags.load()
 	if err == nil {
-		err = d.Reload(ctx, c)
+		err = r.daemon.Reload(ctx, c)
 	}
 	switch {
 	case ctx.Err() != nil:
 	case err == nil:
-		if wanted, err := zap.ParseAtomicLevel(first(f.level.value, c.Log.Level)); err == nil {
-			level.SetLevel(wanted.Level())
+		if wanted, err := zap.ParseAtomicLevel(first(r.flags.level.value, c.Log.Level)); err == nil {
+			r.level.SetLevel(wanted.Level())
 		}
-		logger.Info("configuration read again", zap.String("config", c.Path), zap.Int("grants", len(c.Grants)))
+		if r.flags.format.value == "" && c.Log.Format != r.format {
+			r.logger.Warn("log.format has changed, which takes effect at the next start")
+		}
+		r.logger.Info("configuration read again", zap.String("config", c.Path), zap.Int("grants", len(c.Grants)))
 	default:
 		const message, hint = "configuration has an error, the former one stays", "mend it, try it with `ecr-refreshd check`, then send SIGHUP again"
 		var problems config.Problems
 		if !errors.As(err, &problems) {
-			logger.Error(message, zap.String("error", err.Error()), zap.String("hint", hint))
+			r.logger.Error(message, zap.String("error", err.Error()), zap.String("hint", hint))
 		}
 		for _, p := range problems {
-			logger.Error(message, zap.String("error", p.Error()), zap.String("hint", hint))
+			r.logger.Error(message, zap.String("error", p.Error()), zap.String("hint", hint))
 		}
 	}
 }

@@ -58,7 +58,7 @@ type Host struct {
 type Identity struct {
 	Profile        string
 	RoleARNs       []string // assumed one from the other
-	ExternalID     string   // for the last of the roles; empty without one
+	ExternalID     string   // sent with every role; empty without one
 	SessionName    string   // empty without a role
 	MFASerial      string   // set exactly when MFACommand is
 	MFACommand     []string // prints the code

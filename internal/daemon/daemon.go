@@ -19,9 +19,13 @@ import (
 	"ecr-refreshd/internal/status"
 )
 
-// stopping is how long a generation may take to end: half of what a service
-// manager is promised, so that what follows has time too.
-const stopping = 2500 * time.Millisecond
+const (
+	// stopping is how long a generation may take to end; 5 s is promised.
+	stopping = 4500 * time.Millisecond
+	// retiring bounds the removal of logins that are no longer configured, so that
+	// a file that cannot be written holds up nothing.
+	retiring = 2500 * time.Millisecond
+)
 
 // Options are what the surrounding program provides.
 type Options struct {
@@ -34,10 +38,16 @@ type Options struct {
 type Daemon struct {
 	Options
 	clients *ecr.Clients
-	reloads chan *generation
+	reloads chan reload
 
 	mu      sync.Mutex
 	current *generation
+}
+
+// reload is a generation to switch to; done is closed when that has happened.
+type reload struct {
+	next *generation
+	done chan struct{}
 }
 
 // New checks c beyond its syntax and builds everything. It touches no file,
@@ -46,7 +56,7 @@ func New(c *config.Config, o Options) (*Daemon, error) {
 	if o.Logger == nil {
 		o.Logger = zap.NewNop()
 	}
-	d := &Daemon{Options: o, clients: ecr.NewClients(), reloads: make(chan *generation)}
+	d := &Daemon{Options: o, clients: ecr.NewClients(), reloads: make(chan reload)}
 	g, err := build(c, d.clients, o.Observers)
 	if err != nil {
 		return nil, err
@@ -67,21 +77,21 @@ func (d *Daemon) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			cancel()
 			return ended(done)
-		case next := <-d.reloads:
+		case r := <-d.reloads:
 			cancel()
 			if err := ended(done); err != nil {
 				d.Logger.Warn("former configuration is slow to end", zap.Error(err))
 			}
-			next.adopt(g)
-			d.replace(next)
-			d.retire(ctx, g, next)
+			r.next.adopt(g)
+			d.replace(r.next)
+			d.retire(ctx, g, r.next)
+			close(r.done)
 		}
 	}
 }
 
-// retire is bounded, so that a file that cannot be written holds up nothing.
 func (d *Daemon) retire(ctx context.Context, old, next *generation) {
-	ctx, cancel := context.WithTimeout(ctx, stopping)
+	ctx, cancel := context.WithTimeout(ctx, retiring)
 	defer cancel()
 	for _, f := range old.retire(ctx, next) {
 		d.Logger.Warn("login of a former registry not removed", zap.Strings("host", f.Hosts),
@@ -101,15 +111,21 @@ func ended(done <-chan struct{}) error {
 }
 
 // Reload builds everything that c asks for and then puts it in the place of
-// what runs, tokens included. On an error nothing changes. It waits for a
-// running Run until ctx ends.
+// what runs, tokens included. On an error nothing changes. It returns when
+// the switch is done, for which Run must be running, or when ctx ends.
 func (d *Daemon) Reload(ctx context.Context, c *config.Config) error {
 	next, err := build(c, d.clients, d.Observers)
 	if err != nil {
 		return err
 	}
+	r := reload{next, make(chan struct{})}
 	select {
-	case d.reloads <- next:
+	case d.reloads <- r:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	select {
+	case <-r.done:
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()

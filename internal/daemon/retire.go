@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"slices"
+	"sync"
 
 	"ecr-refreshd/internal/config"
 	"ecr-refreshd/internal/fault"
@@ -13,16 +14,8 @@ import (
 // retire takes the logins that next no longer keeps out of g's targets, where
 // nobody would renew them and they would expire in place.
 func (g *generation) retire(ctx context.Context, next *generation) fault.List {
-	kept := make(map[place]bool)
-	for _, n := range next.renewers {
-		token, _ := n.Held()
-		for _, b := range n.Bindings {
-			for _, h := range b.Hosts {
-				kept[place{next.where(b.Name), token.For(h).Host}] = true
-			}
-		}
-	}
-	var faults fault.List
+	kept := next.names()
+	gone := make(map[renew.Remover][]login.Login)
 	for _, r := range g.renewers {
 		token, ok := r.Held()
 		if !ok {
@@ -33,34 +26,50 @@ func (g *generation) retire(ctx context.Context, next *generation) fault.List {
 			if !can {
 				continue
 			}
-			var gone []login.Login
+			where := g.where(b.Name)
 			for _, h := range b.Hosts {
-				if l := token.For(h); !kept[place{g.where(b.Name), l.Host}] {
-					gone = append(gone, l)
+				l := token.For(h)
+				if !slices.ContainsFunc(kept[where], func(name string) bool { return mayBe(name, l.Host) }) {
+					gone[remover] = append(gone[remover], l)
 				}
-			}
-			if len(gone) > 0 {
-				faults = append(faults, fault.All(remover.Remove(ctx, gone))...)
 			}
 		}
 	}
+	// At the same time, so that a file that hangs takes no other's time.
+	var mu sync.Mutex
+	var faults fault.List
+	var wg sync.WaitGroup
+	for remover, logins := range gone {
+		wg.Go(func() {
+			found := fault.All(remover.Remove(ctx, logins))
+			mu.Lock()
+			defer mu.Unlock()
+			faults = append(faults, found...)
+		})
+	}
+	wg.Wait()
 	return faults
 }
 
-// place is where a login lies: the target by what it is, not by its name,
-// which may change while the file stays.
-type place struct {
-	target config.DockerConfig
-	host   string
+// names lists the hosts, accounts perhaps open, that lie in each file. A target
+// is told by what it is, not by its name, which may change while the file stays.
+func (g *generation) names() map[config.DockerConfig][]string {
+	names := make(map[config.DockerConfig][]string)
+	for _, r := range g.renewers {
+		for _, b := range r.Bindings {
+			if _, can := b.Target.(renew.Remover); can {
+				where := g.where(b.Name)
+				names[where] = append(names[where], b.Hosts...)
+			}
+		}
+	}
+	return names
 }
 
-// where gives the file behind a target's name; other kinds have nothing to remove.
+// where gives the file behind the name of a target that can remove.
 func (g *generation) where(name string) config.DockerConfig {
 	i := slices.IndexFunc(g.config.Targets, func(t config.Target) bool { return t.Name == name })
-	if d := g.config.Targets[i].DockerConfig; d != nil {
-		return *d
-	}
-	return config.DockerConfig{}
+	return *g.config.Targets[i].DockerConfig
 }
 
 func holds(h config.Host, target string) bool { return slices.Contains(h.Targets, target) }

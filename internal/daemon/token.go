@@ -34,7 +34,7 @@ func (d *Daemon) Token(ctx context.Context, host string) (login.Login, error) {
 			}
 		}
 	}
-	return login.Login{}, fmt.Errorf("%q is %w; it has %s", host, ErrNotOurs, strings.Join(g.names(), ", "))
+	return login.Login{}, fmt.Errorf("%q is %w; it has %s", host, ErrNotOurs, strings.Join(g.hosts(), ", "))
 }
 
 // mayBe reports whether the configured name, in which the account may be open,
@@ -47,7 +47,8 @@ func mayBe(name, host string) bool {
 	return err == nil && (login.Token{Account: r.Account}).For(name).Host == host
 }
 
-func (g *generation) names() []string {
+// hosts lists every name of the configuration.
+func (g *generation) hosts() []string {
 	var names []string
 	for _, grant := range g.config.Grants {
 		names = append(names, hosts(grant, "")...)

@@ -77,9 +77,9 @@ func (l *Log) Observe(e renew.Event) {
 			level = zapcore.WarnLevel
 		}
 	case renew.Removed:
-		level, message = zapcore.WarnLevel, "expired login removed"
+		level, message = zapcore.WarnLevel, "login removed"
 	case renew.RemoveFailed:
-		level, message = l.failure(e), "expired login not removed"
+		level, message = l.failure(e), "login not removed"
 	}
 	if e.Err == nil {
 		l.logger.Log(level, message, fields(e)...)

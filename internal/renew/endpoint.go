@@ -37,8 +37,15 @@ func (e *Endpoint) failed(r *Renewer, failures int) (grants, longest int) {
 	return len(e.failing), longest
 }
 
-// served notes that r got an answer, and tells those that did not.
-func (e *Endpoint) served(r *Renewer) {
+// forget notes that r's trouble is no longer, or never was, the endpoint's.
+func (e *Endpoint) forget(r *Renewer) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	delete(e.failing, r)
+}
+
+// answers notes that r got an answer, and tells those that did not.
+func (e *Endpoint) answers(r *Renewer) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	delete(e.failing, r)

@@ -33,10 +33,12 @@ type keeper struct {
 	// What follows belongs to the goroutine.
 	token    *held
 	logins   []login.Login // of token, for this target; none: there is nothing to do
+	stored   []login.Login // those that the target holds, as far as we know
+	former   []login.Login // of hosts that are ours no longer, to be removed
 	expired  bool          // the logins are to be removed, not stored
 	doAt     time.Time     // when to store or remove next; zero when that is done
 	failures int
-	refused  []string    // hosts whose registry refused the last token
+	refused  []string    // hosts whose registry refused a token and has accepted none since
 	undone   []time.Time // within the fight window, oldest first
 	fight    bool        // there were too many of them
 }
@@ -76,7 +78,13 @@ func (k *keeper) run(ctx context.Context) {
 // take makes the newest order the keeper's own.
 func (k *keeper) take(h *held) {
 	if h != nil {
-		k.token, k.logins = h, loginsFor(k.Binding.Hosts, h.Token)
+		logins := loginsFor(k.Binding.Hosts, h.Token)
+		for _, l := range k.logins { // the token's own account may be another one
+			if !slices.ContainsFunc(logins, func(n login.Login) bool { return n.Host == l.Host }) {
+				k.former = append(k.former, l)
+			}
+		}
+		k.token, k.logins, k.stored = h, logins, nil
 	}
 	k.expired, k.failures, k.doAt = h == nil, 0, time.Now()
 }
@@ -86,13 +94,16 @@ func (k *keeper) tend(ctx context.Context) {
 	if len(k.logins) == 0 || ctx.Err() != nil {
 		return
 	}
-	if k.doAt.IsZero() && k.isUndone(ctx) {
+	if passed, _ := k.clock.read(); passed >= k.token.expires && !k.expired {
+		k.expired, k.doAt = true, time.Now() // a fetch that hangs holds up the order
+	}
+	if len(k.stored) > 0 && !k.expired && k.isUndone(ctx) {
 		k.doAt = time.Now()
 	}
 	if k.doAt.IsZero() || time.Now().Before(k.doAt) {
 		return
 	}
-	if passed, _ := k.clock.read(); k.expired || passed >= k.token.expires {
+	if k.expired {
 		k.remove(ctx)
 	} else {
 		_ = k.store(ctx) // observed, and planned again
@@ -101,16 +112,18 @@ func (k *keeper) tend(ctx context.Context) {
 
 // nap is how long there is nothing to do.
 func (k *keeper) nap() time.Duration {
-	switch _, checks := k.Target.(Checker); {
-	case len(k.logins) == 0:
-	case !k.doAt.IsZero():
-		return time.Until(k.doAt)
-	case checks && k.fight:
-		return truce
-	case checks:
-		return glance
+	nap := time.Duration(math.MaxInt64)
+	if len(k.logins) > 0 && !k.doAt.IsZero() {
+		nap = time.Until(k.doAt)
 	}
-	return math.MaxInt64
+	switch _, checks := k.Target.(Checker); {
+	case !checks || len(k.stored) == 0:
+	case k.fight:
+		nap = min(nap, truce)
+	default:
+		nap = min(nap, glance)
+	}
+	return nap
 }
 
 // isUndone asks a Checker, and keeps count.
@@ -121,11 +134,14 @@ func (k *keeper) isUndone(ctx context.Context) bool {
 	}
 	now := time.Now()
 	k.undone = slices.DeleteFunc(k.undone, func(at time.Time) bool { return now.Sub(at) > fightWindow })
-	stale, err := c.Stale(ctx, k.logins)
+	stale, err := c.Stale(ctx, k.stored)
 	if ctx.Err() != nil {
 		return false
 	}
-	if !stale && err == nil {
+	if err != nil {
+		return true // Store will say why
+	}
+	if !stale {
 		k.fight = false
 		return false
 	}
@@ -133,10 +149,11 @@ func (k *keeper) isUndone(ctx context.Context) bool {
 	if !k.fight && len(k.undone) >= fightLimit {
 		k.fight = true
 		err = &fault.Error{Reason: fault.Local, Op: "keep the logins in " + k.Name,
-			Err:  errors.New("another program changes them again and again"),
-			Hint: "find it: a second ecr-refreshd, a cron line with `docker login`, a credential script; until then they are put back every " + truce.String()}
+			Err: errors.New("another program changes them again and again"),
+			Hint: "find it: a second ecr-refreshd, a cron line with `docker login`, a credential script, or two entries of the configuration " +
+				"for one registry, of which one names no account; until then they are put back every " + truce.String()}
 	}
-	k.observe(Event{Kind: Undone, Target: k.Name, Account: k.token.Account, Hosts: hostsOf(k.logins), Err: err})
+	k.observe(Event{Kind: Undone, Target: k.Name, Account: k.token.Account, Hosts: hostsOf(k.stored), Err: err})
 	return true
 }
 
@@ -153,7 +170,11 @@ func (k *keeper) store(ctx context.Context) error {
 		event.Kind, event.Hosts, event.Partial = Stored, good, len(bad) > 0
 		k.observe(event)
 	}
-	k.report(refusals(err, bad))
+	k.stored = slices.DeleteFunc(slices.Clone(k.logins), func(l login.Login) bool { return slices.Contains(bad, l.Host) })
+	k.report(good, refusals(err, bad))
+	if len(good) > 0 {
+		k.dropFormer(ctx)
+	}
 	if len(bad) == 0 {
 		k.doAt, k.failures = time.Time{}, 0
 		return nil
@@ -163,11 +184,24 @@ func (k *keeper) store(ctx context.Context) error {
 	return err
 }
 
+// dropFormer removes the logins of hosts that are ours no longer. It is tried
+// once: the next renewal finds nothing of them to do.
+func (k *keeper) dropFormer(ctx context.Context) {
+	if r, ok := k.Target.(Remover); ok && len(k.former) > 0 {
+		event := Event{Kind: Removed, Target: k.Name, Hosts: hostsOf(k.former)}
+		if event.Err = r.Remove(ctx, k.former); event.Err != nil {
+			event.Kind = RemoveFailed
+		}
+		k.observe(event)
+	}
+	k.former = nil
+}
+
 // remove takes the expired logins away where they would do harm.
 func (k *keeper) remove(ctx context.Context) {
 	r, ok := k.Target.(Remover)
 	if !ok {
-		k.logins, k.doAt = nil, time.Time{}
+		k.logins, k.stored, k.doAt = nil, nil, time.Time{}
 		return
 	}
 	err := r.Remove(ctx, k.logins)
@@ -176,7 +210,7 @@ func (k *keeper) remove(ctx context.Context) {
 	}
 	event := Event{Kind: Removed, Target: k.Name, Account: k.token.Account, Hosts: hostsOf(k.logins)}
 	if err == nil {
-		k.logins, k.doAt, k.failures = nil, time.Time{}, 0
+		k.logins, k.stored, k.doAt, k.failures = nil, nil, time.Time{}, 0
 		k.observe(event)
 		return
 	}
@@ -199,10 +233,15 @@ func (k *keeper) again(event Event, err error) {
 
 // report asks the renewer for another token when a registry refuses this one;
 // once for a host, until it has accepted one.
-func (k *keeper) report(refused []string) {
-	news := slices.ContainsFunc(refused, func(h string) bool { return !slices.Contains(k.refused, h) })
-	k.refused = refused
-	if !news {
+func (k *keeper) report(good, refused []string) {
+	k.refused = slices.DeleteFunc(k.refused, func(h string) bool { return slices.Contains(good, h) })
+	kept := len(k.refused)
+	for _, h := range refused {
+		if !slices.Contains(k.refused, h) {
+			k.refused = append(k.refused, h)
+		}
+	}
+	if len(k.refused) == kept {
 		return
 	}
 	select {

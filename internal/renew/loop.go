@@ -16,11 +16,13 @@ const reread = time.Minute
 type loop struct {
 	*Renewer
 	next     time.Duration // of the next attempt
+	due      time.Duration // of the renewal that the token itself demands
 	last     time.Duration // of the last one
 	expired  bool          // the end of the held token has been dealt with
 	failures int           // in a row
 	lastErr  error         // of the last attempt, nil when it succeeded
 	outage   bool          // the last failure was the endpoint's, not the grant's own
+	refusals int           // renewals because a registry refused a token, since the last one that was due
 }
 
 func newLoop(r *Renewer) *loop {
@@ -30,6 +32,9 @@ func newLoop(r *Renewer) *loop {
 func (l *loop) run(ctx context.Context) {
 	if h := l.holding(); h != nil {
 		l.deliver(h, Event{Kind: Adopted})
+		if l.former {
+			l.hasten(0)
+		}
 	}
 	timer := time.NewTimer(0)
 	defer timer.Stop()
@@ -60,7 +65,7 @@ func (l *loop) run(ctx context.Context) {
 		case refused := <-l.rejected:
 			// A refusal of a token that has been replaced since is old news.
 			if h := l.holding(); h != nil && h.Secret.Equal(refused) {
-				l.hasten(0)
+				l.refuse()
 			}
 		case <-news:
 			l.outage = false
@@ -75,18 +80,36 @@ func (l *loop) hasten(in time.Duration) {
 	l.next = min(l.next, max(passed+in, l.last+floor))
 }
 
+// refuse renews because a registry refused the token: at once the first time,
+// then ever later, so that a registry cannot command a stream of fetches.
+func (l *loop) refuse() {
+	var wait time.Duration
+	if l.refusals > 0 {
+		wait = urgent << min(l.refusals-1, 10)
+	}
+	l.refusals++
+	l.hasten(wait)
+}
+
 // attempt fetches once and plans what comes next.
 func (l *loop) attempt(ctx context.Context) {
 	l.last, _ = l.clock.read()
+	if l.last >= l.due {
+		l.refusals = 0
+	}
 	h, took, err := l.fetch(ctx)
-	l.lastErr = err
 	switch {
-	case ctx.Err() != nil:
+	case err != nil && ctx.Err() != nil:
+		// Cut short. If the time was up, it is a failure like others, unless one
+		// before it says more.
+		if l.lastErr == nil && ctx.Err() == context.DeadlineExceeded {
+			l.fail(err, took)
+		}
 	case err != nil:
 		l.fail(err, took)
 	default:
-		l.Endpoint.served(l.Renewer)
-		l.failures, l.outage, l.expired = 0, false, false
+		l.Endpoint.answers(l.Renewer)
+		l.failures, l.lastErr, l.outage, l.expired = 0, nil, false, false
 		l.deliver(h, Event{Kind: Renewed, Took: took})
 	}
 }
@@ -96,7 +119,8 @@ func (l *loop) attempt(ctx context.Context) {
 func (l *loop) deliver(h *held, e Event) {
 	passed, wall := l.clock.read()
 	// The policy thinks in wall time; shift it to the renewer's clock.
-	l.next = h.obtained + l.Policy.Due(h.Token, h.ObtainedAt, draw()).Sub(h.ObtainedAt)
+	l.due = h.obtained + l.Policy.Due(h.Token, h.ObtainedAt, draw()).Sub(h.ObtainedAt)
+	l.next = l.due
 	e.Account, e.ObtainedAt = h.Account, wall.Add(h.obtained-passed)
 	e.ExpiresAt, e.NextRefreshAt = wall.Add(h.expires-passed), wall.Add(max(l.next-passed, 0))
 	l.observe(e)
@@ -108,6 +132,7 @@ func (l *loop) deliver(h *held, e Event) {
 // fail plans the next attempt after an error.
 func (l *loop) fail(err error, took time.Duration) {
 	l.failures++
+	l.lastErr = err
 	passed, wall := l.clock.read()
 	var left time.Duration
 	if h := l.holding(); h != nil {
@@ -115,10 +140,14 @@ func (l *loop) fail(err error, took time.Duration) {
 	}
 	reason := fault.All(err)[0].Reason
 	failures, grants := l.failures, 1
-	if l.outage = shared(reason); l.outage {
+	l.outage = shared(reason)
+	switch {
+	case l.outage:
 		grants, failures = l.Endpoint.failed(l.Renewer, l.failures)
-	} else {
-		l.Endpoint.served(l.Renewer) // it answers; the trouble is this grant's own
+	case reason == fault.Denied || reason == fault.Invalid: // it answers; the trouble is this grant's own
+		l.Endpoint.answers(l.Renewer)
+	default: // it was not asked
+		l.Endpoint.forget(l.Renewer)
 	}
 	wait := l.Policy.Delay(failures, reason, left, draw())
 	// Together, the grants of an endpoint that fails call it as often as one would.

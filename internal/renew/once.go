@@ -44,10 +44,12 @@ func (r *Renewer) fetchOnce(ctx context.Context) error {
 		l.attempt(ctx)
 		passed, _ := r.clock.read()
 		switch {
-		case ctx.Err() != nil:
-			return ctx.Err()
-		case l.failures == 0:
+		case l.failures == 0 && ctx.Err() == nil:
 			return nil
+		case l.failures == 0:
+			return ctx.Err()
+		case ctx.Err() != nil:
+			return l.lastErr
 		case l.failures == onceTries || !passing(l.lastErr):
 			return l.lastErr
 		}

@@ -90,7 +90,7 @@ func TestGrantsOfAnEndpointShareItsOutage(t *testing.T) {
 		for range grants {
 			r := New(Config{Hosts: []string{hostA}, Source: source, Observer: new(diary), Policy: usual, Endpoint: endpoint})
 			// A token with much life left, due at once: what an outage meets as a rule.
-			r.Adopt(login.Token{Secret: login.NewSecret("old"), ObtainedAt: time.Now().Add(-6 * time.Hour), ExpiresAt: time.Now().Add(6 * time.Hour)})
+			r.Adopt(login.Token{Secret: login.NewSecret("old"), ObtainedAt: time.Now().Add(-6 * time.Hour), ExpiresAt: time.Now().Add(6 * time.Hour)}, false)
 			renewers = append(renewers, r)
 			go func() { _ = r.Run(ctx) }()
 		}

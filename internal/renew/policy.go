@@ -12,7 +12,7 @@ const (
 	// documentedLife is what ECR's documentation promises for every token.
 	documentedLife = 12 * time.Hour
 	// credibleLife is the longest life that a reported expiry may give before it
-	// counts as a sign of a wrong clock.
+	// counts as a sign of a clock so wrong that a person should know.
 	credibleLife = documentedLife + time.Hour
 	// shortestLife is the least that is believed; below it, renewing would be a
 	// tight loop.
@@ -102,16 +102,17 @@ func jittered(d time.Duration, draw float64) time.Duration {
 	return floor + time.Duration(draw*float64(d-floor))
 }
 
-// correct replaces an expiry that cannot be true by the documented life and
-// says why. A reported end in the past or absurdly far means a wrong clock,
-// not a dead token.
+// correct replaces an expiry that cannot be true by the documented life. A
+// reported end in the past or far away means a wrong clock, not a dead token;
+// when it is absurd, the error says so.
 func correct(t login.Token) (login.Token, error) {
-	life := t.ExpiresAt.Sub(t.ObtainedAt)
+	reported, life := t.ExpiresAt, t.ExpiresAt.Sub(t.ObtainedAt)
+	if life < shortestLife || life > documentedLife {
+		t.ExpiresAt = t.ObtainedAt.Add(documentedLife)
+	}
 	if life >= shortestLife && life <= credibleLife {
 		return t, nil
 	}
-	reported := t.ExpiresAt
-	t.ExpiresAt = t.ObtainedAt.Add(documentedLife)
 	return t, &fault.Error{
 		Reason: fault.Invalid,
 		Op:     "believe the reported expiry " + reported.UTC().Format(time.RFC3339),

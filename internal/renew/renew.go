@@ -62,8 +62,8 @@ const (
 	Stored                   // a target holds the logins of Hosts; Took is set
 	StoreFailed              // a target failed for the Hosts; Err, Attempt and RetryIn are set
 	Undone                   // somebody undid a login; a Stored or StoreFailed follows
-	Removed                  // a target no longer holds the expired logins of Hosts
-	RemoveFailed             // an expired login could not be taken away; Err is set
+	Removed                  // a target no longer holds the logins of Hosts, which have expired or are ours no longer
+	RemoveFailed             // such logins could not be taken away; Err is set
 )
 
 // Event is one step of one grant. It cannot carry a secret.

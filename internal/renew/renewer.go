@@ -37,8 +37,9 @@ type Renewer struct {
 	wake     chan struct{}
 	rejected chan login.Secret // tokens that a registry refused while they were fresh
 
-	mu   sync.Mutex
-	held *held // nil while there is no valid token
+	mu     sync.Mutex
+	held   *held // the last token, perhaps expired: Held knows
+	former bool  // held was adopted from another identity, and is to be replaced at once
 }
 
 // held is a token on the renewer's own clock.
@@ -68,10 +69,12 @@ func New(c Config) *Renewer {
 }
 
 // Adopt gives the Renewer, before Run, a token that is held already, from
-// before a reload. An expired one is ignored.
-func (r *Renewer) Adopt(t login.Token) {
+// before a reload. A former one is of another identity: it serves until the first
+// of the own one is there, which is fetched at once. An expired one is ignored.
+func (r *Renewer) Adopt(t login.Token, former bool) {
 	passed, wall := r.clock.read()
 	if left := t.ExpiresAt.Sub(wall); left > 0 {
+		r.former = former
 		r.hold(&held{t, passed - wall.Sub(t.ObtainedAt), passed + left})
 	}
 }

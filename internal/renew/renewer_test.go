@@ -289,7 +289,7 @@ func TestAnAdoptedTokenIsDeliveredWithoutAFetch(t *testing.T) {
 			Bindings: []Binding{{"file", file, []string{hostA}}}}
 		adopt(&c)
 		r := New(c)
-		r.Adopt(adopted)
+		r.Adopt(adopted, false)
 		ctx, cancel := context.WithCancel(t.Context())
 		var wg sync.WaitGroup
 		wg.Go(func() { _ = r.Run(ctx) })

@@ -16,7 +16,7 @@ import (
 // may lists what the packages below a folder may import beyond the standard
 // library and themselves. An entry ending in / allows everything below it.
 var may = map[string][]string{
-	"cmd/ecr-refreshd": {"github.com/spf13/cobra", "go.uber.org/zap/", "go.uber.org/zap", "golang.org/x/term",
+	"cmd/ecr-refreshd": {"github.com/spf13/cobra", "go.uber.org/zap/", "go.uber.org/zap", "golang.org/x/term", "golang.org/x/sys/",
 		"internal/config", "internal/daemon", "internal/eventlog", "internal/fault", "internal/login",
 		"internal/registry", "internal/renew", "internal/status", "internal/target"},
 	"cmd/ecr-emulator":  {"internal/emulator", "internal/registry"},
