@@ -2,7 +2,6 @@ package config
 
 import (
 	"maps"
-	"regexp"
 )
 
 // block is an aws block: the values of the keys that it writes, and where each
@@ -77,14 +76,14 @@ func (b block) identity() Identity {
 }
 
 var (
-	profileKind = matching(regexp.MustCompile(`^[^\[\]]*$`), "is not the name of a profile", "the name of a profile, such as ci")
-	roleKind    = matching(regexp.MustCompile(`^arn:aws(-[a-z]+)*:iam::[0-9]{12}:role/[\w+=,.@/-]*[\w+=,.@-]$`), "is not the ARN of a role",
+	profileKind = matching(`^[^\[\]]*$`, "is not the name of a profile", "the name of a profile, such as ci")
+	roleKind    = matching(`^arn:aws(-[a-z]+)*:iam::[0-9]{12}:role/[\w+=,.@/-]*[\w+=,.@-]$`, "is not the ARN of a role",
 		"one such as arn:aws:iam::111122223333:role/ecr-read")
-	sessionKind = matching(regexp.MustCompile(`^[\w+=,.@-]{2,64}$`), "is not a session name",
+	sessionKind = matching(`^[\w+=,.@-]{2,64}$`, "is not a session name",
 		"2 to 64 letters, digits and +=,.@_-")
-	externalIDKind = matching(regexp.MustCompile(`^[\w+=,.@:/-]{2,1000}[\w+=,.@:/-]{0,224}$`), "is not an external id",
+	externalIDKind = matching(`^[\w+=,.@:/-]{2,1000}[\w+=,.@:/-]{0,224}$`, "is not an external id",
 		"2 to 1224 letters, digits and +=,.@:/_-")
-	serialKind = matching(regexp.MustCompile(`^[\w+=/:,.@-]{9,256}$`), "is not the serial of an MFA device",
+	serialKind = matching(`^[\w+=/:,.@-]{9,256}$`, "is not the serial of an MFA device",
 		"one such as arn:aws:iam::111122223333:mfa/ci")
 	commandKind = kind{want: "a list of a command and its arguments"}
 )

@@ -3,7 +3,6 @@ package config
 import (
 	"net/url"
 	"path/filepath"
-	"regexp"
 	"strings"
 )
 
@@ -43,7 +42,7 @@ var engineHost = kind{
 }
 
 // contextName is the rule of docker context create.
-var contextName = matching(regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9_.+-]+$`), "is not the name of a docker context",
+var contextName = matching(`^[a-zA-Z0-9][a-zA-Z0-9_.+-]+$`, "is not the name of a docker context",
 	"a name that docker context ls shows")
 
 func decodeEngine(keys map[string]value) *Engine {

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"ecr-refreshd/internal/registry"
@@ -16,9 +17,12 @@ import (
 // The kinds of text that several keys share. Those of one key stand with it.
 
 // matching makes a kind of what a regular expression accepts.
-func matching(pattern *regexp.Regexp, why, want string) kind {
+func matching(pattern string, why, want string) kind {
+	// Compiled when first needed: these patterns count up to 1,000 characters, and
+	// all of them together would take a quarter of the program's start.
+	compiled := sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(pattern) })
 	return kind{want: want, fault: func(text string) (string, string) {
-		if pattern.MatchString(text) {
+		if compiled().MatchString(text) {
 			return "", ""
 		}
 		return why, ""

@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"ecr-refreshd/internal/trust"
 )
 
 // systemPath is where a host's configuration is.
@@ -63,7 +65,7 @@ func ownPath(getenv func(string) string) string {
 // commands run and where secrets go. The error is of type Problems for what is
 // wrong in the file.
 func Load(path string) (*Config, error) {
-	data, err := readTrusted(path, caller())
+	data, err := readTrusted(path)
 	if err != nil {
 		return nil, fmt.Errorf("read the configuration %q: %w", path, err)
 	}
@@ -72,26 +74,17 @@ func Load(path string) (*Config, error) {
 
 // readTrusted reads the regular file at path, one byte more than allowed at
 // most.
-func readTrusted(path string, t trust) ([]byte, error) {
-	absolute, err := filepath.Abs(path)
-	if err != nil {
-		return nil, err
-	}
-	resolved, err := t.walk(absolute)
-	if err != nil {
-		return nil, err
-	}
-	f, err := openRegular(resolved)
-	if err != nil {
+func readTrusted(path string) ([]byte, error) {
+	f, err := callerAndRoot().Open(path)
+	var refused *trust.Error
+	switch {
+	case errors.As(err, &refused):
+		return nil, fmt.Errorf("%w; run: %s", err, refused.Fix)
+	case errors.Is(err, trust.ErrNotRegular):
+		return nil, fmt.Errorf("%w; write the configuration into one", err)
+	case err != nil:
 		return nil, err
 	}
 	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	if err := t.file(resolved, info); err != nil {
-		return nil, err
-	}
 	return io.ReadAll(io.LimitReader(f, maxFile+1))
 }

@@ -127,43 +127,6 @@ func TestLoadGivesTheProblemsOfTheFile(t *testing.T) {
 	}
 }
 
-// The rules of owner and group are tried with numbers that are not the
-// caller's, so that no other account is needed.
-func TestTrustOfOwnerAndGroup(t *testing.T) {
-	dir := home(t)
-	path := write(t, dir+"/c.yaml", smallest, 0o664)
-	if err := os.Chown(path, -1, os.Getegid()); err != nil {
-		t.Fatal(err)
-	}
-	me, group := uint32(os.Geteuid()), uint32(os.Getegid())
-	always := func(is bool) func(uint32, uint32) bool { return func(uint32, uint32) bool { return is } }
-	tests := []struct {
-		name  string
-		trust trust
-		want  string
-	}{
-		{"private group", trust{me, always(true)}, ""},
-		{"shared group", trust{me, always(false)}, "has mode 0664, so that the group"},
-		{"owner is neither root nor the caller", trust{me + 1, always(true)}, "could change the configuration; run: chown"},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			if tt.trust.uid == me && group == 0 || tt.trust.uid != me && me == 0 {
-				tt.want = "" // root's group and root are always trusted
-			}
-			info, err := os.Stat(path)
-			if err != nil {
-				t.Fatal(err)
-			}
-			err = tt.trust.file(path, info)
-			if tt.want == "" && err != nil || tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)) {
-				t.Errorf("got %v, want %q", err, tt.want)
-			}
-		})
-	}
-}
-
-// As root the same with a real owner and group.
 func TestTrustAsRoot(t *testing.T) {
 	needRoot(t)
 	const uid, gid = 54321, 54322

@@ -2,7 +2,6 @@ package config
 
 import (
 	"cmp"
-	"regexp"
 	"strconv"
 
 	"go.yaml.in/yaml/v3"
@@ -20,7 +19,7 @@ const maxTargets = 100
 var targetTypes = []string{engineType, dockerConfigType}
 
 // targetName is what a name may be: it is a label of metrics and a word in logs.
-var targetName = matching(regexp.MustCompile(`^[a-z0-9][a-z0-9_.-]{0,63}$`), "is not a name",
+var targetName = matching(`^[a-z0-9][a-z0-9_.-]{0,63}$`, "is not a name",
 	"lower-case letters, digits, dots, hyphens and underscores, at most 64")
 
 // draft is a target on its way. One that is wrong keeps its name, so that the

@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -38,6 +39,7 @@ type Options struct {
 type Daemon struct {
 	Options
 	clients *ecr.Clients
+	tidy    tidy
 	reloads chan reload
 
 	mu      sync.Mutex
@@ -56,8 +58,9 @@ func New(c *config.Config, o Options) (*Daemon, error) {
 	if o.Logger == nil {
 		o.Logger = zap.NewNop()
 	}
-	d := &Daemon{Options: o, clients: ecr.NewClients(), reloads: make(chan reload)}
-	g, err := build(c, d.clients, o.Observers)
+	d := &Daemon{Options: o, clients: ecr.NewClients(), tidy: newTidy(), reloads: make(chan reload)}
+	d.Observers = append(slices.Clone(o.Observers), d.tidy)
+	g, err := build(c, d.clients, d.Observers)
 	if err != nil {
 		return nil, err
 	}
@@ -68,6 +71,7 @@ func New(c *config.Config, o Options) (*Daemon, error) {
 // Run keeps the logins right until ctx ends. An error means that something did
 // not stop in time.
 func (d *Daemon) Run(ctx context.Context) error {
+	defer d.tidy.stop()
 	for {
 		running, cancel := context.WithCancel(ctx)
 		g := d.generation()

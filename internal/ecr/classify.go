@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"ecr-refreshd/internal/fault"
+	"ecr-refreshd/internal/login"
 )
 
 // situation is what was going on when an error came.
@@ -39,6 +40,7 @@ const (
 type stepError struct {
 	step    int
 	subject string
+	used    login.Redactor // of the credentials that the step was made with
 	err     error
 }
 
@@ -82,7 +84,7 @@ func classify(err error, at situation) *fault.Error {
 	errors.As(err, &step)
 	v := verdict{reason: fault.Credentials, text: oneLine(err), hint: noCredentials(at)}
 	rules := [...]func(error, *stepError, situation) (verdict, bool){ // the first that knows the error decides
-		ofTime, ofAnswer, ofCommand, ofProcess, ofMetadata, ofAPI, ofShared, ofStatus, ofTransport, ofSetting,
+		ofTime, ofFile, ofAnswer, ofCommand, ofProcess, ofMetadata, ofAPI, ofShared, ofStatus, ofTransport, ofSetting,
 	}
 	for _, rule := range rules {
 		if known, ok := rule(err, step, at); ok {
@@ -90,8 +92,9 @@ func classify(err error, at situation) *fault.Error {
 			break
 		}
 	}
-	cause := &plain{text: step.prefix() + brief(v.text), from: err}
-	if v.opaque {
+	// An answer may echo what was sent, and so may hold anything.
+	cause := &plain{text: step.used.Clean(step.prefix() + brief(v.text)), from: err}
+	if v.opaque || step.used.Finds(err.Error()) {
 		cause.from = nil
 	}
 	return &fault.Error{Reason: v.reason, Op: at.op(), Err: cause, Hint: v.hint}

@@ -1,11 +1,7 @@
 package ecr
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
-	"errors"
-	"io"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -13,7 +9,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/credentials/ec2rolecreds"
 	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
-	"github.com/aws/aws-sdk-go-v2/feature/ec2/imds"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/aws/smithy-go/logging"
 	"github.com/aws/smithy-go/middleware"
@@ -33,7 +28,7 @@ func (s *Source) load(ctx context.Context) (aws.Config, *time.Time, error) {
 		config.WithHTTPClient(s.clients.buildable),
 		config.WithRetryer(func() aws.Retryer { return clockRetryer{} }),
 		config.WithLogger(logging.Nop{}),
-		config.WithAPIOptions([]func(*middleware.Stack) error{watchMetadata(end)}),
+		config.WithAPIOptions([]func(*middleware.Stack) error{boundAnswer, watchMetadata(end)}),
 		config.WithAssumeRoleCredentialOptions(func(o *stscreds.AssumeRoleOptions) {
 			if c, ok := o.Client.(*sts.Client); ok {
 				o.Client = sts.New(c.Options(), s.sts)
@@ -54,6 +49,9 @@ func (s *Source) load(ctx context.Context) (aws.Config, *time.Time, error) {
 			}
 			if o.RoleSessionName == "" {
 				o.RoleSessionName = s.id.SessionName
+			}
+			if file, ok := o.TokenRetriever.(stscreds.IdentityTokenFile); ok {
+				o.TokenRetriever = tokenFile(file)
 			}
 		}),
 	}
@@ -87,15 +85,17 @@ func (s *Source) retrieve(ctx context.Context, cfg aws.Config, end *time.Time) (
 		creds.Expires = *end
 	}
 	if s.id.MFASerial != "" && len(s.id.RoleARNs) == 0 {
+		used := redactor(creds)
 		creds, err = s.sessionToken(ctx, s.client(cfg, creds))
 		if err != nil {
-			return creds, &stepError{step: stepSession, subject: s.id.MFASerial, err: err}
+			return creds, &stepError{step: stepSession, subject: s.id.MFASerial, used: used, err: err}
 		}
 	}
 	for i, arn := range s.id.RoleARNs {
+		used := redactor(creds)
 		creds, err = s.role(ctx, s.client(cfg, creds), arn, i == 0)
 		if err != nil {
-			return creds, &stepError{step: stepRole, subject: arn, err: err}
+			return creds, &stepError{step: stepRole, subject: arn, used: used, err: err}
 		}
 	}
 	return creds, nil
@@ -138,27 +138,4 @@ func (s *Source) sessionToken(ctx context.Context, client *sts.Client) (aws.Cred
 	}
 	return aws.Credentials{AccessKeyID: *c.AccessKeyId, SecretAccessKey: *c.SecretAccessKey,
 		SessionToken: aws.ToString(c.SessionToken), CanExpire: c.Expiration != nil, Expires: aws.ToTime(c.Expiration)}, nil
-}
-
-// watchMetadata notes the end of the credentials that the instance metadata
-// service hands out. The SDK's provider cuts it to an hour from now, which
-// would make a token due every hour on every instance.
-func watchMetadata(end *time.Time) func(*middleware.Stack) error {
-	watch := middleware.InitializeMiddlewareFunc("WatchMetadata", func(ctx context.Context, in middleware.InitializeInput,
-		next middleware.InitializeHandler) (middleware.InitializeOutput, middleware.Metadata, error) {
-		out, meta, err := next.HandleInitialize(ctx, in)
-		result, ok := out.Result.(*imds.GetMetadataOutput)
-		if err != nil || !ok {
-			return out, meta, err
-		}
-		body, err := io.ReadAll(result.Content)
-		err = errors.Join(err, result.Content.Close())
-		result.Content = io.NopCloser(bytes.NewReader(body))
-		var got struct{ Expiration time.Time }
-		if json.Unmarshal(body, &got) == nil { // the list of roles is not JSON
-			*end = got.Expiration
-		}
-		return out, meta, err
-	})
-	return func(stack *middleware.Stack) error { return stack.Initialize.Add(watch, middleware.Before) }
 }

@@ -92,10 +92,11 @@ func (s *Source) Fetch(ctx context.Context) (login.Token, error) {
 }
 
 // Why an attempt ended before AWS had answered: it took longer than
-// Options.Timeout, or the caller's context ended.
+// Options.Timeout, the caller's context was cancelled, or its deadline passed.
 var (
 	errTimeout   = errors.New("attempt timed out")
 	errCalledOff = errors.New("attempt called off")
+	errDeadline  = errors.New("the caller's time is over")
 )
 
 // attempt is one round: configuration, credentials, call.
@@ -105,6 +106,8 @@ func (s *Source) attempt(parent context.Context) (login.Token, error) {
 	token, err := s.obtain(ctx)
 	switch {
 	case err == nil:
+	case parent.Err() == context.DeadlineExceeded:
+		err = fmt.Errorf("%w: %w", errDeadline, err)
 	case parent.Err() != nil:
 		err = fmt.Errorf("%w: %w: %w", errCalledOff, parent.Err(), err)
 	case context.Cause(ctx) == errTimeout:
@@ -114,6 +117,9 @@ func (s *Source) attempt(parent context.Context) (login.Token, error) {
 }
 
 func (s *Source) obtain(ctx context.Context) (login.Token, error) {
+	if err := checkFiles(append(sharedFiles(), namedFiles()...)); err != nil {
+		return login.Token{}, &stepError{step: stepCredentials, err: err}
+	}
 	files := fingerprint(sharedFiles()) // before they are read: a change meanwhile shows the next time
 	cfg, end, err := s.load(ctx)
 	if err != nil {
@@ -128,7 +134,7 @@ func (s *Source) obtain(ctx context.Context) (login.Token, error) {
 	obtained := time.Now()
 	answer, err := s.ask(ctx, cfg, creds)
 	if err != nil {
-		err = &stepError{step: stepToken, err: err}
+		err = &stepError{step: stepToken, used: redactor(creds), err: err}
 		// After a plain no, the person who mends it may attach another role. An
 		// MFA code is not spent on that: the next no would be about the code.
 		denied := classify(err, situation{}).Reason == fault.Denied
@@ -174,6 +180,11 @@ func (s *Source) ask(ctx context.Context, cfg aws.Config, creds aws.Credentials)
 	}
 	d := out.AuthorizationData[0]
 	return answer{aws.ToString(d.AuthorizationToken), aws.ToTime(d.ExpiresAt), aws.ToString(d.ProxyEndpoint)}, nil
+}
+
+// redactor knows what of creds an answer could echo.
+func redactor(creds aws.Credentials) login.Redactor {
+	return login.NewRedactor(login.NewSecret(creds.SecretAccessKey), login.NewSecret(creds.SessionToken))
 }
 
 // setEndpoint leaves what the SDK found (AWS_ENDPOINT_URL and the like) alone

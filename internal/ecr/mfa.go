@@ -1,11 +1,12 @@
 package ecr
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"os/exec"
+	"regexp"
+	"slices"
 	"strings"
 	"time"
 )
@@ -42,19 +43,47 @@ func mfaCode(ctx context.Context, command []string) (string, error) {
 		err = errors.New("it printed something else than a code of 6 digits")
 	}
 	if err != nil {
-		return "", &commandError{program: command[0], err: err, said: firstLine(errs, code)}
+		return "", &commandError{program: command[0], err: err, said: firstLine(mask(string(errs), command[1:], code))}
 	}
 	return code, nil
 }
 
-// firstLine is the first line that holds anything, without hidden.
-func firstLine(text []byte, hidden string) string {
-	line, _, _ := bytes.Cut(bytes.TrimSpace(text), []byte("\n"))
-	said := strings.TrimSpace(string(line))
-	if hidden != "" {
-		said = strings.ReplaceAll(said, hidden, "[redacted]")
+// shortest is the length, in bytes, from which an argument may be a secret, and
+// a number a code.
+const shortest = 6
+
+var digits = regexp.MustCompile(fmt.Sprintf(`[0-9]{%d,}`, shortest))
+
+// mask replaces in text what may be secret: the arguments of the command, of
+// which one may be the seed of its codes, its output, and every number that may
+// be a code.
+func mask(text string, arguments []string, output string) string {
+	const hidden = "[redacted]"
+	var secrets []string
+	for _, argument := range arguments {
+		_, value, _ := strings.Cut(argument, "=") // of --seed=VALUE
+		for _, s := range []string{argument, value} {
+			if len(s) >= shortest {
+				secrets = append(secrets, s)
+			}
+		}
 	}
-	return said
+	for line := range strings.Lines(output) {
+		if line = strings.TrimSpace(line); line != "" {
+			secrets = append(secrets, line)
+		}
+	}
+	slices.SortFunc(secrets, func(a, b string) int { return len(b) - len(a) }) // none may hide a part of another
+	for _, s := range secrets {
+		text = strings.ReplaceAll(text, s, hidden)
+	}
+	return digits.ReplaceAllString(text, hidden)
+}
+
+// firstLine is the first line that holds anything.
+func firstLine(text string) string {
+	line, _, _ := strings.Cut(strings.TrimSpace(text), "\n")
+	return strings.TrimSpace(line)
 }
 
 // head is a writer that keeps the first 4 KiB and swallows the rest.

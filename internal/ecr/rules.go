@@ -26,23 +26,39 @@ import (
 // ofTime knows attempts that took too long or were called off. A command that
 // hangs is ofCommand's.
 func ofTime(err error, step *stepError, at situation) (verdict, bool) {
+	const calledOff = "called off before AWS answered"
 	var command *commandError
 	switch {
 	case errors.As(err, &command):
 		return verdict{}, false
 	case errors.Is(err, errTimeout):
 		return verdict{reason: fault.Network, text: fmt.Sprintf("no answer within %s", at.timeout), hint: unreachable(step, at)}, true
+	case errors.Is(err, errDeadline):
+		return verdict{reason: fault.Network, text: calledOff, hint: unreachable(step, at)}, true
 	case errors.Is(err, errCalledOff):
-		return verdict{reason: fault.Network, text: "called off before AWS answered"}, true
+		return verdict{reason: fault.Network, text: calledOff}, true
 	}
 	return verdict{}, false
+}
+
+// ofFile knows files that must not be read.
+func ofFile(err error, _ *stepError, _ situation) (verdict, bool) {
+	var file *fileError
+	if !errors.As(err, &file) {
+		return verdict{}, false
+	}
+	return verdict{reason: fault.Credentials, text: file.Error(),
+		hint: "put a regular file of at most 1 MiB there, or correct the AWS_ variable or the profile that names it"}, true
 }
 
 // ofAnswer knows answers that came well and make no sense.
 func ofAnswer(err error, step *stepError, at situation) (verdict, bool) {
 	const hint = "something other than AWS may have answered: check aws.endpoint_url, AWS_ENDPOINT_URL and HTTPS_PROXY"
 	var bad *smithy.DeserializationError
+	var large *http.MaxBytesError
 	switch {
+	case errors.As(err, &large):
+		return verdict{reason: fault.Invalid, text: fmt.Sprintf("the answer has more than %d bytes", large.Limit), hint: hint, opaque: true}, true
 	case errors.Is(err, errAnswer):
 		var answer answerError
 		errors.As(err, &answer)

@@ -128,6 +128,11 @@ func TestMFACommand(t *testing.T) {
 		{"no such program", []string{"/nonexistent/oathtool"}, "", "no such file"},
 		{"it fails", []string{"sh", "-c", "echo 654321; echo no device 654321 here >&2; echo second >&2; exit 3"}, "", `exit status 3: "no device [redacted] here"`},
 		{"nothing", []string{"true"}, "", "6 digits"},
+		{"it tells an argument", []string{"sh", "-c", "echo bad seed $0 $1 in $2 >&2; exit 1", "JBSWY3DPEHPK3PXP", "--seed=JBSWY3DPEHPK", "base32"}, "",
+			`"bad seed [redacted] [redacted] in [redacted]"`},
+		{"it tells the value of an argument", []string{"sh", "-c", "echo bad ${0#*=} >&2; exit 1", "--seed=JBSWY3DPEHPK3PXP"}, "", `"bad [redacted]"`},
+		{"it tells codes", []string{"sh", "-c", "echo tried 654321 and 6543210, not 12345 >&2; exit 1"}, "", `"tried [redacted] and [redacted], not 12345"`},
+		{"it prints several lines and tells one", []string{"sh", "-c", "printf '%s\\nsecond\\n' $0$1; echo no $0$1 >&2", "JBSWY", "3DPEH"}, "", `no [redacted]`},
 		{"something else", []string{"echo", canary}, "", "6 digits"},
 	}
 	for _, tt := range tests {
@@ -139,7 +144,7 @@ func TestMFACommand(t *testing.T) {
 			if err == nil {
 				return
 			}
-			for _, hidden := range []string{"654321", canary, "second"} {
+			for _, hidden := range []string{"654321", canary, "second", "JBSWY"} {
 				if strings.Contains(err.Error(), hidden) {
 					t.Errorf("the error tells %q: %v", hidden, err)
 				}

@@ -1,6 +1,7 @@
 package emulator
 
 import (
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -131,6 +132,7 @@ func (x *exchange) answer(status int, v any) {
 		return
 	}
 	x.Header().Set("Content-Type", "application/x-amz-json-1.1")
+	x.Header().Set("X-Amzn-Requestid", rand.Text())
 	x.WriteHeader(status)
 	_ = json.NewEncoder(x).Encode(v) // a client that has gone misses nothing
 }

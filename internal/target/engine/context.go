@@ -10,6 +10,8 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+
+	"ecr-refreshd/internal/trust"
 )
 
 // defaultContext is docker's name for the environment without any context.
@@ -41,7 +43,7 @@ func (e environment) context(name string) (endpoint, error) {
 	sum := sha256.Sum256([]byte(name))
 	id := hex.EncodeToString(sum[:])
 	file := filepath.Join(dir, "contexts", "meta", id, "meta.json")
-	data, err := os.ReadFile(file)
+	data, err := readFile(file, e.root)
 	if errors.Is(err, fs.ErrNotExist) {
 		return endpoint{}, fmt.Errorf("docker context %q in %q: %w", name, dir, errNoContext)
 	}
@@ -56,7 +58,16 @@ func (e environment) context(name string) (endpoint, error) {
 	if host == "" {
 		host = "unix://" + e.localSocket()
 	}
-	where, err := newEndpoint(host, contextTLS(filepath.Join(dir, "contexts", "tls", id, "docker"), meta.SkipTLSVerify))
+	certs := filepath.Join(dir, "contexts", "tls", id, "docker")
+	if e.root {
+		// Where others could take the files away, they could take TLS away.
+		if err := checkPlace(certs); err != nil {
+			return endpoint{}, fmt.Errorf("docker context %q: %w", name, err)
+		}
+	}
+	files := contextTLS(certs, meta.SkipTLSVerify)
+	files.rootOnly = e.root
+	where, err := newEndpoint(host, files)
 	if err != nil {
 		return endpoint{}, fmt.Errorf("docker context %q: %w", name, err)
 	}
@@ -97,16 +108,24 @@ func parseContext(data []byte) (dockerEndpoint, error) {
 
 // currentContext is the one that `docker context use` has chosen. As docker
 // does, it takes a config.json that cannot be read for one that chooses none.
-func (e environment) currentContext() string {
+// The error is a *trust.Error for one that root must not follow.
+func (e environment) currentContext() (string, error) {
 	dir, err := e.configDir()
 	if err != nil {
-		return ""
+		return "", nil
 	}
-	data, err := os.ReadFile(filepath.Join(dir, "config.json"))
+	file := filepath.Join(dir, "config.json")
+	if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
+		return "", nil // it decides nothing, whoever could put one there
+	}
+	data, err := readFile(file, e.root)
+	if refused := (*trust.Error)(nil); errors.As(err, &refused) {
+		return "", refused
+	}
 	if err != nil {
-		return ""
+		return "", nil
 	}
-	return parseCurrentContext(data)
+	return parseCurrentContext(data), nil
 }
 
 func parseCurrentContext(data []byte) string {

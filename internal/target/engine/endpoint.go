@@ -101,7 +101,7 @@ func printable(host string) string {
 type environment struct {
 	getenv func(string) string
 	home   func() (string, error)
-	root   bool
+	root   bool   // only what is root's alone may say where root's tokens go
 	socket string // where docker listens by default
 }
 
@@ -120,7 +120,11 @@ func (e environment) find(o Options) (endpoint, error) {
 	if o.Host != "" {
 		return newEndpoint(o.Host, o.tls())
 	}
-	if name := e.contextName(o); name != "" && name != defaultContext {
+	name, err := e.contextName(o)
+	if err != nil {
+		return endpoint{}, err
+	}
+	if name != "" && name != defaultContext {
 		return e.context(name)
 	}
 	if host := e.getenv("DOCKER_HOST"); host != "" {
@@ -138,14 +142,14 @@ func (e environment) find(o Options) (endpoint, error) {
 }
 
 // contextName is empty when no context is asked for.
-func (e environment) contextName(o Options) string {
+func (e environment) contextName(o Options) (string, error) {
 	switch {
 	case o.Context != "":
-		return o.Context
+		return o.Context, nil
 	case e.getenv("DOCKER_HOST") != "":
-		return ""
+		return "", nil
 	case e.getenv("DOCKER_CONTEXT") != "":
-		return e.getenv("DOCKER_CONTEXT")
+		return e.getenv("DOCKER_CONTEXT"), nil
 	}
 	return e.currentContext()
 }

@@ -9,6 +9,7 @@ import (
 
 	"ecr-refreshd/internal/fault"
 	"ecr-refreshd/internal/login"
+	"ecr-refreshd/internal/trust"
 
 	"github.com/docker/cli/cli/connhelper"
 	"github.com/docker/docker/api/types/registry"
@@ -20,19 +21,29 @@ import (
 // itself has written.
 const answerPrefix = "Error response from daemon: "
 
+const (
+	// answerLimit bounds an answer of the engine, in bytes; a true one has hundreds.
+	answerLimit = 1 << 20
+	// readLimit bounds, in bytes, how much of an answer is judged.
+	readLimit = 4096
+)
+
 // session is the conversation with the engine during one Store.
 type session struct {
 	where    endpoint
 	api      *client.Client
 	wire     *wire
-	redactor redactor
+	redactor login.Redactor
 }
 
 // open prepares a session and contacts nobody yet. Its error is a fault.
-func open(ctx context.Context, where endpoint, r redactor) (*session, error) {
+func open(ctx context.Context, where endpoint, r login.Redactor) (*session, error) {
 	local := func(err error) error {
-		return &fault.Error{Reason: fault.Local, Op: "prepare the connection to the docker engine at " + where.String(),
-			Err: err, Hint: "check the ca, cert and key files of this engine, and that the daemon may read them"}
+		hint := "check the ca, cert and key files of this engine, and that the daemon may read them"
+		if refused := (*trust.Error)(nil); errors.As(err, &refused) {
+			hint = trustHint(refused)
+		}
+		return &fault.Error{Reason: fault.Local, Op: "prepare the connection to the docker engine at " + where.String(), Err: err, Hint: hint}
 	}
 	var secured *tls.Config
 	if where.isTCP() {
@@ -54,9 +65,15 @@ func open(ctx context.Context, where endpoint, r redactor) (*session, error) {
 		}
 		host = helper.Host
 	}
+	scheme := "http"
+	if secured != nil {
+		scheme = "https"
+	}
 	api, err := client.NewClientWithOpts(
-		client.WithHTTPClient(&http.Client{Transport: transport, CheckRedirect: client.CheckRedirect}),
-		client.WithHost(host),
+		client.WithHTTPClient(&http.Client{Transport: transport}),
+		client.WithHost(host), // it sets the transport up, which it knows only by its type
+		client.WithHTTPClient(&http.Client{Transport: bounded{transport}, CheckRedirect: client.CheckRedirect}),
+		client.WithScheme(scheme),
 		// The filter takes every request past the tracing, which nobody reads here.
 		client.WithTraceOptions(otelhttp.WithFilter(func(*http.Request) bool { return false })),
 	)
@@ -70,6 +87,17 @@ func open(ctx context.Context, where endpoint, r redactor) (*session, error) {
 	w := newWire(ctx, dial)
 	transport.DialContext = w.dialContext
 	return &session{where: where, api: api, wire: w, redactor: r}, nil
+}
+
+// bounded gives answers of answerLimit at most: the rest is an error.
+type bounded struct{ *http.Transport }
+
+func (b bounded) RoundTrip(r *http.Request) (*http.Response, error) {
+	response, err := b.Transport.RoundTrip(r)
+	if err == nil {
+		response.Body = http.MaxBytesReader(nil, response.Body, answerLimit)
+	}
+	return response, err
 }
 
 // close ends every connection, and with it every ssh process, before it returns.
@@ -88,7 +116,7 @@ func (s *session) ping(ctx context.Context) error {
 	}
 	cause := s.cause(err)
 	return &fault.Error{Reason: fault.Engine, Op: "reach the docker engine at " + s.where.String(),
-		Err: told{s.redactor.clean(cause.Error()), cause}, Hint: unreachableHint(cause, s.where.address)}
+		Err: told{s.redactor.Clean(cause.Error()), cause}, Hint: unreachableHint(cause, s.where.address)}
 }
 
 // login sends one POST /auth and judges what comes back.
@@ -103,7 +131,7 @@ func (s *session) login(ctx context.Context, l login.Login) result {
 	case err == nil:
 		return result{host: l.Host, outcome: proven}
 	case ok:
-		r.text = s.redactor.clean(answer)
+		r.text = s.redactor.Clean(answer)
 		r.verdict = judge(answer[:min(len(answer), readLimit)], l.Host)
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		r.late = true
@@ -111,10 +139,10 @@ func (s *session) login(ctx context.Context, l login.Login) result {
 		r.verdict = verdict{reason: fault.Network, hint: connectHint(l.Host)}
 	case client.IsErrConnectionFailed(err):
 		cause := s.cause(err)
-		r.text = "the connection to the docker engine at " + s.where.String() + " broke: " + s.redactor.clean(cause.Error())
+		r.text = "the connection to the docker engine at " + s.where.String() + " broke: " + s.redactor.Clean(cause.Error())
 		r.verdict = verdict{reason: fault.Engine, hint: unreachableHint(cause, s.where.address), concernsAll: true}
 	default:
-		r.text = s.redactor.clean(err.Error())
+		r.text = s.redactor.Clean(err.Error())
 		r.verdict = verdict{reason: fault.Invalid, hint: "check that a docker engine, not something else, listens at " + s.where.String()}
 	}
 	return r

@@ -15,6 +15,7 @@ type tlsFiles struct {
 	on            bool
 	ca, cert, key string
 	skipVerify    bool // a context may say so; nothing else can
+	rootOnly      bool // refuse files that others than root could change
 }
 
 func (o Options) tls() tlsFiles {
@@ -36,7 +37,7 @@ func (f tlsFiles) config() (*tls.Config, error) {
 	}
 	config := &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: f.skipVerify}
 	if f.ca != "" {
-		pem, err := os.ReadFile(f.ca)
+		pem, err := readFile(f.ca, f.rootOnly)
 		if err != nil {
 			return nil, err
 		}
@@ -51,11 +52,11 @@ func (f tlsFiles) config() (*tls.Config, error) {
 	if f.cert == "" || f.key == "" {
 		return nil, fmt.Errorf("certificate %q and key %q come together: one is missing", f.cert, f.key)
 	}
-	cert, err := os.ReadFile(f.cert)
+	cert, err := readFile(f.cert, f.rootOnly)
 	if err != nil {
 		return nil, err
 	}
-	key, err := os.ReadFile(f.key)
+	key, err := readFile(f.key, f.rootOnly)
 	if err != nil {
 		return nil, err
 	}

@@ -10,6 +10,8 @@ import (
 	"os/exec"
 	"strings"
 	"syscall"
+
+	"ecr-refreshd/internal/trust"
 )
 
 // unreachableHint says what to do about an engine that could not be reached at
@@ -66,11 +68,18 @@ func isTLS(err error) bool {
 
 // resolveHint says what to do about an engine that could not even be named.
 func resolveHint(err error) string {
+	var refused *trust.Error
 	switch {
+	case errors.As(err, &refused):
+		return trustHint(refused)
 	case errors.Is(err, errNoContext):
 		return "`docker context ls` lists the contexts of the user that runs this; another user's are found by DOCKER_CONFIG"
 	case errors.Is(err, fs.ErrPermission):
 		return "let the user that runs this read the file"
 	}
 	return "check the target's host or context, DOCKER_HOST, DOCKER_CONTEXT and `docker context ls`"
+}
+
+func trustHint(refused *trust.Error) string {
+	return "as root, name the engine with the target's `host:`, or give `context:` and DOCKER_CONFIG a directory of root's own; if the file is meant for root: " + refused.Fix
 }

@@ -1,0 +1,86 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+)
+
+// median is the middle of the values, of an even number the upper of the two.
+// There is at least one.
+func median[T cmp.Ordered](values []T) T {
+	sorted := slices.Sorted(slices.Values(values))
+	return sorted[len(sorted)/2]
+}
+
+// medianOf is the median of one figure of each item.
+func medianOf[E any, T cmp.Ordered](items []E, figure func(E) T) T {
+	values := make([]T, len(items))
+	for i, item := range items {
+		values[i] = figure(item)
+	}
+	return median(values)
+}
+
+// middle has the median of each figure by itself.
+func middle(us []usage) usage {
+	return usage{
+		CPU:  medianOf(us, func(u usage) time.Duration { return u.CPU }),
+		Wall: medianOf(us, func(u usage) time.Duration { return u.Wall }),
+		Peak: medianOf(us, func(u usage) int64 { return u.Peak }),
+	}
+}
+
+func middleIdle(is []idle) idle {
+	return idle{
+		memory: memory{
+			resident:  medianOf(is, func(i idle) int64 { return i.resident }),
+			peak:      medianOf(is, func(i idle) int64 { return i.peak }),
+			anonymous: medianOf(is, func(i idle) int64 { return i.anonymous }),
+			file:      medianOf(is, func(i idle) int64 { return i.file }),
+		},
+		cpu: medianOf(is, func(i idle) time.Duration { return i.cpu }),
+	}
+}
+
+func middleRound(rs []roundTrip) roundTrip {
+	return roundTrip{
+		took:   medianOf(rs, func(r roundTrip) time.Duration { return r.took }),
+		daemon: medianOf(rs, func(r roundTrip) time.Duration { return r.daemon }),
+		engine: medianOf(rs, func(r roundTrip) time.Duration { return r.engine }),
+		aws:    medianOf(rs, func(r roundTrip) time.Duration { return r.aws }),
+	}
+}
+
+// table prints rows of cells in columns under a title.
+func table(w io.Writer, title string, rows [][]string) error {
+	fmt.Fprintf(w, "\n%s\n\n", title)
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, cells := range rows {
+		fmt.Fprintf(t, "  %s\n", strings.Join(cells, "\t"))
+	}
+	return t.Flush()
+}
+
+func mebibytes(n int64) string { return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20)) }
+
+func milliseconds(d time.Duration) string {
+	return fmt.Sprintf("%.1f ms", float64(d)/float64(time.Millisecond))
+}
+
+func seconds(d time.Duration) string { return fmt.Sprintf("%.2f s", d.Seconds()) }
+
+// times says how often b goes into a.
+func times[T ~int64](a, b T) string { return fmt.Sprintf("%.1f x", float64(a)/float64(max(b, 1))) }
+
+// against says whether a figure that should not be larger than its aim is.
+func against[T ~int64](figure, aim T) string {
+	if figure <= aim {
+		return "met"
+	}
+	return "missed"
+}
