@@ -46,6 +46,8 @@ type Target struct {
 	account *account
 	foundAt time.Time
 	look    *look
+	asked   map[string]struct{} // the hosts to look for
+	pace    pace
 }
 
 var (
@@ -107,6 +109,7 @@ func (t *Target) Store(ctx context.Context, logins []login.Login) error {
 		hosts[i] = l.Host
 	}
 	return t.change(ctx, "store logins", func(ctx context.Context, w site) error {
+		t.ask(logins)
 		doc, err := w.update(ctx, true, func(d *document) bool { return d.store(logins) })
 		if err != nil {
 			return w.fault("store logins", err)

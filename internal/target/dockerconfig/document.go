@@ -32,12 +32,15 @@ type shapeError struct{ part string }
 func (e *shapeError) Error() string { return e.part + " is " + errNotObject.Error() }
 
 // parseDocument reads a config.json; an empty file counts as {}. The error is
-// a *syntaxError or a *shapeError.
+// a *syntaxError, a *shapeError, errTooLarge or errTooMany.
 func parseDocument(data []byte) (*document, error) {
 	if len(bytes.TrimSpace(data)) == 0 {
 		data = []byte("{}")
 	}
 	if err := checkSyntax(data); err != nil {
+		return nil, err
+	}
+	if err := checkSize(data); err != nil {
 		return nil, err
 	}
 	top, err := parseObject(data)

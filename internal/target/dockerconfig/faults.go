@@ -29,8 +29,11 @@ func (w site) hint(err error) string {
 	_, isSyntax := errors.AsType[*syntaxError](err)
 	_, isShape := errors.AsType[*shapeError](err)
 	switch {
+	case isDistrust && w.as != nil:
+		return fmt.Sprintf("nobody but root and %s may decide where the file is: make %q theirs (chown %s, chmod go-w), or set `path` or `user` to what belongs together",
+			w.user, distrust.path, w.user)
 	case isDistrust:
-		return fmt.Sprintf("set `user: %s` for this target, so that the file is written with that account's rights; or make %s root's alone: chown root, chmod go-w",
+		return fmt.Sprintf("set `user: %s` for this target, so that the file is written with that account's rights; or make %q root's alone: chown root, chmod go-w",
 			ownerName(distrust.owner), distrust.path)
 	case errors.Is(err, errDisplaced):
 		return fmt.Sprintf("see what is in it, and put what is worth it back into %s", w.path)
@@ -44,7 +47,7 @@ func (w site) hint(err error) string {
 		return fmt.Sprintf("%s is waited for; if that is not where the file belongs, set `path`", filepath.Dir(dir))
 	case errors.Is(err, errNotRegular):
 		return fmt.Sprintf("see what it is with `ls -ld %s` and move it away", w.path)
-	case errors.Is(err, errTooLarge):
+	case errors.Is(err, errTooLarge), errors.Is(err, errTooMany):
 		return fmt.Sprintf("see what has filled %s, and put it aside: mv %s %s.old", w.path, w.path, w.path)
 	case errors.Is(err, errLocked):
 		return fmt.Sprintf("find out which process holds it: fuser -v %s", dir)

@@ -11,13 +11,19 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// maxSize is the largest file that is read, in bytes. A login takes some 4 KB,
-// so this is room for thousands.
-const maxSize = 16 << 20
+const (
+	// maxSize is the largest file that is read or written, in bytes. A login takes some
+	// 4 KB, so this is room for thousands.
+	maxSize = 12 << 20
+	// maxMembers is how many members the objects of a file may have together. Taken
+	// apart, each costs many times its size.
+	maxMembers = 20_000
+)
 
 var (
 	errNotRegular = errors.New("not a regular file")
 	errTooLarge   = fmt.Errorf("larger than %d bytes", maxSize)
+	errTooMany    = fmt.Errorf("more than %d members in its JSON objects", maxMembers)
 )
 
 // fingerprint changes whenever a file's content does, save for a write in the
@@ -61,22 +67,18 @@ func (f *file) data() []byte {
 	return f.content
 }
 
-// readFile reads a regular file below the directory dirfd. It never waits for the
-// other end of a pipe, and looks before it opens, because opening a device can
-// have effects. flags may hold O_NOFOLLOW.
-func readFile(dirfd int, name string, flags int) (*file, error) {
+// readFile reads a regular file of at most limit bytes in the directory dirfd. It
+// never waits for the other end of a pipe, and looks before it opens, because
+// opening a device can have effects.
+func readFile(dirfd int, name string, limit int64) (*file, error) {
 	var st unix.Stat_t
-	statFlags := 0
-	if flags&unix.O_NOFOLLOW != 0 {
-		statFlags = unix.AT_SYMLINK_NOFOLLOW
-	}
-	if err := fstatat(dirfd, name, &st, statFlags); err != nil {
+	if err := fstatat(dirfd, name, &st, unix.AT_SYMLINK_NOFOLLOW); err != nil {
 		return nil, err
 	}
 	if st.Mode&unix.S_IFMT != unix.S_IFREG {
 		return nil, errNotRegular
 	}
-	fd, err := openat(dirfd, name, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY|flags, 0)
+	fd, err := openat(dirfd, name, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_NOFOLLOW, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -88,15 +90,15 @@ func readFile(dirfd int, name string, flags int) (*file, error) {
 	if st.Mode&unix.S_IFMT != unix.S_IFREG {
 		return nil, errNotRegular
 	}
-	if st.Size > maxSize {
+	if st.Size > limit {
 		return nil, errTooLarge
 	}
 	// The size is where to start, not what to rely on: it can grow meanwhile.
 	content := bytes.NewBuffer(make([]byte, 0, st.Size+bytes.MinRead))
-	if _, err := content.ReadFrom(io.LimitReader(f, maxSize+1)); err != nil {
+	if _, err := content.ReadFrom(io.LimitReader(f, limit+1)); err != nil {
 		return nil, err
 	}
-	if content.Len() > maxSize {
+	if int64(content.Len()) > limit {
 		return nil, errTooLarge
 	}
 	return &file{content.Bytes(), st.Mode & 0o777, int(st.Uid), int(st.Gid), fingerprintOf(&st)}, nil

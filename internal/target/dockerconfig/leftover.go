@@ -49,7 +49,7 @@ const (
 
 // recover clears away what a session before this one has left, and takes what
 // belongs back into the file into s.changes. Without the lock it does nothing: the
-// files could be in use.
+// files could be in use. What a stranger has put there it leaves alone.
 func (s *session) recover() error {
 	if !s.locked {
 		return nil
@@ -58,45 +58,55 @@ func (s *session) recover() error {
 	if err != nil {
 		return err
 	}
+	budget := int64(maxSize)
 	for _, name := range names {
+		var st unix.Stat_t
+		if fstatat(s.dirfd, name, &st, unix.AT_SYMLINK_NOFOLLOW) != nil || !s.trusts(st.Uid) {
+			continue
+		}
 		mark := strings.TrimPrefix(name, s.prefix())
 		if strings.HasPrefix(mark, newMark) {
 			unlinkat(s.dirfd, name)
 		} else if rest, ok := strings.CutPrefix(mark, swapMark); ok {
 			ours, was, _ := strings.Cut(rest, "-")
-			s.recoverSwap(name, fileID(ours), fileID(was))
+			budget -= s.recoverSwap(name, fileID(ours), fileID(was), budget)
 		}
 	}
 	return nil
 }
 
-// recoverSwap deals with one leftover of an exchange. One that makes no sense stays
-// where it is: it may be all that is left of somebody's logins.
-func (s *session) recoverSwap(name string, ours, was fileID) {
-	left, err := readFile(s.dirfd, name, unix.O_NOFOLLOW)
+// recoverSwap deals with one leftover of an exchange, and gives the bytes that it had
+// to read, at most budget. One that is larger or makes no sense stays where it
+// is: it may be all that is left of somebody's logins.
+func (s *session) recoverSwap(name string, ours, was fileID, budget int64) (size int64) {
+	left, err := readFile(s.dirfd, name, budget)
 	if err != nil {
-		return
+		return 0
 	}
 	if id := idOf(left.fingerprint); id == ours || id == was {
 		unlinkat(s.dirfd, name)
-		return
+		return 0
 	}
-	if now, err := readFile(s.dirfd, s.name, unix.O_NOFOLLOW); err == nil && idOf(now.fingerprint) == ours {
+	size = int64(len(left.content))
+	var st unix.Stat_t
+	if fstatat(s.dirfd, s.name, &st, unix.AT_SYMLINK_NOFOLLOW) == nil && idOf(fingerprintOf(&st)) == ours {
 		// Ours is in place still, and nobody has built upon it.
 		if _, err := parseDocument(left.content); err != nil {
-			return
+			return size
 		}
-		if renameat2(s.dirfd, name, s.name, unix.RENAME_EXCHANGE) == nil {
+		now, err := readFile(s.dirfd, s.name, maxSize)
+		if err == nil && renameat2(s.dirfd, name, s.name, unix.RENAME_EXCHANGE) == nil {
 			_, _ = s.settleRecovered(name, now)
-			return
+			return size
 		}
 	}
 	_ = s.keep(name, nil, left)
+	return size
 }
 
 // settleRecovered looks at what came out when a leftover went back in place.
 func (s *session) settleRecovered(name string, ours *file) (done bool, err error) {
-	out, err := readFile(s.dirfd, name, unix.O_NOFOLLOW)
+	out, err := readFile(s.dirfd, name, maxSize)
 	if err == nil && out.same(ours) {
 		unlinkat(s.dirfd, name)
 		return true, nil

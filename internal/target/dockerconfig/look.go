@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"time"
 
@@ -13,15 +14,21 @@ import (
 	"ecr-refreshd/internal/login"
 )
 
-// look is what one reading of the file has shown, kept for as long as the file's
-// fingerprint stays the same. It holds no logins, only digests of them.
+// look is what one reading of the file has shown of the hosts that were asked for,
+// kept for as long as the file's fingerprint stays the same. It holds no logins,
+// only digests of them.
 type look struct {
 	fingerprint
-	at      time.Time            // just before the reading
-	auths   map[string]digest    // by key of the main section; zero if it is not a plain login
-	spelled map[string]int       // how many keys mean a host, by host in lower case
-	helpers helpers              // which may hide the logins
-	fine    map[checked]struct{} // logins found to be right
+	at    time.Time            // just before the reading
+	hosts map[string]*entry    // by host, those asked for; nil for a file that cannot be read
+	fine  map[checked]struct{} // logins found to be right
+}
+
+// entry is what the file has for a host.
+type entry struct {
+	auth    digest // zero if it is not a plain login in the main section
+	spelled int    // how many keys mean the host
+	hidden  bool   // by a credential helper
 }
 
 type digest [sha256.Size]byte
@@ -39,13 +46,31 @@ const (
 	tick = 2 * time.Second
 	// rereading is how often such a young file is read again.
 	rereading = 250 * time.Millisecond
+	// A look at a usual file costs far less than a millisecond; but somebody can fill
+	// the file and touch it all the time. Looks take one part in lookShare of a core at most,
+	// save for lookCredit's worth of that at once.
+	lookShare  = 20
+	lookCredit = 500 * time.Millisecond
 )
+
+// pace is until when the looks so far are paid for.
+type pace struct{ until time.Time }
+
+func (p *pace) allows(now time.Time) bool { return p.until.Sub(now) <= lookCredit }
+
+func (p *pace) spend(now time.Time, cost time.Duration) {
+	if p.until.Before(now) {
+		p.until = now
+	}
+	p.until = p.until.Add(lookShare * cost)
+}
 
 // Stale reports whether one of the logins is not in the file as Store leaves it, or
 // docker will look for it elsewhere. It is also true when the file cannot be read:
 // Store then says why. It is false while the account, or the home, is not there:
 // no login can be undone in a place that does not exist. Unless the file has
-// changed it costs one stat. An error means that there was no answer in time.
+// changed it costs one stat. A file that is costly to read is not looked at after
+// every change, and until then nothing is known to be undone. An error means that there was no answer in time.
 func (t *Target) Stale(ctx context.Context, logins []login.Login) (bool, error) {
 	stale, err := inTurn(ctx, t, func(ctx context.Context) (bool, error) {
 		w, err := t.site(ctx, false)
@@ -69,10 +94,26 @@ func (t *Target) stale(w site, logins []login.Login) bool {
 	if err != nil {
 		return true
 	}
-	if !t.look.covers(fingerprintOf(&st), time.Now()) {
-		t.look = w.look()
+	t.ask(logins)
+	if now := time.Now(); !t.look.covers(fingerprintOf(&st), now) || !t.look.answers(logins) {
+		if !t.pace.allows(now) {
+			return false
+		}
+		look, cost := w.look(t.asked)
+		t.pace.spend(time.Now(), cost)
+		t.look = look
 	}
 	return !t.look.holds(logins)
+}
+
+// ask remembers what looks are for.
+func (t *Target) ask(logins []login.Login) {
+	if t.asked == nil {
+		t.asked = map[string]struct{}{}
+	}
+	for _, l := range logins {
+		t.asked[l.Host] = struct{}{}
+	}
 }
 
 // stat asks as this process, which costs less than to act as the account, unless
@@ -86,39 +127,77 @@ func (w site) stat(path string, st *unix.Stat_t) error {
 	return err
 }
 
-// look reads the file; nil when that is not possible.
-func (w site) look() *look {
+// look reads the file, for the hosts asked for; nil when that is not possible. It
+// costs this much of a core.
+func (w site) look(asked map[string]struct{}) (l *look, cost time.Duration) {
 	at := time.Now()
-	var l *look
-	_ = w.do(func() error { // Store says what is wrong
-		f, err := readFile(unix.AT_FDCWD, w.path, 0)
+	_ = as(w.as, func() error { // Store says what is wrong
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		began := threadTime()
+		defer func() { cost = threadTime() - began }()
+		dirfd, name, err := w.trust().find(w.path, false)
+		if err != nil {
+			return err
+		}
+		f, err := readFile(dirfd, name, maxSize)
+		_ = unix.Close(dirfd)
 		if err != nil {
 			return err
 		}
 		l = &look{fingerprint: f.fingerprint, at: at}
 		if doc, err := parseDocument(f.content); err == nil {
-			l.note(doc)
+			l.note(doc, asked)
 		}
 		return nil
 	})
-	return l
+	return l, cost
 }
 
-func (l *look) note(d *document) {
-	l.auths, l.spelled = map[string]digest{}, map[string]int{}
-	l.helpers, l.fine = d.helpers(), map[checked]struct{}{}
+// threadTime is how long the calling thread has run on a processor.
+func threadTime() time.Duration {
+	var spent unix.Timespec
+	_ = unix.ClockGettime(unix.CLOCK_THREAD_CPUTIME_ID, &spent) // there is always such a clock
+	return time.Duration(spent.Nano())
+}
+
+func (l *look) note(d *document, asked map[string]struct{}) {
+	l.hosts, l.fine = make(map[string]*entry, len(asked)), map[checked]struct{}{}
+	lower := make(map[string][]*entry, len(asked)) // by host in lower case
+	helpers := d.helpers()
+	for host := range asked {
+		e := &entry{hidden: helpers.hide(host)}
+		l.hosts[host] = e
+		lower[strings.ToLower(host)] = append(lower[strings.ToLower(host)], e)
+	}
 	for _, s := range d.sections {
 		for _, m := range s.entries {
-			l.spelled[strings.ToLower(bareHost(m.key))]++
-			if !s.main {
+			for _, e := range lower[strings.ToLower(bareHost(m.key))] {
+				e.spelled++
+			}
+			e := l.hosts[m.key]
+			if e == nil || !s.main {
 				continue
 			}
-			l.auths[m.key] = digest{}
+			e.auth = digest{}
 			if auth := authOf(m.value, true); auth != "" {
-				l.auths[m.key] = sha256.Sum256([]byte(auth))
+				e.auth = sha256.Sum256([]byte(auth))
 			}
 		}
 	}
+}
+
+// answers reports whether the look was for all of the hosts.
+func (l *look) answers(logins []login.Login) bool {
+	if l == nil || l.hosts == nil {
+		return true // of each, that it is not there
+	}
+	for _, want := range logins {
+		if l.hosts[want.Host] == nil {
+			return false
+		}
+	}
+	return true
 }
 
 // covers reports whether the look still tells what is in a file that now has
@@ -132,7 +211,7 @@ func (l *look) covers(f fingerprint, now time.Time) bool {
 
 // holds reports whether the file has all of the logins where docker finds them.
 func (l *look) holds(logins []login.Login) bool {
-	if l == nil || l.fine == nil {
+	if l == nil || l.hosts == nil {
 		return false
 	}
 	for _, want := range logins {
@@ -140,8 +219,8 @@ func (l *look) holds(logins []login.Login) bool {
 		if _, ok := l.fine[key]; ok {
 			continue
 		}
-		if l.spelled[strings.ToLower(want.Host)] != 1 || l.helpers.hide(want.Host) ||
-			l.auths[want.Host] != sha256.Sum256([]byte(want.Basic().Reveal())) {
+		e := l.hosts[want.Host]
+		if e.spelled != 1 || e.hidden || e.auth != sha256.Sum256([]byte(want.Basic().Reveal())) {
 			return false
 		}
 		l.fine[key] = struct{}{}

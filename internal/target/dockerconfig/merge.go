@@ -9,7 +9,12 @@ import (
 // change is what another program wrote and we displaced: the version that it
 // wrote, and the one that it started from. An empty base stands for an unknown
 // one.
-type change struct{ base, version object }
+type change struct {
+	base, version object
+	// file holds the version, too, in case this process ends before it is in place
+	// again; "" is none.
+	file string
+}
 
 // newChange takes the two versions of a file apart.
 func newChange(base, version []byte) (change, error) {
@@ -21,7 +26,7 @@ func newChange(base, version []byte) (change, error) {
 	if err != nil {
 		return change{}, err
 	}
-	return change{b.top, v.top}, nil
+	return change{base: b.top, version: v.top}, nil
 }
 
 // mergeDepth is how deep two programs' changes are told apart: the keys of the

@@ -35,13 +35,15 @@ func (s *session) update(ctx context.Context, edit func(*document) bool) (*docum
 		if err != nil {
 			return nil, err
 		}
-		doc, replayed, err := s.replayed(doc)
-		if err != nil {
-			return nil, err
-		}
+		doc, replayed := s.replayed(doc)
 		if edited := edit(doc); edited || replayed {
 			rounds++
-			done, err := s.replace(was, doc.render())
+			content := doc.render()
+			if len(s.changes) > 0 && checkSize(content) != nil {
+				s.changes = nil // see replayed
+				continue
+			}
+			done, err := s.replace(was, content)
 			if err != nil {
 				return nil, err
 			}
@@ -58,10 +60,11 @@ func (s *session) update(ctx context.Context, edit func(*document) bool) (*docum
 }
 
 // replayed is the document with the changes that others made, and whether it lacked
-// any of them.
-func (s *session) replayed(doc *document) (*document, bool, error) {
+// any of them. Changes that are too much for one file are given up, and their files
+// stay: the logins of this moment must not fail for them, now and at every try.
+func (s *session) replayed(doc *document) (*document, bool) {
 	if len(s.changes) == 0 {
-		return doc, false, nil
+		return doc, false
 	}
 	before := doc.top.render()
 	top := doc.top
@@ -69,14 +72,20 @@ func (s *session) replayed(doc *document) (*document, bool, error) {
 		top = c.replay(top)
 	}
 	after := top.render()
-	doc, err := parseDocument(after)
-	return doc, !sameJSON(before, after), err
+	merged, err := parseDocument(after)
+	if err != nil {
+		s.changes = nil
+		return doc, false
+	}
+	return merged, !sameJSON(before, after)
 }
 
 // finish clears away what is in place again, and makes it all last.
 func (s *session) finish(wrote bool) error {
-	for _, name := range s.displaced {
-		unlinkat(s.dirfd, name)
+	for _, c := range s.changes {
+		if c.file != "" {
+			unlinkat(s.dirfd, c.file)
+		}
 	}
 	if !wrote {
 		return nil
@@ -128,7 +137,7 @@ func (s *session) replace(was *file, content []byte) (done bool, err error) {
 
 // settle looks at what an exchange brought out under the name swap.
 func (s *session) settle(swap string, was *file, content []byte) (done bool, err error) {
-	out, err := readFile(s.dirfd, swap, unix.O_NOFOLLOW)
+	out, err := readFile(s.dirfd, swap, maxSize)
 	if err == nil && out.same(was) {
 		unlinkat(s.dirfd, swap)
 		return true, nil
@@ -143,7 +152,7 @@ func (s *session) settle(swap string, was *file, content []byte) (done bool, err
 			s.changes = append(s.changes, c)
 		}
 	}
-	out, err = readFile(s.dirfd, swap, unix.O_NOFOLLOW)
+	out, err = readFile(s.dirfd, swap, maxSize)
 	if err == nil && bytes.Equal(out.content, content) {
 		unlinkat(s.dirfd, swap)
 		return false, nil
@@ -163,7 +172,7 @@ func (s *session) keep(name string, base []byte, version *file) error {
 	if err != nil {
 		return fmt.Errorf("%w as %q: %w", errDisplaced, name, err)
 	}
-	s.displaced = append(s.displaced, name)
+	c.file = name
 	s.changes = append(s.changes, c)
 	return nil
 }

@@ -32,7 +32,7 @@ func collide(t *testing.T, before, after func(path string) error) *collision {
 	c.target, c.path = newTarget(t)
 	write(t, c.path, `{"auths":{"x":{"auth":"MQ=="}}}`)
 	var err error
-	if c.session, err = openSession(t.Context(), c.path, false); err != nil {
+	if c.session, err = (site{path: c.path}).open(t.Context(), false); err != nil {
 		t.Fatal(err)
 	}
 	var doc *document
@@ -172,7 +172,7 @@ func TestLeftoversAreClearedAwayButNothingThatIsNotUnderstood(t *testing.T) {
 func TestAFileThatComesOrGoesMeanwhileIsNotOverwritten(t *testing.T) {
 	target, path := newTarget(t)
 	store(t, target, loginFor(hostB, "pw"))
-	s, err := openSession(t.Context(), path, false)
+	s, err := (site{path: path}).open(t.Context(), false)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -57,6 +57,33 @@ func skipValue(raw []byte, at int) int {
 	return at
 }
 
+// countMembers counts the members of all objects within raw.
+func countMembers(raw []byte) (n int) {
+	for at := 0; at < len(raw); {
+		switch raw[at] {
+		case '"':
+			at = skipString(raw, at)
+			continue
+		case ':':
+			n++
+		}
+		at++
+	}
+	return n
+}
+
+// checkSize returns errTooLarge or errTooMany for content, valid JSON, that could
+// not be read again.
+func checkSize(content []byte) error {
+	if len(content) > maxSize {
+		return errTooLarge
+	}
+	if countMembers(content) > maxMembers {
+		return errTooMany
+	}
+	return nil
+}
+
 // unquoted is the string that a JSON string means.
 func unquoted(raw json.RawMessage) string {
 	var s string
@@ -72,7 +99,7 @@ func unquoted(raw json.RawMessage) string {
 const maxIndent = 8
 
 // indent gives raw the form in which docker writes it: a line for each member,
-// indented with tabs.
+// indented with tabs. What would become too large that way stays as it is.
 func indent(raw []byte) []byte {
 	out := make([]byte, 0, len(raw)+len(raw)/8)
 	depth := 0
@@ -82,6 +109,9 @@ func indent(raw []byte) []byte {
 		}
 	}
 	for at := skipSpace(raw, 0); at < len(raw); at = skipSpace(raw, at) {
+		if len(out) > maxSize {
+			return raw
+		}
 		switch c := raw[at]; c {
 		case '"':
 			end := skipString(raw, at)

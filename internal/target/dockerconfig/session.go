@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
-	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -16,47 +14,37 @@ import (
 // locked against other processes of ours, and its name there. Everything goes
 // by the open directory, so that a directory swapped meanwhile changes nothing.
 type session struct {
+	trust
 	dirfd  int
 	name   string
-	locked bool // false where the file system knows no such lock
+	locked bool // false where there is no such lock, or somebody else keeps it
 	// changes is what other programs wrote while this session had read the file and
-	// not yet replaced it, and what a killed session had displaced. Files
-	// that hold such content, by name in displaced, stay until it is in place
-	// again, in case this process ends before that.
-	changes   []change
-	displaced []string
-	collided  time.Time // when such a write was last met
+	// not yet replaced it, and what a killed session had displaced.
+	changes  []change
+	settled  time.Time // from when on no file is waited for, once one was
+	collided time.Time // when such a write was last met
 }
 
 var (
-	// errNoParent: the directory in which ours would be made is not there.
-	errNoParent = errors.New("its directory is not there")
 	errLocked   = errors.New("another process holds the lock on the directory")
 	errRestless = errors.New("another program rewrites the file all the time")
 )
 
-// openSession finds the file behind path, through links in place of the file
-// too, opens its directory and takes the lock. With create, a missing last directory
-// is made, as docker makes it; the one above it never is.
-func openSession(ctx context.Context, path string, create bool) (*session, error) {
-	dir, name := filepath.Split(path)
-	dirfd, err := openDir(unix.AT_FDCWD, dir)
-	if err == unix.ENOENT && create {
-		if err := unix.Mkdirat(unix.AT_FDCWD, strings.TrimRight(dir, "/"), 0o700); err == unix.ENOENT {
-			return nil, errNoParent
-		} else if err != nil && err != unix.EEXIST {
-			return nil, fmt.Errorf("make directory %q: %w", dir, err)
-		}
-		dirfd, err = openDir(unix.AT_FDCWD, dir)
-	}
+// open finds the site's file, opens its directory and takes the lock. With create,
+// a missing last directory is made.
+func (w site) open(ctx context.Context, create bool) (*session, error) {
+	who := w.trust()
+	at, name, err := who.find(w.path, create)
 	if err != nil {
-		return nil, fmt.Errorf("open directory %q: %w", dir, err)
+		return nil, err
 	}
-	s := &session{dirfd: dirfd, name: name}
-	if err = s.followLinks(); err == nil {
-		err = s.lock(ctx)
-	}
+	dirfd, err := openDir(at, ".")
+	_ = unix.Close(at)
 	if err != nil {
+		return nil, fmt.Errorf("open directory of %q: %w", w.path, err)
+	}
+	s := &session{trust: who, dirfd: dirfd, name: name}
+	if err := s.lock(ctx); err != nil {
 		s.close()
 		return nil, err
 	}
@@ -69,46 +57,18 @@ func openDir(dirfd int, name string) (int, error) {
 	return openat(dirfd, name, unix.O_RDONLY|unix.O_DIRECTORY, 0)
 }
 
-// followLinks moves on to the file that a link in the file's place points to;
-// replacing the link itself would undo what a dotfile manager has set up.
-func (s *session) followLinks() error {
-	for range maxLinks {
-		var st unix.Stat_t
-		err := fstatat(s.dirfd, s.name, &st, unix.AT_SYMLINK_NOFOLLOW)
-		if err == unix.ENOENT || err == nil && st.Mode&unix.S_IFMT != unix.S_IFLNK {
-			return nil
-		}
-		if err != nil {
-			return fmt.Errorf("stat %q: %w", s.name, err)
-		}
-		target, err := readlinkat(s.dirfd, s.name)
-		if err != nil {
-			return fmt.Errorf("read link %q: %w", s.name, err)
-		}
-		dir, name := filepath.Split(target)
-		if dir != "" {
-			dirfd, err := openDir(s.dirfd, dir)
-			if err != nil {
-				return fmt.Errorf("open directory %q, to which %q points: %w", dir, s.name, err)
-			}
-			s.close()
-			s.dirfd = dirfd
-		}
-		if name == "" || name == "." || name == ".." {
-			return errNotRegular
-		}
-		s.name = name
-	}
-	return fmt.Errorf("follow %q: %w", s.name, unix.ELOOP)
-}
-
-// lockRetry is how long to wait between two tries for the lock.
-const lockRetry = 20 * time.Millisecond
+const (
+	// lockPatience is how long the lock is waited for. A session of ours is done long
+	// before; but whoever may open the directory can take the lock, and keep it.
+	lockPatience = 2 * time.Second
+	lockRetry    = 20 * time.Millisecond
+)
 
 // lock takes the lock of the directory, which our processes hold while they have
 // files of their own in it. Others do not know it; nor do some network file
-// systems, where two of our processes at once then behave like strangers.
+// systems. Without it, two of our processes at once behave like strangers.
 func (s *session) lock(ctx context.Context) error {
+	began := time.Now()
 	for {
 		err := unix.Flock(s.dirfd, unix.LOCK_EX|unix.LOCK_NB)
 		switch err {
@@ -117,6 +77,9 @@ func (s *session) lock(ctx context.Context) error {
 			return nil
 		case unix.EINTR:
 		case unix.EWOULDBLOCK:
+			if time.Since(began) > lockPatience {
+				return nil
+			}
 			if err := wait(ctx, lockRetry); err != nil {
 				return fmt.Errorf("%w: %w", errLocked, err)
 			}
@@ -141,7 +104,8 @@ func wait(ctx context.Context, d time.Duration) error {
 }
 
 // A file that is empty or broken and was changed within settling is most likely being
-// written in place by a program such as a shell with >. It is given that time.
+// written in place by a program such as a shell with >. It is given that time, and
+// no more: its clock may be another, or it may be touched for ever.
 const (
 	settling    = time.Second
 	settleRetry = 20 * time.Millisecond
@@ -150,14 +114,14 @@ const (
 // read reads the file, nil when there is none, and takes it apart.
 func (s *session) read(ctx context.Context) (*file, *document, error) {
 	for {
-		f, err := readFile(s.dirfd, s.name, unix.O_NOFOLLOW)
+		f, err := readFile(s.dirfd, s.name, maxSize)
 		if err == unix.ENOENT {
 			f = nil
 		} else if err != nil {
 			return nil, nil, err
 		}
 		doc, err := parseDocument(f.data())
-		if f == nil || err == nil && len(f.content) > 0 || time.Since(time.Unix(f.mtime.Unix())) > settling {
+		if f == nil || err == nil && len(f.content) > 0 || !s.unsettled(f, time.Now()) {
 			return f, doc, err
 		}
 		if err := wait(ctx, settleRetry); err != nil {
@@ -166,12 +130,21 @@ func (s *session) read(ctx context.Context) (*file, *document, error) {
 	}
 }
 
+// unsettled reports whether the file's content may be unfinished. A time to come, but
+// for what two clocks may differ, is somebody's invention.
+func (s *session) unsettled(f *file, now time.Time) bool {
+	if s.settled.IsZero() {
+		s.settled = now.Add(settling)
+	}
+	return now.Before(s.settled) && now.Sub(time.Unix(f.mtime.Unix())).Abs() <= settling
+}
+
 // write makes a file of ours beside the target, on disk before it is used, and
 // gives its name. Its mode and owner are those of the file that it is to
 // replace; nil is a new one.
 func (s *session) write(content []byte, like *file) (name string, err error) {
-	if len(content) > maxSize {
-		return "", errTooLarge
+	if err := checkSize(content); err != nil {
+		return "", err
 	}
 	unused := s.unusedName()
 	fd, err := openat(s.dirfd, unused, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW, 0o600)
@@ -222,7 +195,10 @@ func dress(fd int, like *file) error {
 	if err := fstat(fd, &st); err != nil {
 		return err
 	}
-	if int(st.Uid) != like.uid || int(st.Gid) != like.gid {
+	switch {
+	case like.uid != int(st.Uid) && like.uid != 0:
+		mode &^= 0o077 // a stranger's: others get to read it no more, nor does he
+	case like.uid != int(st.Uid) || like.gid != int(st.Gid):
 		err := unix.Fchown(fd, like.uid, like.gid)
 		if err != nil {
 			err = unix.Fchown(fd, -1, like.gid)

@@ -3,9 +3,11 @@ package dockerconfig
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
 
 	"ecr-refreshd/internal/fault"
 )
@@ -36,13 +38,42 @@ func (d *document) helpers() helpers {
 			h.spelled = m.key
 			err = json.Unmarshal(m.value, &h.store)
 		case strings.EqualFold(m.key, "credHelpers"):
-			err = json.Unmarshal(m.value, &h.byHost)
+			err = h.add(m.value)
 		}
 		if err != nil {
 			h.broken = m.key
 		}
 	}
 	return h
+}
+
+var errNotText = errors.New("not a string")
+
+// add reads a value of credHelpers.
+func (h helpers) add(raw json.RawMessage) error {
+	o, err := parseObject(raw)
+	for _, m := range o {
+		var helper string
+		if json.Unmarshal(m.value, &helper) != nil {
+			err = errNotText
+		}
+		h.byHost[m.key] = helper
+	}
+	return err
+}
+
+// maxExcerpt is how much of a string from the file an error quotes, in bytes.
+const maxExcerpt = 64
+
+// excerpt is as much of a string from the file as people need to recognize it.
+func excerpt(s string) string {
+	s = strings.ToValidUTF8(s[:min(len(s), maxExcerpt)], "")
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return -1
+		}
+		return r
+	}, s)
 }
 
 // shadows names the helper that docker asks for host in place of the file, ""
@@ -83,7 +114,7 @@ func (h helpers) faults(file string, hosts []string) fault.List {
 		case byHost:
 			list = append(list, &fault.Error{
 				Reason: fault.Local, Hosts: []string{host},
-				Op:   fmt.Sprintf("docker will not read the login stored in %q: credHelpers sends it to the credential helper %q", file, helper),
+				Op:   fmt.Sprintf("docker will not read the login stored in %q: credHelpers sends it to the credential helper %q", file, excerpt(helper)),
 				Hint: fmt.Sprintf("delete the key %q under \"credHelpers\" in %s", host, file),
 			})
 		default:
@@ -94,7 +125,7 @@ func (h helpers) faults(file string, hosts []string) fault.List {
 		slices.Sort(all)
 		list = append(list, &fault.Error{
 			Reason: fault.Local, Hosts: all,
-			Op: fmt.Sprintf("docker will not read the logins stored in %q: %s sends it to the credential helper %q", file, h.spelled, h.store),
+			Op: fmt.Sprintf("docker will not read the logins stored in %q: %s sends it to the credential helper %q", file, h.spelled, excerpt(h.store)),
 			Hint: fmt.Sprintf("delete the key %q from %s; or, to keep that helper for other registries, add {%q: \"\"} and so on for each of our hosts under \"credHelpers\"",
 				h.spelled, file, all[0]),
 		})

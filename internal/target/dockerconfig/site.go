@@ -60,22 +60,21 @@ func (t *Target) site(ctx context.Context, fresh bool) (site, error) {
 	return w, nil
 }
 
-// do runs f with the rights of the site's account. As root itself it first makes
-// sure that nobody else decides where the path leads.
-func (w site) do(f func() error) error {
-	if w.as == nil && os.Geteuid() == 0 {
-		if err := checkRootOnly(w.path); err != nil {
-			return err
-		}
+// trust says on whom the site relies: on root, and on the account that acts. A user's
+// own process is not strict, for it is no more than that user.
+func (w site) trust() trust {
+	if w.as != nil {
+		return trust{w.as.uid, w.as.gid, true}
 	}
-	return as(w.as, f)
+	uid := os.Geteuid()
+	return trust{uid, -1, uid == 0}
 }
 
 // update edits the file as session.update does. Without create, a directory that
 // is not there is no error: there is nothing to edit.
 func (w site) update(ctx context.Context, create bool, edit func(*document) bool) (doc *document, err error) {
-	err = w.do(func() error {
-		s, err := openSession(ctx, w.path, create)
+	err = as(w.as, func() error {
+		s, err := w.open(ctx, create)
 		if err != nil {
 			return err
 		}

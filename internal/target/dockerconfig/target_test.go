@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -223,15 +224,22 @@ func TestAFileThatIsBeingWrittenInPlaceIsWaitedFor(t *testing.T) {
 	for _, content := range []string{"", `{"auths":{"x":`} { // as seen after a shell has opened it with >
 		target, path := newTarget(t)
 		write(t, path, content)
-		future := time.Now().Add(time.Hour) // young for the whole test
-		if err := os.Chtimes(path, future, future); err != nil {
-			t.Fatal(err)
-		}
 		ctx, cancel := context.WithTimeout(t.Context(), 3*settleRetry)
 		defer cancel()
+		var writer sync.WaitGroup
+		now := time.Now()
+		if err := os.Chtimes(path, now, now); err != nil {
+			t.Fatal(err)
+		}
+		writer.Go(func() { // so that it is young for the whole test
+			for now := now; ctx.Err() == nil; now = time.Now() {
+				_ = os.Chtimes(path, now, now)
+			}
+		})
 		if err := target.Store(ctx, logins("pw")); !errors.Is(err, context.DeadlineExceeded) || read(t, path) != content {
 			t.Errorf("%q was not waited for: %v", content, err)
 		}
+		writer.Wait()
 		write(t, path, `{"auths":{"x":{}}}`)
 		store(t, target, logins("pw")...)
 		if got := auths(t, path); len(got) != 3 {

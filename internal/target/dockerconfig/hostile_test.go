@@ -1,0 +1,219 @@
+package dockerconfig
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"ecr-refreshd/internal/login"
+)
+
+func TestALockThatIsKeptForEverDoesNotStopAStore(t *testing.T) {
+	t.Parallel()
+	target, path := newTarget(t)
+	write(t, path, `{}`)
+	dir, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dir.Close()
+	if err := unix.Flock(int(dir.Fd()), unix.LOCK_EX); err != nil {
+		t.Fatal(err)
+	}
+	store(t, target, logins("pw")...)
+	wantStale(t, target, false, logins("pw")...)
+	wantTidy(t, path)
+}
+
+func TestAFileThatStaysUnfinishedIsNotWaitedForForEver(t *testing.T) {
+	tests := []struct {
+		name, content string
+		touched       bool // all the time; otherwise once, an hour ahead
+	}{
+		{"broken, from the future", `{"auths":`, false},
+		{"empty, from the future", ``, false},
+		{"broken, touched all the time", `{"auths":`, true},
+		{"empty, touched all the time", ``, true},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			target, path := newTarget(t)
+			write(t, path, tt.content)
+			future := time.Now().Add(time.Hour)
+			if err := os.Chtimes(path, future, future); err != nil {
+				t.Fatal(err)
+			}
+			stop := make(chan struct{})
+			var toucher sync.WaitGroup
+			if tt.touched {
+				toucher.Go(func() {
+					for {
+						select {
+						case <-stop:
+							return
+						default:
+							_ = os.Chtimes(path, time.Now(), time.Now())
+						}
+					}
+				})
+			}
+			err := target.Store(t.Context(), logins("pw"))
+			close(stop)
+			toucher.Wait()
+			if tt.content != "" {
+				wantFault(t, err, nil, "correct")
+			} else if !errors.Is(err, errRestless) && (err != nil || len(auths(t, path)) != 2) {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+}
+
+func TestALinkIntoAProcessLeadsNowhere(t *testing.T) {
+	for _, self := range []string{"self", "thread-self"} {
+		for _, link := range []string{
+			"ln -s /proc/%s/fd/%d .docker",
+			"mkdir .docker; ln -s /proc/%s/fd/%d/config.json .docker/config.json",
+			"mkdir .docker; ln -s /proc/%s/fd/%d/new.json .docker/config.json",
+			"ln -s / up; ln -s up/proc/%s/fd/%d/../theirs .docker",
+		} {
+			t.Run(self+" "+link, func(t *testing.T) {
+				r := newResident(t)
+				theirs := filepath.Join(r.vault, "theirs") // the account's, where it cannot go
+				write(t, filepath.Join(theirs, "config.json"), `{}`)
+				if err := errors.Join(os.Chown(theirs, testUID, testGID), os.Chown(filepath.Join(theirs, "config.json"), testUID, testGID)); err != nil {
+					t.Fatal(err)
+				}
+				open, err := os.Open(theirs)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer open.Close()
+				r.run(t, fmt.Sprintf(link, self, open.Fd()))
+				wantFault(t, r.Store(t.Context(), logins("pw")), unix.EACCES, "chown")
+				wantStale(t, r.Target, true, logins("pw")...)
+				if l, _ := (site{path: r.path, as: r.account}).look(nil); l != nil {
+					t.Error("the file was read")
+				}
+				wantTidy(t, filepath.Join(theirs, "config.json"))
+				if read(t, filepath.Join(theirs, "config.json")) != "{}" {
+					t.Error("the file was changed")
+				}
+			})
+		}
+	}
+}
+
+const strangerUID = 1_234_509
+
+func TestAnAccountGoesWhereNoStrangerDecides(t *testing.T) {
+	tests := []struct {
+		name    string
+		prepare func(r *resident) error
+		hint    string // of the fault; "": the store succeeds
+	}{
+		{"home of its own", func(*resident) error { return nil }, ""},
+		{"home behind a link of root's", func(r *resident) error {
+			return errors.Join(os.Rename(r.home, r.home+".real"), os.Symlink(r.home+".real", r.home))
+		}, ""},
+		{"dotfile manager", func(r *resident) error {
+			return r.command("umask 002; mkdir -p dotfiles/docker .docker; ln -s ../dotfiles/docker/c.json .docker/config.json").Run()
+		}, ""},
+		{"directory that its own group may write to", func(r *resident) error {
+			return r.command("mkdir -m 775 .docker").Run()
+		}, ""},
+		{"directory in a shared one", func(r *resident) error {
+			return errors.Join(os.Chmod(r.home, 0o777|os.ModeSticky), os.Chown(r.home, 0, 0), os.Mkdir(r.home+"/.docker", 0o700),
+				os.Chown(r.home+"/.docker", testUID, testGID))
+		}, ""},
+		{"directory that all may write to", func(r *resident) error {
+			return r.command("mkdir .docker; chmod 777 .docker").Run()
+		}, "chmod go-w"},
+		{"home that all may write to", func(r *resident) error { return os.Chmod(r.home, 0o777) }, "chmod go-w"},
+		{"directory that another group may write to", func(r *resident) error {
+			return r.command(fmt.Sprintf("mkdir .docker; chgrp %d .docker; chmod 770 .docker", testGroup)).Run()
+		}, "chmod go-w"},
+		{"directory of a stranger", func(r *resident) error {
+			return errors.Join(os.Mkdir(r.home+"/.docker", 0o700), os.Chown(r.home+"/.docker", strangerUID, testGID), os.Chmod(r.home+"/.docker", 0o770))
+		}, "chown resident"},
+		{"link of a stranger's", func(r *resident) error {
+			return errors.Join(os.Mkdir(r.home+"/real", 0o700), os.Chown(r.home+"/real", testUID, testGID),
+				os.Symlink("real", r.home+"/.docker"), os.Lchown(r.home+"/.docker", strangerUID, testGID))
+		}, "chown resident"},
+		{"not there yet in a shared directory", func(r *resident) error { return os.Chmod(r.home, 0o777|os.ModeSticky) }, "chmod go-w"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			r := newResident(t)
+			if err := tt.prepare(r); err != nil {
+				t.Fatal(err)
+			}
+			err := r.Store(t.Context(), logins("pw"))
+			if tt.hint != "" {
+				wantFault(t, err, nil, tt.hint)
+				return
+			}
+			if err != nil || len(auths(t, r.path)) != 2 {
+				t.Errorf("got %v", err)
+			}
+			wantStale(t, r.Target, false, logins("pw")...)
+		})
+	}
+}
+
+func TestAUsersOwnProcessIsAsFreeAsTheUser(t *testing.T) {
+	base := t.TempDir()
+	if err := errors.Join(os.Mkdir(base+"/open", 0o700), os.Chmod(base+"/open", 0o777)); err != nil {
+		t.Fatal(err)
+	}
+	dirfd, name, err := trust{os.Geteuid(), -1, false}.find(base+"/open/.docker/config.json", true)
+	if err != nil || name != "config.json" {
+		t.Fatalf("got %q, %v", name, err)
+	}
+	_ = unix.Close(dirfd)
+	if mode(t, base+"/open/.docker") != 0o700 {
+		t.Error("the directory was made too open")
+	}
+}
+
+func TestWhatAStrangerPutBesideTheFileIsIgnored(t *testing.T) {
+	r := newResident(t)
+	r.run(t, `mkdir .docker; echo '{"auths":{"x":{}}}' >.docker/config.json`)
+	for name, uid := range map[string]int{"swap-1-2": strangerUID, "swap-1-3": testUID, "new-X": strangerUID, "new-Y": testUID} {
+		leftover := filepath.Join(filepath.Dir(r.path), ".config.json.ecr-refreshd-"+name)
+		write(t, leftover, `{"auths":{"`+fmt.Sprint(name, uid)+`":{"auth":"eDp5"}}}`)
+		if err := errors.Join(os.Chmod(leftover, 0o644), os.Chown(leftover, uid, testGID)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	store(t, r.Target, loginFor(hostA, "pw"))
+	if got := auths(t, r.path); len(got) != 3 || got[fmt.Sprint("swap-1-3", testUID)] == "" {
+		t.Errorf("the file has %v", got)
+	}
+	if left, err := filepath.Glob(filepath.Dir(r.path) + "/.config*"); err != nil || len(left) != 2 {
+		t.Errorf("leftovers: %v, %v", left, err)
+	}
+}
+
+func TestAFileOfAStrangerBecomesPrivate(t *testing.T) {
+	r := newResident(t)
+	r.run(t, `mkdir .docker`)
+	write(t, r.path, `{"auths":{"x":{}}}`)
+	if err := errors.Join(os.Chmod(r.path, 0o666), os.Chown(r.path, strangerUID, testGID)); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Store(t.Context(), []login.Login{loginFor(hostA, "pw")}); err != nil {
+		t.Fatal(err)
+	}
+	wantOwner(t, r.path)
+	if got := mode(t, r.path); got != 0o600 {
+		t.Errorf("mode is %o", got)
+	}
+}

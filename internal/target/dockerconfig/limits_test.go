@@ -1,0 +1,196 @@
+package dockerconfig
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"ecr-refreshd/internal/login"
+)
+
+// stuffed is an object with n members, each with a string of size bytes.
+func stuffed(prefix string, n, size int) string {
+	value := `":"` + strings.Repeat("x", size) + `"`
+	out := &strings.Builder{}
+	for i := range n {
+		fmt.Fprintf(out, `,"%s%d%s`, prefix, i, value)
+	}
+	return "{" + out.String()[1:] + "}"
+}
+
+func TestLeftoversNeverStandInTheWayOfAStore(t *testing.T) {
+	tests := []struct {
+		name, file, leftover string
+		count, stay          int // how many there are, and how many of them stay after two stores
+	}{
+		{"of tiny members", `{}`, stuffed("k", maxMembers+1, 0), 16, 16},
+		{"that are much together", `{}`, stuffed("k", 1, 3<<20), 16, 10},
+		{"that are too large together with the file", stuffed("f", 1, 9<<20), stuffed("k", 1, 9<<20), 1, 1},
+		{"that leave no room for ours", `{}`, stuffed("k", 1, maxSize-100), 1, 1},
+		{"that are too many together with the file", stuffed("f", maxMembers-100, 0), stuffed("k", maxMembers-100, 0), 1, 1},
+		{"that are larger than a file may be", `{}`, stuffed("k", 1, maxSize), 3, 3},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			target, path := newTarget(t)
+			write(t, path, tt.file)
+			for i := range tt.count {
+				write(t, filepath.Join(filepath.Dir(path), fmt.Sprintf(".config.json.ecr-refreshd-swap-1-%d", i)), tt.leftover)
+			}
+			s, err := (site{path: path}).open(t.Context(), false)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := s.recover(); err != nil {
+				t.Fatal(err)
+			}
+			held := 0
+			for _, c := range s.changes {
+				held += len(c.version.render())
+			}
+			s.close()
+			if held > maxSize {
+				t.Errorf("%d bytes of leftovers are held", held)
+			}
+			for range 2 {
+				store(t, target, logins("pw")...)
+			}
+			wantStale(t, target, false, logins("pw")...)
+			left, err := filepath.Glob(filepath.Join(filepath.Dir(path), ".*swap*"))
+			if err != nil || len(left) != tt.stay {
+				t.Errorf("%d leftovers stay, want %d: %v", len(left), tt.stay, err)
+			}
+		})
+	}
+}
+
+func TestAFileOfTooManyMembersIsRefusedBeforeItIsTakenApart(t *testing.T) {
+	tests := []struct{ name, file string }{
+		{"at the top", stuffed("k", maxMembers+1, 0)},
+		{"as logins", `{"auths":` + stuffed("k", maxMembers, 0) + `}`},
+		{"within a login", `{"auths":{"x":` + stuffed("k", maxMembers, 0) + `}}`},
+		{"as helpers", `{"credHelpers":` + stuffed("k", maxMembers, 0) + `}`},
+		{"over many objects", `{"a":[` + strings.Repeat(`{"k":0},`, maxMembers) + `0]}`},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if _, err := parseDocument([]byte(tt.file)); !errors.Is(err, errTooMany) {
+				t.Errorf("got %v", err)
+			}
+			target, path := newTarget(t)
+			write(t, path, tt.file)
+			wantFault(t, target.Store(t.Context(), logins("pw")), errTooMany, "put it aside")
+			wantTidy(t, path)
+		})
+	}
+	if _, err := parseDocument([]byte(stuffed("a:b", maxMembers, 0))); err != nil {
+		t.Errorf("at the limit: %v", err)
+	}
+}
+
+func TestTwoThousandHostsWithRealTokensFit(t *testing.T) {
+	target, path := newTarget(t)
+	all := make([]login.Login, 2000)
+	token := strings.Repeat("t", 2700)
+	for i := range all {
+		all[i] = loginFor(fmt.Sprintf("%012d.dkr.ecr.us-gov-west-1.amazonaws.com", i), token)
+	}
+	store(t, target, all...)
+	wantStale(t, target, false, all...)
+	if got := len(auths(t, path)); got != len(all) {
+		t.Errorf("the file has %d logins", got)
+	}
+}
+
+func TestIndentingMakesNoGiantOfASmallFile(t *testing.T) {
+	raw := strings.Repeat("[", maxIndent) + strings.Repeat("0,", 3<<20) + "0" + strings.Repeat("]", maxIndent)
+	if got := indent([]byte(raw)); string(got) != raw {
+		t.Errorf("%d bytes became %d", len(raw), len(got))
+	}
+}
+
+func TestALookKeepsOnlyWhatWasAskedFor(t *testing.T) {
+	doc, err := parseDocument([]byte(`{"auths":` + stuffed("k", 1000, 0) + `,"credHelpers":` + stuffed("k", 1000, 0) + `}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var l look
+	l.note(doc, map[string]struct{}{hostA: {}})
+	if len(l.hosts) != 1 || l.hosts[hostA] == nil {
+		t.Errorf("it keeps %d hosts", len(l.hosts))
+	}
+}
+
+func TestLooksAreMadeForHostsThatWereNotAskedForBefore(t *testing.T) {
+	target, _ := newTarget(t)
+	both := logins("pw")
+	store(t, target, both[0])
+	wantStale(t, target, false, both[0])
+	wantStale(t, target, true, both[1])
+	store(t, targetAt(t, target.path), both[1])
+	wantStale(t, target, false, both...)
+}
+
+func TestLooksTakeTheirShareOfACoreAndNoMore(t *testing.T) {
+	now := time.Now()
+	tests := []struct {
+		name        string
+		cost, every time.Duration
+		looks       int // allowed within ten seconds of trying
+	}{
+		{"a usual file changed twenty times a second", 200 * time.Microsecond, 50 * time.Millisecond, 200},
+		{"a costly file touched all the time", 100 * time.Millisecond, time.Millisecond, 6},
+		{"a usual file touched all the time", time.Millisecond, time.Millisecond, 525},
+	}
+	for _, tt := range tests {
+		var p pace
+		looks := 0
+		for at := now; at.Sub(now) < 10*time.Second; at = at.Add(tt.every) {
+			if p.allows(at) {
+				looks++
+				p.spend(at, tt.cost)
+			}
+		}
+		if looks != tt.looks {
+			t.Errorf("%s: %d looks, want %d", tt.name, looks, tt.looks)
+		}
+	}
+}
+
+func TestNothingIsKnownToBeUndoneUntilACostlyFileIsLookedAtAgain(t *testing.T) {
+	target, path := newTarget(t)
+	store(t, target, logins("pw")...)
+	wantStale(t, target, false, logins("pw")...)
+	target.pace.spend(time.Now(), time.Hour)
+	if err := os.WriteFile(path, []byte(`{}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	wantStale(t, target, false, logins("pw")...)
+	target.pace = pace{}
+	wantStale(t, target, true, logins("pw")...)
+	if target.pace.until.IsZero() {
+		t.Error("the look was not paid for")
+	}
+}
+
+func TestErrorsQuoteOnlyALittleOfTheFile(t *testing.T) {
+	name := `\u001b[2J\n` + strings.Repeat("y", 1<<20)
+	for _, file := range []string{`{"credsStore":"` + name + `"}`, `{"credHelpers":{"` + hostA + `":"` + name + `"}}`} {
+		target, path := newTarget(t)
+		write(t, path, file)
+		err := target.Store(t.Context(), []login.Login{loginFor(hostA, "pw")})
+		wantFault(t, err, nil, "delete the key")
+		if text := err.Error(); len(text) > 1000 || !strings.Contains(text, `"[2Jyyyy`) {
+			t.Errorf("%d bytes: %.300s", len(text), text)
+		}
+	}
+	for in, want := range map[string]string{"a\x00b\x1b": "ab", strings.Repeat("x", 63) + "ä": strings.Repeat("x", 63), "pass": "pass"} {
+		if got := excerpt(in); got != want {
+			t.Errorf("%q: got %q", in, got)
+		}
+	}
+}
