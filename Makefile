@@ -11,7 +11,7 @@ FAST     = $$($(GO) list ./... | grep -v internal/e2e)
 # The race detector needs a C compiler.
 RACE     = $(if $(shell command -v gcc),-race)
 
-.PHONY: all build demo test lint staticcheck unit month e2e bench engine clean help
+.PHONY: all build demo test lint staticcheck unit long e2e bench engine clean help
 all: build
 
 help:
@@ -27,7 +27,7 @@ demo: engine build
 	$(BUILD) -o bin/ecr-demo ./internal/demo
 	bin/ecr-demo -daemon bin/ecr-refreshd
 
-test: lint unit month e2e staticcheck
+test: lint unit long e2e staticcheck
 	@echo 'make test: everything passed'
 
 lint:
@@ -39,13 +39,14 @@ lint:
 staticcheck:
 	$(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2 ./...
 
-# -short leaves out nothing but the size of the longest simulation, which
-# month runs in full.
+# -short leaves out nothing but the length of the longest runs, which long
+# makes up for.
 unit:
 	$(GO) test $(RACE) -short -timeout 10m $(FAST)
 
-month:
+long:
 	$(GO) test -count=1 -run Month -v ./internal/renew
+	$(GO) test -count=1 -run Kill -v ./internal/target/dockerconfig
 
 e2e: engine
 	$(GO) test -count=1 -timeout 15m -v ./internal/e2e

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-var errExpired = errors.New("denied: Your authorization token has expired. Reauthenticate and try again.")
+var errExpired = errors.New("denied: Your authorization token has expired")
 
 func TestScore(t *testing.T) {
 	good := score{life: time.Minute, tokens: 3, renewals: 12, pulls: 40, crossed: 2*time.Minute + time.Second, contrast: errExpired}

@@ -78,12 +78,6 @@ func (s *scene) run(as testbed.Account, env []string, stdin, program string, arg
 	return string(text), cmd.ProcessState.ExitCode()
 }
 
-// command runs a command of the program under test.
-func (s *scene) command(as testbed.Account, config, name string, args ...string) (out string, code int) {
-	s.t.Helper()
-	return s.run(as, s.engineEnv(s.engine), "", s.binary, append([]string{name, "--config", config}, args...)...)
-}
-
 // token gives a password from the one command that is to print it.
 func (s *scene) token(as testbed.Account, config, host string) string {
 	s.t.Helper()
