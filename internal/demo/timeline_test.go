@@ -104,7 +104,7 @@ func TestSum(t *testing.T) {
 		want  []string
 	}{
 		{"all well", good, nil, []string{"after 2:05", "renewals  12, after 3 first tokens", "pulls     40\n", "failures  0\n",
-			"crossed   2 token lives of 60 s", "must be; docker says:\n            denied: Your authorization token has expired.", "No pull failed"}},
+			"crossed   2 token lives of 60 s", "must be; docker says:\n            denied: Your authorization token has expired", "No pull failed"}},
 		{"a failure", failed, nil, []string{"failures  1\n", "not how it should be"}},
 		{"accepted", accepted, nil, []string{"must be refused as expired, but:\n            it worked", "not how it should be"}},
 		{"stopped", early, errors.Join(errStopped), []string{"after 1 first token\n", "1 token life of", "contrast  not tried", "Stopped early"}},
