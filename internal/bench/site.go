@@ -42,7 +42,7 @@ func openSite(ctx context.Context, dir, program string, largest fleet) (s *site,
 		return nil, err
 	}
 	s.env = []string{
-		"PATH=" + s.path, "HOME=" + dir, "LANG=C.UTF-8", "XDG_RUNTIME_DIR=" + dir,
+		"PATH=" + s.path, "HOME=" + dir, "LANG=C.UTF-8", "RUNTIME_DIRECTORY=" + filepath.Join(dir, "run"),
 		"AWS_SHARED_CREDENTIALS_FILE=" + credentials, "AWS_CONFIG_FILE=" + filepath.Join(dir, "aws-config"),
 		"AWS_EC2_METADATA_DISABLED=true", "AWS_PROFILE=" + profile(0),
 	}
