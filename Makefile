@@ -46,7 +46,7 @@ unit:
 
 long:
 	$(GO) test -count=1 -run Month -v ./internal/renew
-	$(GO) test -count=1 -run Kill -v ./internal/target/dockerconfig
+	$(GO) test -count=1 -v ./internal/target/dockerconfig
 
 e2e: engine
 	$(GO) test -count=1 -timeout 15m -v ./internal/e2e
@@ -70,4 +70,4 @@ define install
 endef
 
 clean:
-	rm -rf bin dist
+	rm -rf bin

@@ -16,7 +16,7 @@ import (
 	"ecr-refreshd/internal/fault"
 )
 
-// Exit codes, fixed for scripts. 3 is for commands that need a running daemon.
+// Exit codes, fixed for scripts.
 const (
 	exitOK     = 0
 	exitFailed = 1 // the work failed, in part or whole

@@ -42,6 +42,7 @@ func once(ctx context.Context, cmd *cobra.Command, f *flags) error {
 		return err
 	}
 	var watching []renew.Observer
+	var shown progress
 	logger := zap.NewNop()
 	if f.level.value != "" {
 		if logger, _, err = f.logger(c.Log); err != nil {
@@ -49,20 +50,15 @@ func once(ctx context.Context, cmd *cobra.Command, f *flags) error {
 		}
 		watching = append(watching, eventlog.New(logger))
 	} else if term.IsTerminal(int(os.Stderr.Fd())) {
-		p := &progress{w: os.Stderr}
-		defer p.clear()
-		watching = append(watching, p)
+		shown.w = os.Stderr
+		watching = append(watching, &shown)
 	}
 	d, err := daemon.New(c, daemon.Options{Logger: logger, Observers: watching})
 	if err != nil {
 		return misused(err)
 	}
 	err = d.Once(ctx)
-	for _, o := range watching {
-		if p, ok := o.(*progress); ok {
-			p.clear()
-		}
-	}
+	shown.clear()
 	registries := d.Registries()
 	if f.output.value == "json" {
 		if err := printJSON(cmd.OutOrStdout(), map[string]any{"registries": registries}); err != nil {

@@ -88,7 +88,9 @@ func (d *Daemon) Run(ctx context.Context) error {
 			}
 			r.next.adopt(g)
 			d.replace(r.next)
-			d.retire(ctx, g, r.next)
+			if ctx.Err() == nil { // otherwise there is no time left for it
+				d.retire(ctx, g, r.next)
+			}
 			close(r.done)
 		}
 	}

@@ -3,12 +3,10 @@ package daemon
 import (
 	"context"
 	"fmt"
-	"slices"
 	"sync"
 
 	"ecr-refreshd/internal/config"
 	"ecr-refreshd/internal/ecr"
-	"ecr-refreshd/internal/login"
 	"ecr-refreshd/internal/renew"
 	"ecr-refreshd/internal/schedule"
 	"ecr-refreshd/internal/status"
@@ -133,35 +131,6 @@ func rows(c *config.Config, grants []renew.Grant, kinds map[string]string) []sta
 		}
 	}
 	return rows
-}
-
-// adopt takes over the tokens of the generation before, grant by grant. A host
-// that has moved to another identity keeps the former one's token until it
-// has one of its own: a good login is never replaced by nothing.
-func (g *generation) adopt(old *generation) {
-	for i, r := range g.renewers {
-		grant := g.config.Grants[i]
-		same := slices.IndexFunc(old.config.Grants, func(o config.Grant) bool { return o.Key() == grant.Key() })
-		if same >= 0 {
-			if t, ok := old.renewers[same].Held(); ok {
-				r.Adopt(t, false)
-			}
-			continue
-		}
-		for j, o := range old.config.Grants {
-			if t, ok := old.renewers[j].Held(); ok && o.Public == grant.Public && o.Region == grant.Region && meet(grant, o, t) {
-				r.Adopt(t, true)
-				break
-			}
-		}
-	}
-}
-
-// meet reports whether a host of grant is one that o's token t logs in to.
-func meet(grant, o config.Grant, t login.Token) bool {
-	return slices.ContainsFunc(grant.Hosts, func(h config.Host) bool {
-		return slices.ContainsFunc(o.Hosts, func(former config.Host) bool { return mayBe(h.Name, t.For(former.Name).Host) })
-	})
 }
 
 // run runs every renewer until ctx ends.

@@ -53,7 +53,7 @@ func (l *Log) Observe(e renew.Event) {
 	switch e.Kind {
 	case renew.Renewed:
 		message = "token renewed"
-		if l.recovered(e, renew.RenewFailed, renew.ClockWrong) {
+		if l.recovered(e, renew.RenewFailed) {
 			message = "token renewed again"
 		}
 	case renew.Adopted:
@@ -121,22 +121,17 @@ func gist(err error) string {
 	return b.String()
 }
 
-// recovered forgets failures and reports whether there were any.
-func (l *Log) recovered(e renew.Event, kinds ...renew.Kind) bool {
+// recovered forgets a failure of the kind and reports whether there was one.
+func (l *Log) recovered(e renew.Event, kind renew.Kind) bool {
 	if e.Partial {
 		return false
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	found := false
-	for _, k := range kinds {
-		s := subject{e.Grant, e.Target, k}
-		if _, ok := l.failures[s]; ok {
-			delete(l.failures, s)
-			found = true
-		}
-	}
-	return found
+	s := subject{e.Grant, e.Target, kind}
+	_, failed := l.failures[s]
+	delete(l.failures, s)
+	return failed
 }
 
 func fields(e renew.Event) []zap.Field {

@@ -46,6 +46,9 @@ func TestLevels(t *testing.T) {
 		{"after a recovery it is said anew", []renew.Event{
 			fails(renew.RenewFailed, fault.Network, "x", 0), {Kind: renew.Renewed}, fails(renew.RenewFailed, fault.Network, "x", time.Minute)},
 			[]zapcore.Level{warn, info, warn}},
+		{"a wrong clock is said once, and its token is no recovery", []renew.Event{
+			fails(renew.ClockWrong, fault.Invalid, "it is 1", 0), {Kind: renew.Renewed},
+			fails(renew.ClockWrong, fault.Invalid, "it is 2", time.Minute), {Kind: renew.Renewed}}, []zapcore.Level{warn, info, debug, info}},
 		{"expired", []renew.Event{{Kind: renew.Expired}, {Kind: renew.Removed}}, []zapcore.Level{loud, warn}},
 		{"undone", []renew.Event{{Kind: renew.Undone}, fails(renew.Undone, fault.Local, "again and again", 0)}, []zapcore.Level{info, warn}},
 	}

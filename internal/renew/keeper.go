@@ -15,7 +15,7 @@ const (
 	// glance is how often a Checker is asked: half of the two seconds within
 	// which an undone login must be back.
 	glance = time.Second
-	// A login that is undone more often than fightLimit times in fightWindow is
+	// A login that is undone fightLimit times in fightWindow is
 	// fought over by two programs; then it is looked at every truce only, until
 	// a look finds it in place.
 	fightLimit  = 30

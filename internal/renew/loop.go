@@ -15,14 +15,14 @@ const reread = time.Minute
 // its times are readings of the renewer's clock.
 type loop struct {
 	*Renewer
-	next     time.Duration // of the next attempt
-	due      time.Duration // of the renewal that the token itself demands
-	last     time.Duration // of the last one
-	expired  bool          // the end of the held token has been dealt with
-	failures int           // in a row
-	lastErr  error         // of the last attempt, nil when it succeeded
-	outage   bool          // the last failure was the endpoint's, not the grant's own
-	refusals int           // renewals because a registry refused a token, since the last one that was due
+	next     time.Duration   // of the next attempt
+	due      time.Duration   // of the renewal that the token itself demands
+	last     time.Duration   // of the last one
+	expired  bool            // the end of the held token has been dealt with
+	failures int             // in a row
+	lastErr  error           // of the last attempt, nil when it succeeded
+	news     <-chan struct{} // of the endpoint, since before the last attempt; nil unless that failed for it
+	refusals int             // renewals because a registry refused a token, since the last one that was due
 }
 
 func newLoop(r *Renewer) *loop {
@@ -32,7 +32,7 @@ func newLoop(r *Renewer) *loop {
 func (l *loop) run(ctx context.Context) {
 	if h := l.holding(); h != nil {
 		l.deliver(h, Event{Kind: Adopted})
-		if l.former {
+		if l.Former() {
 			l.hasten(0)
 		}
 	}
@@ -52,10 +52,6 @@ func (l *loop) run(ctx context.Context) {
 				wait = min(wait, h.expires-passed)
 			}
 		}
-		var news <-chan struct{}
-		if l.outage {
-			news = l.Endpoint.news()
-		}
 		timer.Reset(max(wait, 0))
 		select {
 		case <-ctx.Done():
@@ -67,8 +63,8 @@ func (l *loop) run(ctx context.Context) {
 			if h := l.holding(); h != nil && h.Secret.Equal(refused) {
 				l.refuse()
 			}
-		case <-news:
-			l.outage = false
+		case <-l.news:
+			l.news = nil
 			l.hasten(time.Duration(draw() * float64(l.Endpoint.waiting()) * float64(newsSpread)))
 		}
 	}
@@ -97,7 +93,9 @@ func (l *loop) attempt(ctx context.Context) {
 	if l.last >= l.due {
 		l.refusals = 0
 	}
+	news := l.Endpoint.news() // before: it may come while this attempt hangs
 	h, took, err := l.fetch(ctx)
+	l.news = nil
 	switch {
 	case err != nil && ctx.Err() != nil:
 		// Cut short. If the time was up, it is a failure like others, unless one
@@ -106,10 +104,12 @@ func (l *loop) attempt(ctx context.Context) {
 			l.fail(err, took)
 		}
 	case err != nil:
-		l.fail(err, took)
+		if l.fail(err, took) {
+			l.news = news
+		}
 	default:
 		l.Endpoint.answers(l.Renewer)
-		l.failures, l.lastErr, l.outage, l.expired = 0, nil, false, false
+		l.failures, l.lastErr, l.expired = 0, nil, false
 		l.deliver(h, Event{Kind: Renewed, Took: took})
 	}
 }
@@ -129,8 +129,9 @@ func (l *loop) deliver(h *held, e Event) {
 	}
 }
 
-// fail plans the next attempt after an error.
-func (l *loop) fail(err error, took time.Duration) {
+// fail plans the next attempt after an error, and reports whether that is the
+// endpoint's and not the grant's own.
+func (l *loop) fail(err error, took time.Duration) (outage bool) {
 	l.failures++
 	l.lastErr = err
 	passed, wall := l.clock.read()
@@ -140,9 +141,9 @@ func (l *loop) fail(err error, took time.Duration) {
 	}
 	reason := fault.All(err)[0].Reason
 	failures, grants := l.failures, 1
-	l.outage = shared(reason)
+	outage = shared(reason)
 	switch {
-	case l.outage:
+	case outage:
 		grants, failures = l.Endpoint.failed(l.Renewer, l.failures)
 	case reason == fault.Denied || reason == fault.Invalid: // it answers; the trouble is this grant's own
 		l.Endpoint.answers(l.Renewer)
@@ -155,6 +156,7 @@ func (l *loop) fail(err error, took time.Duration) {
 	l.next = passed + wait
 	l.observe(Event{Kind: RenewFailed, Account: l.account(), At: wall, Attempt: l.failures, Took: took, RetryIn: wait,
 		NextRefreshAt: wall.Add(wait), Err: err})
+	return outage
 }
 
 // expire deals once with a token that has come to its end.

@@ -115,8 +115,8 @@ func correct(t login.Token) (login.Token, error) {
 	}
 	return t, &fault.Error{
 		Reason: fault.Invalid,
-		Op:     "believe the reported expiry " + reported.UTC().Format(time.RFC3339),
-		Err:    errors.New("by this host's clock (" + t.ObtainedAt.UTC().Format(time.RFC3339) + ") a token would live " + life.Round(time.Second).String() + " instead of 12h"),
+		Op:     "believe the reported expiry",
+		Err:    errors.New("it is " + reported.UTC().Format(time.RFC3339) + ", so by this host's clock (" + t.ObtainedAt.UTC().Format(time.RFC3339) + ") a token would live " + life.Round(time.Second).String() + " instead of 12h"),
 		Hint:   "set this host's clock: `timedatectl status`; until then tokens are renewed as if they lived 12h from now",
 	}
 }

@@ -74,8 +74,7 @@ func New(c Config) *Renewer {
 func (r *Renewer) Adopt(t login.Token, former bool) {
 	passed, wall := r.clock.read()
 	if left := t.ExpiresAt.Sub(wall); left > 0 {
-		r.former = former
-		r.hold(&held{t, passed - wall.Sub(t.ObtainedAt), passed + left})
+		r.hold(&held{t, passed - wall.Sub(t.ObtainedAt), passed + left}, former)
 	}
 }
 
@@ -90,6 +89,13 @@ func (r *Renewer) Held() (login.Token, bool) {
 	t := h.Token
 	t.ObtainedAt, t.ExpiresAt = wall.Add(h.obtained-passed), wall.Add(h.expires-passed)
 	return t, true
+}
+
+// Former reports whether the held token is still one of another identity.
+func (r *Renewer) Former() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.former
 }
 
 // Wake asks for a renewal now. It never blocks; several calls before the next
@@ -119,10 +125,10 @@ func (r *Renewer) holding() *held {
 	return r.held
 }
 
-func (r *Renewer) hold(h *held) {
+func (r *Renewer) hold(h *held, former bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.held = h
+	r.held, r.former = h, former
 }
 
 // fetch makes one attempt and, when it succeeds, holds the token.
@@ -142,7 +148,7 @@ func (r *Renewer) fetch(ctx context.Context) (*held, time.Duration, error) {
 		r.observe(Event{Kind: ClockWrong, Account: t.Account, ExpiresAt: reported, Err: err})
 	}
 	h := &held{t, obtained, obtained + t.ExpiresAt.Sub(t.ObtainedAt)}
-	r.hold(h)
+	r.hold(h, false)
 	return h, took, nil
 }
 

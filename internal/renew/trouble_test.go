@@ -167,3 +167,45 @@ func TestTroubleThatIsNotTheEndpointsWakesNobody(t *testing.T) {
 		wg.Wait()
 	})
 }
+
+func TestNewsThatComesDuringAnAttemptIsNotMissed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		endpoint := new(Endpoint)
+		old := login.Token{Secret: login.NewSecret("old"), ObtainedAt: time.Now().Add(-6 * time.Hour), ExpiresAt: time.Now().Add(6 * time.Hour)}
+		// One grant's call hangs from before the end of the outage until after it.
+		slow := &slowSource{ends: time.Now().Add(40 * time.Second), fakeSource: fakeSource{fetch: living(12 * time.Hour)}}
+		quick := &fakeSource{fetch: living(12 * time.Hour)}
+		var wg sync.WaitGroup
+		for _, source := range []Source{slow, quick} {
+			r := New(Config{Hosts: []string{hostA}, Source: source, Observer: new(diary), Endpoint: endpoint,
+				Policy: Policy{At: 0.5, Initial: 5 * time.Minute, Max: 5 * time.Minute}})
+			if source == Source(quick) {
+				old.ObtainedAt = old.ObtainedAt.Add(20 * time.Second) // due in 20 s
+				old.ExpiresAt = old.ExpiresAt.Add(20 * time.Second)
+			}
+			r.Adopt(old, false)
+			wg.Go(func() { _ = r.Run(ctx) })
+		}
+		pass(time.Minute)
+		if n := slow.calls(); n != 1 {
+			t.Errorf("%d good calls of the slow one a minute after the start, want 1", n)
+		}
+		cancel()
+		wg.Wait()
+	})
+}
+
+// slowSource fails at the time ends, having hung until then, and is well afterwards.
+type slowSource struct {
+	fakeSource
+	ends time.Time
+}
+
+func (s *slowSource) Fetch(ctx context.Context) (login.Token, error) {
+	if time.Now().Before(s.ends) {
+		time.Sleep(time.Until(s.ends))
+		return login.Token{}, failing(fault.Network)
+	}
+	return s.fakeSource.Fetch(ctx)
+}
