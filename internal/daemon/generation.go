@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 
 	"ecr-refreshd/internal/config"
@@ -89,7 +90,7 @@ func (g *generation) bindings(grant config.Grant) []renew.Binding {
 func hosts(grant config.Grant, target string) []string {
 	var names []string
 	for _, h := range grant.Hosts {
-		if target == "" || holds(h, target) {
+		if target == "" || slices.Contains(h.Targets, target) {
 			names = append(names, h.Name)
 		}
 	}

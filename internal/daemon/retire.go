@@ -71,5 +71,3 @@ func (g *generation) where(name string) config.DockerConfig {
 	i := slices.IndexFunc(g.config.Targets, func(t config.Target) bool { return t.Name == name })
 	return *g.config.Targets[i].DockerConfig
 }
-
-func holds(h config.Host, target string) bool { return slices.Contains(h.Targets, target) }

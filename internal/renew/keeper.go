@@ -79,9 +79,11 @@ func (k *keeper) run(ctx context.Context) {
 func (k *keeper) take(h *held) {
 	if h != nil {
 		logins := loginsFor(k.Binding.Hosts, h.Token)
-		for _, l := range k.logins { // the token's own account may be another one
-			if !slices.ContainsFunc(logins, func(n login.Login) bool { return n.Host == l.Host }) {
-				k.former = append(k.former, l)
+		if k.token != nil && k.token.Account != h.Account { // so the names with an open account are others
+			for _, l := range k.logins {
+				if !slices.ContainsFunc(logins, func(n login.Login) bool { return n.Host == l.Host }) {
+					k.former = append(k.former, l)
+				}
 			}
 		}
 		k.token, k.logins, k.stored = h, logins, nil

@@ -44,13 +44,9 @@ func (r *Renewer) fetchOnce(ctx context.Context) error {
 		l.attempt(ctx)
 		passed, _ := r.clock.read()
 		switch {
-		case l.failures == 0 && ctx.Err() == nil:
-			return nil
 		case l.failures == 0:
 			return ctx.Err()
-		case ctx.Err() != nil:
-			return l.lastErr
-		case l.failures == onceTries || !passing(l.lastErr):
+		case ctx.Err() != nil, l.failures == onceTries, !passing(l.lastErr):
 			return l.lastErr
 		}
 		if !sleep(ctx, l.next-passed) {

@@ -1,6 +1,7 @@
 package schedule
 
 import (
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -10,6 +11,9 @@ func zone(t testing.TB, name string) *time.Location {
 	t.Helper()
 	loc, err := time.LoadLocation(name)
 	if err != nil {
+		if os.Getenv("ECR_REFRESHD_NO_SKIP") != "" {
+			t.Fatal(err)
+		}
 		t.Skipf("no time zone data on this host: %v", err)
 	}
 	return loc

@@ -18,12 +18,12 @@ func (r Rule) Open(path string) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	place, err := r.Follow(absolute)
+	at, err := r.Follow(absolute)
 	if err != nil {
 		return nil, err
 	}
 	// A link that has been put there since would lead past the rule.
-	return open(place.Path, unix.O_NOFOLLOW, r.Check)
+	return open(at, unix.O_NOFOLLOW, r.Check)
 }
 
 // Open opens the regular file at path to read it, whoever could change it. The

@@ -49,33 +49,24 @@ type Error struct {
 // Error tells the path, its mode, the owner where it is the trouble, and not the fix.
 func (e *Error) Error() string { return e.text }
 
-// Place is where a path leads.
-type Place struct {
-	// Path has no symbolic links. Where something is missing, it ends with that.
-	Path string
-	// Shared means that it is in a sticky directory such as /tmp: nobody can
-	// replace what is there, but anybody could add what is not.
-	Shared bool
-}
-
 // Follow walks an absolute path as the kernel would and refuses directories and
 // links on the way that others could change, and the last element too unless it
-// is a file: that is for Check. The error is an *Error, or one of the file
-// system; where that is fs.ErrNotExist, the Place tells what is missing.
-func (r Rule) Follow(path string) (Place, error) {
-	at := Place{Path: "/"}
-	shared, err := r.directory("/")
-	if err != nil {
+// is a file: that is for Check. It gives the path without links. The error is an
+// *Error, or one of the file system; where that is fs.ErrNotExist, the path ends
+// with what is missing.
+func (r Rule) Follow(path string) (at string, err error) {
+	at = "/"
+	if err := r.directory(at); err != nil {
 		return at, err
 	}
 	links := 0
 	for rest := split(path); len(rest) > 0; {
 		name := rest[0]
 		rest = rest[1:]
-		next := filepath.Join(at.Path, name) // ".." is right here, as at has no links
+		next := filepath.Join(at, name) // ".." is right here, as at has no links
 		info, err := os.Lstat(next)
 		if err != nil {
-			return Place{next, shared}, err
+			return next, err
 		}
 		switch {
 		case info.Mode()&fs.ModeSymlink != 0:
@@ -90,19 +81,16 @@ func (r Rule) Follow(path string) (Place, error) {
 				return at, err
 			}
 			if filepath.IsAbs(to) {
-				at.Path = "/"
-				if shared, err = r.directory("/"); err != nil {
-					return at, err
-				}
+				at = "/" // which was looked at first of all
 			}
 			rest = append(split(to), rest...)
 		case len(rest) > 0 || info.IsDir():
-			at = Place{next, shared}
-			if shared, err = r.directory(next); err != nil {
+			at = next
+			if err := r.directory(at); err != nil {
 				return at, err
 			}
 		default:
-			at = Place{next, shared}
+			at = next
 		}
 	}
 	return at, nil
@@ -113,23 +101,23 @@ func split(path string) []string {
 }
 
 // directory refuses one in which others may replace files that are not theirs.
-// Shared means that they may add their own.
-func (r Rule) directory(path string) (shared bool, err error) {
+// In a sticky one such as /tmp they may only add their own.
+func (r Rule) directory(path string) error {
 	info, err := os.Lstat(path)
 	if err != nil {
-		return false, err
+		return err
 	}
 	if !info.IsDir() {
-		return false, &fs.PathError{Op: "open", Path: path, Err: unix.ENOTDIR}
+		return &fs.PathError{Op: "open", Path: path, Err: unix.ENOTDIR}
 	}
 	if err := r.owner(path, info); err != nil {
-		return false, err
+		return err
 	}
 	err = r.mode(path, info)
 	if refused := (*Error)(nil); info.Mode()&fs.ModeSticky != 0 && errors.As(err, &refused) {
-		return true, nil
+		return nil
 	}
-	return false, err
+	return err
 }
 
 // Check refuses what is at path, and as info says, if others could change it.

@@ -93,22 +93,22 @@ func TestOpenFollowsOnlyWhereTheOwnersDecide(t *testing.T) {
 	}
 }
 
-func TestFollowTellsWhatIsMissingOrShared(t *testing.T) {
+func TestFollowTellsWhereAPathLeadsOrWhatIsMissing(t *testing.T) {
 	d := home(t)
 	if err := errors.Join(dir(d+"/tmp", 0o777|fs.ModeSticky), dir(d+"/tmp/mine", 0o755), file(d+"/tmp/f", 0o600), os.Symlink("tmp/mine", d+"/l")); err != nil {
 		t.Fatal(err)
 	}
 	tests := []struct {
 		path string
-		want Place
+		want string
 		err  error
 	}{
-		{"/l/a/b", Place{d + "/tmp/mine/a", false}, fs.ErrNotExist},
-		{"/l", Place{d + "/tmp/mine", true}, nil},
-		{"/tmp/f", Place{d + "/tmp/f", true}, nil},
-		{"/tmp/a/b", Place{d + "/tmp/a", true}, fs.ErrNotExist},
-		{"/tmp/mine/../a", Place{d + "/tmp/a", true}, fs.ErrNotExist},
-		{"/a", Place{d + "/a", false}, fs.ErrNotExist},
+		{"/l/a/b", d + "/tmp/mine/a", fs.ErrNotExist},
+		{"/l", d + "/tmp/mine", nil},
+		{"/tmp/f", d + "/tmp/f", nil},
+		{"/tmp/a/b", d + "/tmp/a", fs.ErrNotExist},
+		{"/tmp/mine/../a", d + "/tmp/a", fs.ErrNotExist},
+		{"/a", d + "/a", fs.ErrNotExist},
 	}
 	for _, tt := range tests {
 		if got, err := rule(me(), 0).Follow(d + tt.path); got != tt.want || !errors.Is(err, tt.err) {
