@@ -115,6 +115,8 @@ func (f *fakeFile) Remove(_ context.Context, logins []login.Login) error {
 	return nil
 }
 
+func (f *fakeFile) Release(ctx context.Context, logins []login.Login) error { return f.Remove(ctx, logins) }
+
 func (f *fakeFile) undo(host string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -28,7 +28,8 @@ const (
 type keeper struct {
 	*Renewer
 	Binding
-	orders chan *held // the newest wins; nil: the token has expired
+	orders chan order // the newest wins
+	dealt  int        // number of the last order that has been tried; Renewer.mu guards it
 
 	// What follows belongs to the goroutine.
 	token    *held
@@ -43,12 +44,17 @@ type keeper struct {
 	fight    bool        // there were too many of them
 }
 
-// order tells the keeper of a new token, or with nil of the old one's end. It
-// never blocks; there is one caller.
-func (k *keeper) order(h *held) {
+// order is a token to be stored; none: the last one has expired.
+type order struct {
+	*held
+	number int
+}
+
+// order gives the keeper an order. It never blocks; there is one caller.
+func (k *keeper) order(o order) {
 	for {
 		select {
-		case k.orders <- h:
+		case k.orders <- o:
 			return
 		default:
 		}
@@ -63,14 +69,19 @@ func (k *keeper) run(ctx context.Context) {
 	timer := time.NewTimer(math.MaxInt64)
 	defer timer.Stop()
 	for {
+		dealt := k.dealt
 		select {
 		case <-ctx.Done():
 			return
-		case h := <-k.orders:
-			k.take(h)
+		case o := <-k.orders:
+			k.take(o.held)
+			dealt = o.number
 		case <-timer.C:
 		}
 		k.tend(ctx)
+		if dealt != k.dealt {
+			k.advance(func(*progress) { k.dealt = dealt })
+		}
 		timer.Reset(k.nap())
 	}
 }
@@ -189,9 +200,9 @@ func (k *keeper) store(ctx context.Context) error {
 // dropFormer removes the logins of hosts that are ours no longer. It is tried
 // once: the next renewal finds nothing of them to do.
 func (k *keeper) dropFormer(ctx context.Context) {
-	if r, ok := k.Target.(Remover); ok && len(k.former) > 0 {
+	if r, ok := k.Target.(Releaser); ok && len(k.former) > 0 {
 		event := Event{Kind: Removed, Target: k.Name, Hosts: hostsOf(k.former)}
-		if event.Err = r.Remove(ctx, k.former); event.Err != nil {
+		if event.Err = r.Release(ctx, k.former); event.Err != nil {
 			event.Kind = RemoveFailed
 		}
 		k.observe(event)

@@ -74,6 +74,7 @@ func (l *loop) run(ctx context.Context) {
 func (l *loop) hasten(in time.Duration) {
 	passed, _ := l.clock.read()
 	l.next = min(l.next, max(passed+in, l.last+floor))
+	l.advance(func(p *progress) { p.next = l.next })
 }
 
 // refuse renews because a registry refused the token: at once the first time,
@@ -87,12 +88,18 @@ func (l *loop) refuse() {
 	l.hasten(wait)
 }
 
-// attempt fetches once and plans what comes next.
+// attempt fetches once, plans what comes next, and tells those who wait.
 func (l *loop) attempt(ctx context.Context) {
 	l.last, _ = l.clock.read()
 	if l.last >= l.due {
 		l.refusals = 0
 	}
+	l.advance(func(p *progress) { p.begun++ })
+	err := l.try(ctx)
+	l.advance(func(p *progress) { p.ended, p.err, p.next = p.ended+1, err, l.next })
+}
+
+func (l *loop) try(ctx context.Context) error {
 	news := l.Endpoint.news() // before: it may come while this attempt hangs
 	h, took, err := l.fetch(ctx)
 	l.news = nil
@@ -100,7 +107,10 @@ func (l *loop) attempt(ctx context.Context) {
 	case err != nil && ctx.Err() != nil:
 		// Cut short. If the time was up, it is a failure like others, unless one
 		// before it says more.
-		if l.lastErr == nil && ctx.Err() == context.DeadlineExceeded {
+		if ctx.Err() != context.DeadlineExceeded {
+			return ErrEnded
+		}
+		if l.lastErr == nil {
 			l.fail(err, took)
 		}
 	case err != nil:
@@ -112,6 +122,7 @@ func (l *loop) attempt(ctx context.Context) {
 		l.failures, l.lastErr, l.expired = 0, nil, false
 		l.deliver(h, Event{Kind: Renewed, Took: took})
 	}
+	return err
 }
 
 // deliver plans the renewal of h, announces it by the event and hands it to the
@@ -124,8 +135,15 @@ func (l *loop) deliver(h *held, e Event) {
 	e.Account, e.ObtainedAt = h.Account, wall.Add(h.obtained-passed)
 	e.ExpiresAt, e.NextRefreshAt = wall.Add(h.expires-passed), wall.Add(max(l.next-passed, 0))
 	l.observe(e)
+	l.order(h)
+}
+
+// order hands the token to every target, or with nil tells of its end.
+func (l *loop) order(h *held) {
+	var number int
+	l.advance(func(p *progress) { p.orders++; number = p.orders })
 	for _, k := range l.keepers {
-		k.order(h)
+		k.order(order{h, number})
 	}
 }
 
@@ -166,9 +184,7 @@ func (l *loop) expire(h *held) {
 	}
 	l.expired = true
 	l.observe(Event{Kind: Expired, Account: h.Account, ExpiresAt: h.ExpiresAt})
-	for _, k := range l.keepers {
-		k.order(nil)
-	}
+	l.order(nil)
 }
 
 func (l *loop) account() string {

@@ -41,6 +41,13 @@ type Remover interface {
 	Remove(ctx context.Context, logins []login.Login) error
 }
 
+// Releaser is a Target that keeps something of a host as long as the host is ours.
+type Releaser interface {
+	// Release takes away what is kept of hosts that are ours no longer, as far as it
+	// is still as it was stored.
+	Release(ctx context.Context, logins []login.Login) error
+}
+
 // Schedule gives times at which to renew besides those that the expiry
 // demands. The zero time means never.
 type Schedule interface{ Next(time.Time) time.Time }

@@ -37,9 +37,10 @@ type Renewer struct {
 	wake     chan struct{}
 	rejected chan login.Secret // tokens that a registry refused while they were fresh
 
-	mu     sync.Mutex
-	held   *held // the last token, perhaps expired: Held knows
-	former bool  // held was adopted from another identity, and is to be replaced at once
+	mu       sync.Mutex
+	held     *held // the last token, perhaps expired: Held knows
+	former   bool  // held was adopted from another identity, and is to be replaced at once
+	progress progress
 }
 
 // held is a token on the renewer's own clock.
@@ -63,7 +64,7 @@ func New(c Config) *Renewer {
 		rejected: make(chan login.Secret, 1),
 	}
 	for _, b := range c.Bindings {
-		r.keepers = append(r.keepers, &keeper{Renewer: r, Binding: b, orders: make(chan *held, 1)})
+		r.keepers = append(r.keepers, &keeper{Renewer: r, Binding: b, orders: make(chan order, 1)})
 	}
 	return r
 }
@@ -116,6 +117,7 @@ func (r *Renewer) Run(ctx context.Context) error {
 	}
 	newLoop(r).run(ctx)
 	wg.Wait()
+	r.advance(func(p *progress) { p.over = true })
 	return ctx.Err()
 }
 

@@ -130,7 +130,7 @@ func TestAFormerTokenServesUntilTheFirstOfTheOwnIsThere(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		var wg sync.WaitGroup
 		wg.Go(func() { _ = r.Run(ctx) })
-		pass(2 * time.Second)
+		pass(floor / 2)
 		if source.calls() != 1 || file.at(hostB) != "0" {
 			t.Errorf("%d calls, the former login is %q", source.calls(), file.at(hostB))
 		}

@@ -26,6 +26,21 @@ const (
 	Failed  State = "failed"
 )
 
+// Report is the whole state of a daemon, as the local API gives it.
+type Report struct {
+	Version    string     `json:"version"`
+	StartedAt  time.Time  `json:"started_at"`
+	Config     Config     `json:"config"`
+	Registries []Registry `json:"registries"`
+}
+
+// Config is the configuration that is in force.
+type Config struct {
+	Path     string    `json:"path"`
+	LoadedAt time.Time `json:"loaded_at"`
+	Error    *Problem  `json:"error"` // of a newer version of the file, which was refused
+}
+
 // Registry is one host's row.
 type Registry struct {
 	Host                string     `json:"host"`
