@@ -8,6 +8,7 @@ package config
 
 import (
 	"encoding/json"
+	"io/fs"
 	"time"
 )
 
@@ -18,6 +19,7 @@ type Config struct {
 	Grants  []Grant
 	Refresh Refresh
 	Targets []Target
+	Socket  Socket
 	Log     Log
 }
 
@@ -50,6 +52,7 @@ type Host struct {
 	Account string   // 12 digits or login.OwnAccount; empty for ECR Public
 	Region  string   // as in its Grant
 	Targets []string // names out of Config.Targets, never empty
+	Allow   Allow    // who gets its logins from the socket; empty means Config.Socket.Allow
 	Line    int      // of the file, where the name comes from
 }
 
@@ -91,20 +94,38 @@ type Engine struct {
 	CA, Cert, Key string // absolute paths, only with a tcp:// host; Cert and Key together
 }
 
-// DockerConfig is a config.json. At most one of the fields is set; with
+// DockerConfig is a config.json. At most one of Path and User is set; with
 // neither, $DOCKER_CONFIG and the home directory decide.
 type DockerConfig struct {
-	Path string // absolute
-	User string // whose ~/.docker/config.json it is
+	Path   string // absolute
+	User   string // whose ~/.docker/config.json it is
+	Helper bool   // the file names the credential helper; otherwise it holds the token
 }
+
+// Socket is the Unix socket of the local API. Empty fields stand for the
+// defaults; Config.SocketMode knows that of Mode.
+type Socket struct {
+	Path  string      // absolute, at most 107 bytes; empty: decided by who runs the daemon
+	Group string      // a name, or an id in decimal; empty: the daemon's own
+	Mode  fs.FileMode // bits of 0666 only, at least 0600; 0 where the file writes none
+	Allow Allow       // empty: the members of the socket's group
+}
+
+// Allow names who gets a secret, beside root and the daemon's own user. Each
+// item is a name, or an id in decimal where it is all digits; both lists are
+// sorted and hold each text once. Whether the names exist is not known here.
+type Allow struct{ Users, Groups []string }
+
+// Empty reports whether nobody is named, so that the default holds.
+func (a Allow) Empty() bool { return len(a.Users)+len(a.Groups) == 0 }
 
 // Log says what is logged and how.
 type Log struct{ Level, Format string }
 
 // The keys of every mapping.
 var (
-	rootKeys         = []string{"registries", "aws", "refresh", "targets", "log"}
-	registryKeys     = []string{"region", "regions", "account", "accounts", "host", "hosts", "public", "aws", "targets"}
+	rootKeys         = []string{"registries", "aws", "refresh", "targets", "socket", "log"}
+	registryKeys     = []string{"region", "regions", "account", "accounts", "host", "hosts", "public", "aws", "targets", "allow"}
 	awsKeys          = []string{"profile", "role_arn", "external_id", "session_name", "mfa", "endpoint_url", "sts_endpoint_url", "fips", "dual_stack"}
 	mfaKeys          = []string{"serial", "code_command"}
 	refreshKeys      = []string{"at", "jitter", "schedule", "timeout", "backoff"}
@@ -112,6 +133,8 @@ var (
 	engineKeys       = []string{"type", "name", "host", "context", "tls"}
 	tlsKeys          = []string{"ca", "cert", "key"}
 	dockerConfigKeys = []string{"type", "name", "path", "user", "delivery"}
+	socketKeys       = []string{"path", "group", "mode", "allow"}
+	allowKeys        = []string{"users", "groups"}
 	logKeys          = []string{"level", "format"}
 )
 
@@ -138,6 +161,7 @@ func (d *decoder) config(root value, c *Config) {
 	}
 	c.Targets = decodeTargets(keys)
 	c.Refresh = decodeRefresh(keys)
+	c.Socket = decodeSocket(keys)
 	c.Log = decodeLog(keys)
 	p := planner{base: decodeAWS(keys), byKey: map[string]int{}, byName: map[string][]place{}}
 	for _, t := range c.Targets {

@@ -113,7 +113,8 @@ func decodeDockerConfig(keys map[string]value) *DockerConfig {
 		}
 	}
 	if v, ok := keys["delivery"]; ok {
-		v.text(oneOf("auths"))
+		delivery, _ := v.text(oneOf("auths", "helper"))
+		c.Helper = delivery == "helper"
 	}
 	return &c
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -92,14 +93,14 @@ func TestProblemsAreOfTheirType(t *testing.T) {
 	}
 }
 
-// dump writes a configuration for people, with what differs from the defaults
-// of identities left out.
+// dump writes a configuration for people, with the defaults of identities and
+// of the socket left out.
 func dump(c *Config) string {
 	var b strings.Builder
 	for _, g := range c.Grants {
 		fmt.Fprintf(&b, "grant %s public=%v %s\n", g.Region, g.Public, dumpIdentity(g.Identity))
 		for _, h := range g.Hosts {
-			fmt.Fprintf(&b, "  %s account=%q targets=%v line=%d\n", h.Name, h.Account, h.Targets, h.Line)
+			fmt.Fprintf(&b, "  %s account=%q targets=%v%s line=%d\n", h.Name, h.Account, h.Targets, dumpAllow(h.Allow), h.Line)
 			if h.Region != g.Region {
 				fmt.Fprintf(&b, "  WRONG REGION %s\n", h.Region)
 			}
@@ -115,8 +116,18 @@ func dump(c *Config) string {
 			fmt.Fprintf(&b, "target %s docker-config %+v\n", t.Name, *t.DockerConfig)
 		}
 	}
+	if s := c.Socket; !reflect.DeepEqual(s, Socket{}) {
+		fmt.Fprintf(&b, "socket path=%q group=%q mode=%04o%s\n", s.Path, s.Group, s.Mode, dumpAllow(s.Allow))
+	}
 	fmt.Fprintf(&b, "log %+v\n", c.Log)
 	return b.String()
+}
+
+func dumpAllow(a Allow) string {
+	if a.Empty() {
+		return ""
+	}
+	return fmt.Sprintf(" allow=%q,%q", a.Users, a.Groups)
 }
 
 func dumpIdentity(id Identity) string {

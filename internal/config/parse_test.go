@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"path/filepath"
 	"reflect"
 	"runtime"
 	"strings"
@@ -197,10 +198,16 @@ func FuzzParse(f *testing.F) {
 		}
 		for _, g := range c.Grants {
 			for _, h := range g.Hosts {
-				if h.Name == "" || len(h.Targets) == 0 || h.Line == 0 || h.Region != g.Region {
+				if h.Name == "" || len(h.Targets) == 0 || h.Line == 0 || h.Region != g.Region || !usable(h.Allow) {
 					t.Fatalf("host %+v of grant %+v", h, g)
 				}
 			}
+		}
+		if s := c.Socket; len(s.Path) > maxSocketPath || s.Path != "" && !filepath.IsAbs(s.Path) || !usable(s.Allow) {
+			t.Fatalf("socket %+v", s)
+		}
+		if mode := c.SocketMode(); mode&^0o666 != 0 || mode&0o600 != 0o600 {
+			t.Fatalf("mode of the socket %04o", mode)
 		}
 		if err := validate(s, string(data)); err != nil {
 			t.Fatalf("the parser accepts, the schema does not: %v", err)

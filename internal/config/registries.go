@@ -47,7 +47,7 @@ func (p *planner) registries(v value) {
 			e.report("is empty; write region, host or public")
 			continue
 		}
-		x := entry{value: e, keys: keys, own: own, aws: merged, targets: p.selection(keys)}
+		x := entry{value: e, keys: keys, own: own, aws: merged, targets: p.selection(keys), allow: decodeAllow(keys)}
 		switch public, ok := x.isPublic(); {
 		case !ok:
 		case public:
@@ -73,6 +73,7 @@ type entry struct {
 	keys     map[string]value
 	own, aws block // as written in the entry, and over the common block
 	targets  []string
+	allow    Allow
 }
 
 func (x entry) has(key string) bool { _, ok := x.keys[key]; return ok }
@@ -224,7 +225,7 @@ func (p *planner) private(x entry) {
 }
 
 func (x entry) host(name, account, region string, at value) planned {
-	return planned{Host{Name: name, Account: account, Region: region, Targets: x.targets, Line: at.node.Line}, at}
+	return planned{Host{Name: name, Account: account, Region: region, Targets: x.targets, Allow: x.allow, Line: at.node.Line}, at}
 }
 
 // variantsOf gives the forms of host names that belong to an identity: people

@@ -74,8 +74,10 @@ func TestSchemaAndParserKnowTheSameKeys(t *testing.T) {
 	for path, want := range map[string][]string{
 		"properties":                                       rootKeys,
 		"properties refresh properties":                    refreshKeys,
+		"properties socket properties":                     socketKeys,
 		"properties log properties":                        logKeys,
 		"$defs registry properties":                        registryKeys,
+		"$defs allow properties":                           allowKeys,
 		"$defs aws properties":                             awsKeys,
 		"$defs aws properties mfa properties":              mfaKeys,
 		"properties refresh properties backoff properties": backoffKeys,
@@ -143,7 +145,7 @@ func TestExampleFileShowsEveryKey(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, keys := range [][]string{rootKeys, registryKeys, awsKeys, mfaKeys, refreshKeys, backoffKeys, engineKeys, tlsKeys, dockerConfigKeys, logKeys} {
+	for _, keys := range [][]string{rootKeys, registryKeys, awsKeys, mfaKeys, refreshKeys, backoffKeys, engineKeys, tlsKeys, dockerConfigKeys, socketKeys, allowKeys, logKeys} {
 		for _, key := range keys {
 			if !strings.Contains(string(data), key+":") {
 				t.Errorf("the example file does not show %s", key)
