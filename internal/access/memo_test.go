@@ -1,0 +1,151 @@
+package access
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"ecr-refreshd/internal/account"
+)
+
+// oracle answers a memo's questions as the test says.
+type oracle struct {
+	mu    sync.Mutex
+	asked int
+	say   func(ctx context.Context) (uint32, error)
+}
+
+func (o *oracle) ask(ctx context.Context, _ string) (uint32, error) {
+	o.mu.Lock()
+	o.asked++
+	say := o.say
+	o.mu.Unlock()
+	return say(ctx)
+}
+
+func (o *oracle) will(say func(context.Context) (uint32, error)) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.say = say
+}
+
+func always(id uint32, err error) func(context.Context) (uint32, error) {
+	return func(context.Context) (uint32, error) { return id, err }
+}
+
+func hang(ctx context.Context) (uint32, error) {
+	<-ctx.Done()
+	return 0, ctx.Err()
+}
+
+func wantAnswer(t *testing.T, m *memo[string, uint32], key string, want uint32, known bool) {
+	t.Helper()
+	if got, ok := m.get(t.Context(), key); got != want || ok != known {
+		t.Errorf("%s is %d, %v; want %d, %v", key, got, ok, want, known)
+	}
+}
+
+func TestAnAnswerIsKeptForAWhileAndThenAskedForAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := &oracle{say: always(0, account.ErrUnknown)}
+		m := newMemo(o.ask)
+		wantAnswer(t, m, "jane", 0, false)
+		o.will(always(1001, nil)) // she is added
+		wantAnswer(t, m, "jane", 0, false)
+		if o.asked != 1 {
+			t.Errorf("asked %d times within the answer's life", o.asked)
+		}
+		time.Sleep(answerLife)
+		wantAnswer(t, m, "jane", 1001, true)
+		o.will(always(0, account.ErrUnknown)) // and removed
+		time.Sleep(answerLife)
+		wantAnswer(t, m, "jane", 0, false)
+	})
+}
+
+func TestAnOldAnswerOutlivesATrouble(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := &oracle{say: always(1001, nil)}
+		m := newMemo(o.ask)
+		wantAnswer(t, m, "jane", 1001, true)
+		for name, say := range map[string]func(context.Context) (uint32, error){
+			"broken": always(0, errors.New("broken")), "hanging": hang,
+		} {
+			time.Sleep(answerLife)
+			asked := o.asked
+			o.will(say)
+			wantAnswer(t, m, "jane", 1001, true)
+			if o.asked != asked+1 {
+				t.Errorf("%s: asked %d times", name, o.asked-asked)
+			}
+		}
+	})
+}
+
+func TestADirectoryThatHangsDelaysOneRequestOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := &oracle{say: hang}
+		m := newMemo(o.ask)
+		start := time.Now()
+		for i := range 2000 {
+			wantAnswer(t, m, strconv.Itoa(i), 0, false)
+		}
+		if took := time.Since(start); took != patience {
+			t.Errorf("2000 names took %v", took)
+		}
+		time.Sleep(answerLife)
+		o.will(always(7, nil))
+		wantAnswer(t, m, "7", 7, true)
+	})
+}
+
+func TestOneQuestionServesAllWhoWantToKnow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		answer := make(chan struct{})
+		o := &oracle{say: func(context.Context) (uint32, error) { <-answer; return 1001, nil }}
+		m := newMemo(o.ask)
+		var wg sync.WaitGroup
+		ctx, leave := context.WithCancel(t.Context())
+		wg.Go(func() { m.get(ctx, "jane") })
+		synctest.Wait()
+		for range 50 {
+			wg.Go(func() { wantAnswer(t, m, "jane", 1001, true) })
+		}
+		gone, cancel := context.WithCancel(t.Context())
+		cancel()
+		if _, ok := m.get(gone, "jane"); ok {
+			t.Error("there is an answer before there is one")
+		}
+		synctest.Wait()
+		leave() // the one who asked goes away; the others still get the answer
+		synctest.Wait()
+		close(answer)
+		wg.Wait()
+		if o.asked != 1 {
+			t.Errorf("asked %d times", o.asked)
+		}
+	})
+}
+
+func TestTheMemoryIsBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := &oracle{say: always(1, nil)}
+		m := newMemo(o.ask)
+		for i := range maxAnswers {
+			wantAnswer(t, m, strconv.Itoa(i), 1, true)
+		}
+		wantAnswer(t, m, "one more", 0, false)
+		if len(m.answers) != maxAnswers {
+			t.Errorf("%d answers are kept", len(m.answers))
+		}
+		time.Sleep(answerLife)
+		wantAnswer(t, m, "one more", 1, true)
+		if len(m.answers) != 1 {
+			t.Errorf("%d answers are kept", len(m.answers))
+		}
+	})
+}
