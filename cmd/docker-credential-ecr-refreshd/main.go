@@ -1,0 +1,21 @@
+// Command docker-credential-ecr-refreshd is the credential helper that Docker
+// and its relatives run for a registry's login. It starts in every pull, so
+// nothing may be added here that costs start-up time; what it does is in
+// internal/credhelper.
+package main
+
+import (
+	"os"
+
+	"ecr-refreshd/internal/credhelper"
+)
+
+// release is set by the linker for a released build.
+var release = "(devel)"
+
+func main() {
+	// The effective user is the one that the kernel names to the daemon.
+	uid := os.Geteuid()
+	helper := credhelper.New(release, credhelper.Sockets(os.Getenv, uid), uid)
+	os.Exit(helper.Run(os.Args[1:], os.Stdin, os.Stdout))
+}

@@ -1,0 +1,183 @@
+// Package credhelper is Docker's credential helper protocol in front of the
+// daemon's local API: what the program docker-credential-ecr-refreshd does, and
+// where clients look for the daemon's socket. It holds no tokens, makes no
+// network call and decides nothing: the daemon knows whose registries are whose.
+//
+// The program runs inside every pull, so its start-up time is the point. It
+// takes little of the standard library, and its own few lines of HTTP over a
+// plain socket, because net and net/http cost more to start than all the rest.
+package credhelper
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+)
+
+// Name is how Docker finds the program: docker-credential- and the helper's
+// name in config.json.
+const Name = "docker-credential-ecr-refreshd"
+
+// The texts of these are part of the protocol: clients compare them.
+var (
+	errNotFound = errors.New("credentials not found in native keychain")
+	errNoServer = errors.New("no credentials server URL")
+)
+
+const usage = "usage: " + Name + ` get|list|store|erase|version
+A credential helper that Docker runs; it asks the ecr-refreshd daemon of this host.
+  get      reads a registry's host name on standard input, prints its login as JSON
+  list     prints the registries that this user has a login for
+  store    does nothing for the registries of ecr-refreshd, and refuses others
+  erase    does nothing
+  version  prints the version`
+
+// Bounds of standard input, in bytes.
+const (
+	serverLimit = 8 << 10
+	storeLimit  = 1 << 20
+)
+
+// Helper is one call of the program. It is for one goroutine.
+type Helper struct {
+	version string
+	daemon  daemon
+	// Bounds of a whole exchange with the daemon. The longer one leaves room for
+	// the time that the daemon is asked to wait for a token on its way.
+	askLimit, storeLimit time.Duration
+}
+
+// New makes a helper for the user with the effective user id uid that looks for
+// the daemon on sockets, in that order.
+func New(version string, sockets []string, uid int) *Helper {
+	return &Helper{
+		version:    version,
+		daemon:     daemon{sockets: sockets, uid: uid, patience: 2 * time.Second},
+		askLimit:   15 * time.Second,
+		storeLimit: 5 * time.Second,
+	}
+}
+
+// Run does what args, without the program's name, say, and gives the exit code:
+// 0 or 1. By the protocol errors go to out too, in one line.
+func (h *Helper) Run(args []string, in io.Reader, out io.Writer) int {
+	text, err := h.do(args, in)
+	code := 0
+	if err != nil {
+		text, code = []byte(err.Error()+"\n"), 1
+	}
+	if len(text) == 0 {
+		return code
+	}
+	if _, err := out.Write(text); err != nil {
+		return 1
+	}
+	return code
+}
+
+func (h *Helper) do(args []string, in io.Reader) ([]byte, error) {
+	if len(args) != 1 {
+		return nil, errors.New(usage)
+	}
+	switch args[0] {
+	case "get":
+		return h.get(in)
+	case "list":
+		return h.list()
+	case "store":
+		return nil, h.store(in)
+	case "erase":
+		// Whatever it is, it is not kept here. It is read all the same: a client
+		// may take a closed pipe for a failure.
+		_, _ = io.Copy(io.Discard, io.LimitReader(in, storeLimit))
+		return nil, nil
+	case "version", "--version", "-v":
+		return []byte(Name + " " + h.version + "\n"), nil
+	case "help", "--help", "-h":
+		return []byte(usage + "\n"), nil
+	}
+	return nil, errors.New(usage)
+}
+
+func (h *Helper) get(in io.Reader) ([]byte, error) {
+	input, err := read(in, serverLimit)
+	if err != nil {
+		return nil, err
+	}
+	host, err := hostOf(string(input))
+	if err != nil {
+		return nil, err
+	}
+	a, err := h.daemon.ask(request{"GET", "/v1/credentials/" + host, true}, h.askLimit)
+	if err != nil {
+		return nil, err
+	}
+	if a.status == 404 {
+		return nil, errNotFound
+	}
+	return a.object()
+}
+
+func (h *Helper) list() ([]byte, error) {
+	a, err := h.daemon.ask(request{"GET", "/v1/credentials", true}, h.askLimit)
+	if err != nil {
+		return nil, err
+	}
+	return a.object()
+}
+
+// store keeps nothing, because the daemon has the registry's login already. It
+// fails for other registries: the client would believe their logins saved.
+func (h *Helper) store(in io.Reader) error {
+	input, err := read(in, storeLimit)
+	if err != nil {
+		return err
+	}
+	server, err := serverOf(input)
+	if err != nil {
+		return err
+	}
+	a := answer{status: 404}
+	host, err := hostOf(server)
+	if err == nil {
+		a, err = h.daemon.ask(request{"HEAD", "/v1/credentials/" + host, false}, h.storeLimit)
+	}
+	if err != nil && err != errNotFound {
+		return err
+	}
+	switch a.status {
+	case 200, 503:
+		return nil
+	case 403:
+		return fmt.Errorf("ecr-refreshd: store %q: user id %d may not have the login of this registry; "+
+			"an administrator can name the user in allow of the registry or of socket in the daemon's configuration", host, h.daemon.uid)
+	case 404:
+		return errors.New("ecr-refreshd: store: not a registry of the daemon's configuration, and no other login is kept; " +
+			"in config.json, name ecr-refreshd in credHelpers for its registries instead of in credsStore for all, or add the registry to the configuration")
+	}
+	return a.refusal()
+}
+
+// serverOf reads what a client hands to store. Nothing of it is repeated in an
+// error: it holds a secret.
+func serverOf(input []byte) (string, error) {
+	var login struct{ ServerURL string }
+	if json.Unmarshal(input, &login) != nil {
+		return "", errors.New(`ecr-refreshd: store: standard input is not JSON with "ServerURL", "Username" and "Secret"`)
+	}
+	return login.ServerURL, nil
+}
+
+// read takes all of standard input, at most limit bytes.
+func read(in io.Reader, limit int64) ([]byte, error) {
+	input, err := io.ReadAll(io.LimitReader(in, limit+1))
+	if err != nil {
+		return nil, fmt.Errorf("ecr-refreshd: read standard input: %w", err)
+	}
+	if int64(len(input)) > limit {
+		return nil, fmt.Errorf("ecr-refreshd: read standard input: longer than %d bytes", limit)
+	}
+	return input, nil
+}
