@@ -16,7 +16,11 @@ func New(c config.Target) (renew.Target, error) {
 		e := c.Engine
 		return engine.New(engine.Options{Host: e.Host, Context: e.Context, CA: e.CA, Cert: e.Cert, Key: e.Key})
 	}
-	return dockerconfig.New(dockerconfig.Options(*c.DockerConfig))
+	file := dockerconfig.Options{Path: c.DockerConfig.Path, User: c.DockerConfig.User}
+	if c.DockerConfig.Helper {
+		return dockerconfig.NewHelper(file)
+	}
+	return dockerconfig.New(file)
 }
 
 // Kind is the name of c's kind, as users write it.

@@ -17,13 +17,13 @@ type document struct {
 	sections []section // every member that docker reads as "auths"
 }
 
-// section is one member of the document that holds logins. docker matches the
-// names of top-level keys in any letter case and merges doubles; other readers
-// take the last that is spelled exactly. That one is the main section.
+// section is one member of the document that holds logins, or helpers. docker
+// matches the names of top-level keys in any letter case and merges doubles; other
+// readers take the last that is spelled exactly. That one is the main section.
 type section struct {
 	index   int // in document.top
 	main    bool
-	entries object
+	entries object // nil for null
 }
 
 // shapeError says which part of the file is not what it has to be.
@@ -47,25 +47,36 @@ func parseDocument(data []byte) (*document, error) {
 	if err != nil {
 		return nil, &shapeError{"the file's content"}
 	}
-	d := &document{top: top}
+	sections, err := sectionsOf(top, "auths")
+	if err != nil {
+		return nil, err
+	}
+	return &document{top, sections}, nil
+}
+
+// sectionsOf gives every member of top that docker reads under the name. The error
+// is a *shapeError.
+func sectionsOf(top object, name string) (sections []section, err error) {
 	last := -1
-	if i, ok := top.index()["auths"]; ok {
+	if i, ok := top.index()[name]; ok {
 		last = i
 	}
 	for i, m := range top {
-		if !strings.EqualFold(m.key, "auths") {
+		if !strings.EqualFold(m.key, name) {
 			continue
 		}
 		s := section{index: i, main: i == last}
-		if !bytes.Equal(m.value, []byte("null")) {
+		if !isNull(m.value) {
 			if s.entries, err = parseObject(m.value); err != nil {
 				return nil, &shapeError{fmt.Sprintf("the value of %q", m.key)}
 			}
 		}
-		d.sections = append(d.sections, s)
+		sections = append(sections, s)
 	}
-	return d, nil
+	return sections, nil
 }
+
+func isNull(value json.RawMessage) bool { return bytes.Equal(value, []byte("null")) }
 
 // render gives the file's content, indented with tabs as docker does it.
 func (d *document) render() []byte {

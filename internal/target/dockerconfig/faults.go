@@ -28,7 +28,10 @@ func (w site) hint(err error) string {
 	distrust, isDistrust := errors.AsType[*distrustError](err)
 	_, isSyntax := errors.AsType[*syntaxError](err)
 	_, isShape := errors.AsType[*shapeError](err)
+	record, isRecord := errors.AsType[*recordError](err)
 	switch {
+	case isRecord && (isSyntax || isShape || errors.Is(err, errNoRecord) || errors.Is(err, errNotRegular) || errors.Is(err, errTooLarge) || errors.Is(err, errTooMany)):
+		return fmt.Sprintf("correct or delete the file %s beside %s; without it, undo takes our entries away and puts nothing back in their place", record.name, w.path)
 	case isDistrust && w.as != nil:
 		return fmt.Sprintf("nobody but root and %s may decide where the file is: make %q theirs (chown %s, chmod go-w), or set `path` or `user` to what belongs together",
 			w.user, distrust.path, w.user)

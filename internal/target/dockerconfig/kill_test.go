@@ -28,6 +28,10 @@ func TestMain(m *testing.M) {
 		storeForEver(path)
 		return
 	}
+	if path := os.Getenv(pointingChild); path != "" {
+		pointForEver(path)
+		return
+	}
 	if home := os.Getenv(swappingChild); home != "" {
 		swapForEver(home)
 	}
@@ -68,7 +72,7 @@ func TestAKillAtAnyMomentLosesNothing(t *testing.T) {
 
 	kills, inWrite, writes, long := 0, 0, 0, 2*time.Millisecond
 	for writes < total && !t.Failed() {
-		wrote, mid, took, err := killOne(self, path, rand.IntN(12), long)
+		wrote, mid, took, err := killOne(self, storingChild+"="+path, rand.IntN(12), long)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -96,12 +100,12 @@ func TestAKillAtAnyMomentLosesNothing(t *testing.T) {
 		writes, kills, inWrite, other.writes, other.missed)
 }
 
-// killOne lets a child write some times and kills it at a random moment of the write
+// killOne lets a child, told by an environment variable what to do, write some times and kills it at a random moment of the write
 // after these, taken as lasting up to twice as long as long. It reports the
 // writes that were begun, whether the last was cut short, and how long one takes.
-func killOne(self, path string, before int, long time.Duration) (writes int, mid bool, took time.Duration, err error) {
+func killOne(self, child string, before int, long time.Duration) (writes int, mid bool, took time.Duration, err error) {
 	cmd := exec.Command(self)
-	cmd.Env = append(os.Environ(), storingChild+"="+path)
+	cmd.Env = append(os.Environ(), child)
 	cmd.Stderr = os.Stderr
 	pipe, err := cmd.StdoutPipe()
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -30,6 +31,7 @@ type entry struct {
 	auth    digest // zero if it is not a plain login in the main section
 	spelled int    // how many keys mean the host
 	hidden  bool   // by a credential helper
+	helped  bool   // docker asks our credential helper, by an entry of its own
 }
 
 type digest [sha256.Size]byte
@@ -67,54 +69,51 @@ func (p *pace) spend(now time.Time, cost time.Duration) {
 	p.until = p.until.Add(lookShare * cost)
 }
 
-// Stale reports whether one of the logins is not in the file as Store leaves it, or
-// docker will look for it elsewhere. It is also true when the file cannot be read:
-// Store then says why. It is false while the account, or the home, is not there:
-// no login can be undone in a place that does not exist. Unless the file has
-// changed it costs one stat. A file that is costly to read is not looked at after
-// every change, and until then nothing is known to be undone. An error means that there was no answer in time.
-func (t *Target) Stale(ctx context.Context, logins []login.Login) (bool, error) {
-	stale, err := inTurn(ctx, t, func(ctx context.Context) (bool, error) {
-		w, err := t.site(ctx, false)
+// undone reports whether a look at the file, or its absence, does not show what
+// shows is to find there for the logins. See Target.Stale.
+func (p *place) undone(ctx context.Context, logins []login.Login, shows func(*look, []login.Login) bool) (bool, error) {
+	undone, err := inTurn(ctx, p, func(ctx context.Context) (bool, error) {
+		w, err := p.site(ctx, false)
 		if err != nil {
 			return false, ctx.Err()
 		}
-		return t.stale(w, logins), nil
+		var st unix.Stat_t
+		err = w.stat(w.path, &st)
+		if err == unix.ENOENT {
+			return w.stat(filepath.Dir(filepath.Dir(w.path)), &st) != unix.ENOENT, nil
+		}
+		return err != nil || p.see(w, fingerprintOf(&st), logins) && !shows(p.look, logins), nil
 	})
 	if err != nil {
-		return false, fmt.Errorf("look at %q: %w", t, err)
+		return false, fmt.Errorf("look at %q: %w", p, err)
 	}
-	return stale, nil
+	return undone, nil
 }
 
-func (t *Target) stale(w site, logins []login.Login) bool {
-	var st unix.Stat_t
-	err := w.stat(w.path, &st)
-	if err == unix.ENOENT {
-		return w.stat(filepath.Dir(filepath.Dir(w.path)), &st) != unix.ENOENT
-	}
-	if err != nil {
+// see makes sure that p.look tells what is in the file, which now has the fingerprint
+// f, and reports whether it does.
+func (p *place) see(w site, f fingerprint, logins []login.Login) bool {
+	p.ask(logins)
+	now := time.Now()
+	if p.look.covers(f, now) && p.look.answers(logins) {
 		return true
 	}
-	t.ask(logins)
-	if now := time.Now(); !t.look.covers(fingerprintOf(&st), now) || !t.look.answers(logins) {
-		if !t.pace.allows(now) {
-			return false
-		}
-		look, cost := w.look(t.asked, t.look)
-		t.pace.spend(time.Now(), cost)
-		t.look = look
+	if !p.pace.allows(now) {
+		return false
 	}
-	return !t.look.holds(logins)
+	look, cost := w.look(p.asked, p.look)
+	p.pace.spend(time.Now(), cost)
+	p.look = look
+	return true
 }
 
 // ask remembers what looks are for.
-func (t *Target) ask(logins []login.Login) {
-	if t.asked == nil {
-		t.asked = map[string]struct{}{}
+func (p *place) ask(logins []login.Login) {
+	if p.asked == nil {
+		p.asked = map[string]struct{}{}
 	}
 	for _, l := range logins {
-		t.asked[l.Host] = struct{}{}
+		p.asked[l.Host] = struct{}{}
 	}
 }
 
@@ -172,8 +171,9 @@ func (l *look) note(d *document, asked map[string]struct{}) {
 	l.hosts, l.fine = make(map[string]*entry, len(asked)), map[checked]struct{}{}
 	lower := make(map[string][]*entry, len(asked)) // by host in lower case
 	helpers := d.helpers()
+	helped, _ := d.helped()
 	for host := range asked {
-		e := &entry{hidden: helpers.hide(host)}
+		e := &entry{hidden: helpers.hide(host), helped: helped[host] && helpers.broken == ""}
 		l.hosts[host] = e
 		lower[strings.ToLower(host)] = append(lower[strings.ToLower(host)], e)
 	}
@@ -233,4 +233,10 @@ func (l *look) holds(logins []login.Login) bool {
 		l.fine[key] = struct{}{}
 	}
 	return true
+}
+
+// helps reports whether docker asks our credential helper for all of the hosts.
+func (l *look) helps(logins []login.Login) bool {
+	return l != nil && l.hosts != nil &&
+		!slices.ContainsFunc(logins, func(want login.Login) bool { return !l.hosts[want.Host].helped })
 }

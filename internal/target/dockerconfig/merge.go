@@ -1,7 +1,6 @@
 package dockerconfig
 
 import (
-	"bytes"
 	"encoding/json"
 	"slices"
 )
@@ -82,7 +81,7 @@ func replayInner(is, was, version []byte, depth int) ([]byte, bool) {
 	if depth == 1 || is == nil {
 		return nil, false
 	}
-	if was == nil || bytes.Equal(bytes.TrimSpace(was), []byte("null")) {
+	if was == nil || isNull(was) {
 		was = []byte("{}")
 	}
 	inner, err := parseObject(is)

@@ -24,8 +24,8 @@ const (
 // update brings the file to where edit leaves it as it is, and returns it. Other
 // programs know no lock, so each round checks after the fact what it displaced: if
 // that is not what the round had read, it goes back at once, and another round
-// starts from there. Only what changed is written.
-func (s *session) update(ctx context.Context, edit func(*document) bool) (*document, error) {
+// starts from there. Only what changed is written. An error of edit ends it.
+func (s *session) update(ctx context.Context, edit func(*document) (bool, error)) (*document, error) {
 	wrote := false
 	for rounds := 0; rounds < maxRounds; {
 		if err := ctx.Err(); err != nil {
@@ -36,7 +36,11 @@ func (s *session) update(ctx context.Context, edit func(*document) bool) (*docum
 			return nil, err
 		}
 		doc, replayed := s.replayed(doc)
-		if edited := edit(doc); edited || replayed {
+		edited, err := edit(doc)
+		if err != nil {
+			return nil, err
+		}
+		if edited || replayed {
 			rounds++
 			content := doc.render()
 			if len(s.changes) > 0 && checkSize(content) != nil {

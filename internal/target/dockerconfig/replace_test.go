@@ -117,7 +117,7 @@ func TestAWriteJustBeforeOrAfterOursIsKept(t *testing.T) {
 			if _, err := c.settle(c.swap, c.was, c.ours); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := c.update(t.Context(), func(d *document) bool { return d.store([]login.Login{loginFor(hostA, "pw")}) }); err != nil {
+			if _, err := c.update(t.Context(), func(d *document) (bool, error) { return d.store([]login.Login{loginFor(hostA, "pw")}), nil }); err != nil {
 				t.Fatal(err)
 			}
 			c.wantLogins(t, tt.want)
@@ -214,14 +214,14 @@ func TestAProgramThatReadOursWritesLate(t *testing.T) {
 		t.Fatal(err)
 	}
 	rounds := 0
-	_, err := c.update(t.Context(), func(d *document) bool {
+	_, err := c.update(t.Context(), func(d *document) (bool, error) {
 		if rounds++; rounds == 2 {
 			c.collided = time.Now() // however slow this machine is
 			if err := os.Rename(hidden, c.path); err != nil {
 				t.Error(err)
 			}
 		}
-		return d.store([]login.Login{loginFor(hostA, "pw")})
+		return d.store([]login.Login{loginFor(hostA, "pw")}), nil
 	})
 	if err != nil {
 		t.Fatal(err)

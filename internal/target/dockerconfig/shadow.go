@@ -1,7 +1,6 @@
 package dockerconfig
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -27,17 +26,18 @@ type helpers struct {
 }
 
 // helpers collects them. docker matches the two keys in any letter case, and of
-// doubles the last counts.
+// doubles the last counts; a null under credHelpers undoes those before it.
 func (d *document) helpers() helpers {
 	h := helpers{byHost: map[string]string{}}
 	for _, m := range d.top {
 		var err error
 		switch {
-		case bytes.Equal(m.value, []byte("null")):
-		case strings.EqualFold(m.key, "credsStore"):
+		case strings.EqualFold(m.key, "credsStore") && !isNull(m.value):
 			h.spelled = m.key
 			err = json.Unmarshal(m.value, &h.store)
-		case strings.EqualFold(m.key, "credHelpers"):
+		case strings.EqualFold(m.key, credHelpers) && isNull(m.value):
+			clear(h.byHost)
+		case strings.EqualFold(m.key, credHelpers):
 			err = h.add(m.value)
 		}
 		if err != nil {
@@ -56,6 +56,7 @@ func (h helpers) add(raw json.RawMessage) error {
 		var helper string
 		if json.Unmarshal(m.value, &helper) != nil {
 			err = errNotText
+			continue
 		}
 		h.byHost[m.key] = helper
 	}

@@ -27,22 +27,22 @@ const accountLife = 10 * time.Second
 
 // site finds out where to work. With fresh, the account is looked up again if that
 // was not done just now. The site returned with an error serves to name it.
-func (t *Target) site(ctx context.Context, fresh bool) (site, error) {
-	w := site{path: t.path, user: t.user}
-	rest, inHome := strings.CutPrefix(t.path, underHome)
+func (p *place) site(ctx context.Context, fresh bool) (site, error) {
+	w := site{path: p.path, user: p.user}
+	rest, inHome := strings.CutPrefix(p.path, underHome)
 	var home string
 	switch {
-	case t.user != "":
-		if t.account == nil || fresh && time.Since(t.foundAt) > accountLife {
-			found, err := t.find(ctx, t.user)
+	case p.user != "":
+		if p.account == nil || fresh && time.Since(p.foundAt) > accountLife {
+			found, err := p.find(ctx, p.user)
 			if err != nil {
 				return w, err
 			}
-			t.account, t.foundAt = found, time.Now()
+			p.account, p.foundAt = found, time.Now()
 		}
-		home = t.account.home
-		if t.account.uid != os.Geteuid() {
-			w.as = t.account
+		home = p.account.home
+		if p.account.uid != os.Geteuid() {
+			w.as = p.account
 		}
 	case inHome: // $HOME is not set, which is usual for a system service
 		self, err := user.LookupId(strconv.Itoa(os.Geteuid()))
@@ -70,10 +70,20 @@ func (w site) trust() trust {
 	return trust{uid, -1, uid == 0}
 }
 
-// update edits the file as session.update does. Without create, a directory that
-// is not there is no error: there is nothing to edit.
+// update edits the file as session.update does, with create and without as visit.
 func (w site) update(ctx context.Context, create bool, edit func(*document) bool) (doc *document, err error) {
-	err = as(w.as, func() error {
+	err = w.visit(ctx, create, func(s *session) (err error) {
+		doc, err = s.update(ctx, func(d *document) (bool, error) { return edit(d), nil })
+		return err
+	})
+	return doc, err
+}
+
+// visit runs f in a session, with the account's rights and after what a session
+// before has left is cleared away. With create, the directory is made. Without, one
+// that is not there is no error: there is nothing to edit, and f may not have run.
+func (w site) visit(ctx context.Context, create bool, f func(*session) error) error {
+	err := as(w.as, func() error {
 		s, err := w.open(ctx, create)
 		if err != nil {
 			return err
@@ -82,11 +92,10 @@ func (w site) update(ctx context.Context, create bool, edit func(*document) bool
 		if err := s.recover(); err != nil {
 			return err
 		}
-		doc, err = s.update(ctx, edit)
-		return err
+		return f(s)
 	})
 	if !create && errors.Is(err, unix.ENOENT) {
-		return nil, nil
+		return nil
 	}
-	return doc, err
+	return err
 }

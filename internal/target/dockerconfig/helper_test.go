@@ -1,0 +1,301 @@
+package dockerconfig
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+
+	"ecr-refreshd/internal/login"
+	"ecr-refreshd/internal/renew"
+)
+
+// newHelper keeps config.json in a new directory.
+func newHelper(t *testing.T) (h *Helper, path string) {
+	t.Helper()
+	path = filepath.Join(t.TempDir(), ".docker", "config.json")
+	return helperAt(t, path), path
+}
+
+func helperAt(t *testing.T, path string) *Helper {
+	t.Helper()
+	h, err := NewHelper(Options{Path: path})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return h
+}
+
+// loginsOf are logins of which only the hosts matter.
+func loginsOf(hosts ...string) (all []login.Login) {
+	for _, h := range hosts {
+		all = append(all, loginFor(h, "s3cret"))
+	}
+	return all
+}
+
+// wantStored stores, and wants it to last.
+func wantStored(t *testing.T, h *Helper, hosts ...string) {
+	t.Helper()
+	if err := h.Store(t.Context(), loginsOf(hosts...)); err != nil {
+		t.Fatal(err)
+	}
+	wantHelp(t, h, true, hosts...)
+}
+
+func wantHelp(t *testing.T, h *Helper, want bool, hosts ...string) {
+	t.Helper()
+	if stale, err := h.Stale(t.Context(), loginsOf(hosts...)); err != nil || stale == want {
+		t.Errorf("stale: got %v, %v; want %v", stale, err, !want)
+	}
+}
+
+func wantFile(t *testing.T, path, want string) {
+	t.Helper()
+	if got := compact(t, parsed(t, []byte(read(t, path)))); got != withHelper(want) {
+		t.Errorf("the file is %s, want %s", got, withHelper(want))
+	}
+}
+
+func TestAHelperIsNamedAndTakenBack(t *testing.T) {
+	h, path := newHelper(t)
+	wantHelp(t, h, false, hostA)
+	wantStored(t, h, hostA, hostB)
+	wantFile(t, path, `{"credHelpers":{"H":"us","`+hostB+`":"us"}}`)
+	if mode(t, path) != 0o600 || mode(t, filepath.Dir(path)) != 0o700 {
+		t.Errorf("modes %o and %o", mode(t, path), mode(t, filepath.Dir(path)))
+	}
+	before, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantStored(t, h, hostA)
+	if after, err := os.Stat(path); err != nil || !os.SameFile(before, after) {
+		t.Errorf("a store that changes nothing has written the file: %v", err)
+	}
+	wantTidy(t, path)
+	if err := h.Release(t.Context(), loginsOf(hostB)); err != nil {
+		t.Fatal(err)
+	}
+	wantFile(t, path, `{"credHelpers":{"H":"us"}}`)
+	wantHelp(t, h, true, hostA)
+	wantHelp(t, h, false, hostB)
+	if _, removes := any(h).(renew.Remover); removes {
+		t.Error("an entry would go with its token")
+	}
+}
+
+func TestAnEarlierHelperComesBackWithItsHost(t *testing.T) {
+	const file = `{"credHelpers":{"H":"ecr-login","o":"pass","` + hostB + `":"osxkeychain"},"psFormat":"x"}`
+	h, path := newHelper(t)
+	write(t, path, withHelper(file))
+	wantStored(t, h, hostA)
+	wantStored(t, h, hostA, hostB)
+	wantFile(t, path, `{"credHelpers":{"H":"us","o":"pass","`+hostB+`":"us"},"psFormat":"x"}`)
+	if mode(t, recordPath(path)) != 0o600 {
+		t.Errorf("the record has mode %o", mode(t, recordPath(path)))
+	}
+	if err := h.Release(t.Context(), loginsOf(hostA)); err != nil {
+		t.Fatal(err)
+	}
+	wantFile(t, path, `{"credHelpers":{"H":"ecr-login","o":"pass","`+hostB+`":"us"},"psFormat":"x"}`)
+	wantFile(t, recordPath(path), `{"credHelpers":{"`+hostB+`":"osxkeychain"}}`)
+	if err := helperAt(t, path).Release(t.Context(), loginsOf(hostA, hostB)); err != nil {
+		t.Fatal(err)
+	}
+	wantFile(t, path, file)
+	wantTidy(t, path)
+}
+
+func TestTheLastWordOfOthersIsWhatComesBack(t *testing.T) {
+	h, path := newHelper(t)
+	write(t, path, withHelper(`{"credHelpers":{"H":"ecr-login"}}`))
+	wantStored(t, h, hostA, hostB)
+	// Somebody takes one entry away and gives the other to another helper; then ours
+	// are back.
+	write(t, path, `{"credHelpers":{"`+hostB+`":"pass"}}`)
+	wantHelp(t, h, false, hostA)
+	wantHelp(t, h, false, hostB)
+	wantStored(t, h, hostA, hostB)
+	if _, err := h.Undo(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	wantFile(t, path, `{"credHelpers":{"`+hostB+`":"pass"}}`)
+	wantTidy(t, path)
+}
+
+func TestConfigureAndUndoReportWhatTheyDo(t *testing.T) {
+	const file = `{"auths":{"https://H/v2/":{"auth":"czNjcmV0OnMzY3JldA=="},"third":{}},"credsStore":"pass","credHelpers":{"` +
+		hostB + `":"ecr-login","fourth":"","fifth":"ecr-refreshd"}}`
+	h, path := newHelper(t)
+	write(t, path, withHelper(file))
+	all := []string{hostB, hostA, "third", "fourth", "fifth"}
+	login := `the login under "auths", which stays in the file but is no longer read`
+	configured := path + ":\n" +
+		"  added    " + hostA + `: overrules credsStore "pass" and ` + login + "\n" +
+		"  added    " + hostB + `: overrules the helper "ecr-login"` + "\n" +
+		`  present  fifth: overrules credsStore "pass"` + "\n" +
+		"  added    fourth\n" +
+		`  added    third: overrules credsStore "pass"`
+	tests := []struct {
+		name string
+		do   func() (Report, error)
+		want string
+	}{
+		{"configure", func() (Report, error) { return h.Configure(t.Context(), all) }, configured},
+		{"again", func() (Report, error) { return h.Configure(t.Context(), all) }, strings.ReplaceAll(configured, "added  ", "present")},
+		{"undo", func() (Report, error) { return h.Undo(t.Context()) }, path + ":\n" +
+			"  removed  " + hostA + "\n" +
+			"  restored " + hostB + `: docker asks the helper "ecr-login" again` + "\n" +
+			"  removed  fifth\n" +
+			`  restored fourth: docker reads the login under "auths" again` + "\n" +
+			"  removed  third"},
+		{"undo again", func() (Report, error) { return h.Undo(t.Context()) }, path + ": nothing to do"},
+	}
+	for _, tt := range tests {
+		got, err := tt.do()
+		if err != nil || got.String() != tt.want {
+			t.Errorf("%s: %v; got\n%s\nwant\n%s", tt.name, err, got, tt.want)
+		}
+		if out, err := json.Marshal(got); err != nil || strings.Contains(string(out), "czNj") {
+			t.Errorf("%s: %s, %v", tt.name, out, err)
+		}
+	}
+	wantFile(t, path, strings.Replace(file, `,"fifth":"ecr-refreshd"`, "", 1))
+	wantTidy(t, path)
+}
+
+func TestTheReportAsJSON(t *testing.T) {
+	report := newReport("/f", map[string]HostReport{
+		"b": {Host: "b", Action: Restored, Helper: "x"},
+		"a": {Host: "a", Action: Added, Overrules: Overruled{Helper: "y", CredsStore: "z", Auths: true}},
+		"c": {Host: "c", Action: Present},
+	})
+	got, err := json.Marshal(report)
+	want := `{"file":"/f","hosts":[{"host":"a","action":"added","overrules":{"helper":"y","creds_store":"z","auths":true}},` +
+		`{"host":"b","action":"restored","helper":"x"},{"host":"c","action":"present"}]}`
+	if err != nil || string(got) != want {
+		t.Errorf("got %s, %v", got, err)
+	}
+	if none, err := json.Marshal(newReport("/f", nil)); err != nil || string(none) != `{"file":"/f","hosts":[]}` {
+		t.Errorf("nothing: %s, %v", none, err)
+	}
+}
+
+func TestUndoWhereThereIsNothing(t *testing.T) {
+	h, path := newHelper(t)
+	if r, err := h.Undo(t.Context()); err != nil || len(r.Hosts) != 0 || r.File != path {
+		t.Errorf("no directory: %v, %v", r, err)
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if r, err := h.Undo(t.Context()); err != nil || len(r.Hosts) != 0 {
+		t.Errorf("no file: %v, %v", r, err)
+	}
+	if _, err := os.Lstat(path); !os.IsNotExist(err) {
+		t.Errorf("a file was made: %v", err)
+	}
+}
+
+func TestWhatDockerCannotReadIsReported(t *testing.T) {
+	tests := []struct{ name, file, hint, want string }{
+		{"a list", `{"credHelpers":["s3cret"]}`, "correct", `{"credHelpers":["s3cret"]}`},
+		{"a list in other spelling", `{"CREDHELPERS":["s3cret"]}`, "correct", `{"CREDHELPERS":["s3cret"]}`},
+		{"another host's helper is a number", `{"credHelpers":{"o":7}}`, `correct or delete the key "credHelpers"`, `{"credHelpers":{"o":7,"H":"us"}}`},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			h, path := newHelper(t)
+			write(t, path, tt.file)
+			wantFault(t, h.Store(t.Context(), loginsOf(hostA)), nil, tt.hint)
+			wantFault(t, h.Store(t.Context(), loginsOf(hostA)), nil, tt.hint)
+			wantHelp(t, h, false, hostA)
+			wantFile(t, path, tt.want)
+		})
+	}
+}
+
+func TestTheRecordLiesBesideTheFileItself(t *testing.T) {
+	h, path := newHelper(t)
+	dotfile := filepath.Join(filepath.Dir(filepath.Dir(path)), "dotfiles", "docker.json")
+	write(t, dotfile, withHelper(`{"credHelpers":{"H":"ecr-login"}}`))
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(dotfile, path); err != nil {
+		t.Fatal(err)
+	}
+	wantStored(t, h, hostA)
+	wantFile(t, recordPath(dotfile), `{"credHelpers":{"H":"ecr-login"}}`)
+	wantTidy(t, path)
+	if _, err := h.Undo(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	wantFile(t, dotfile, `{"credHelpers":{"H":"ecr-login"}}`)
+	wantTidy(t, dotfile)
+}
+
+func TestTokenAndHelperInOneFileDoNotFight(t *testing.T) {
+	h, path := newHelper(t)
+	target := targetAt(t, path)
+	write(t, path, withHelper(`{"credsStore":"pass","credHelpers":{"H":"ecr-login"}}`))
+	both := logins("pw")
+	var turns sync.WaitGroup
+	for range 5 {
+		turns.Go(func() { _ = target.Store(t.Context(), both) }) // hidden by the others, until ours is there
+		turns.Go(func() {
+			if err := h.Store(t.Context(), both); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	turns.Wait()
+	store(t, target, both...)
+	before := read(t, path)
+	for range 3 {
+		wantStale(t, target, false, both...)
+		wantHelp(t, h, true, hostA, hostB)
+		store(t, target, both...)
+		wantStored(t, h, hostA, hostB)
+	}
+	if read(t, path) != before {
+		t.Error("they change what the other wrote")
+	}
+	if err := target.Release(t.Context(), both); err != nil || len(auths(t, path)) != 0 {
+		t.Errorf("the tokens are still there: %v", err)
+	}
+	wantHelp(t, h, true, hostA, hostB)
+}
+
+func TestAProgramThatReadOurEntriesDoesNotBringThemBack(t *testing.T) {
+	const file = `{"credHelpers":{"H":"ecr-login"}}`
+	for range 20 { // where this machine is so slow that the program comes too late, there is another try
+		h, path := newHelper(t)
+		write(t, path, withHelper(file))
+		wantStored(t, h, hostA)
+		late := read(t, path)
+		undone := make(chan error, 1)
+		go func() {
+			_, err := h.Undo(t.Context())
+			undone <- err
+		}()
+		for read(t, path) == late && t.Context().Err() == nil {
+			runtime.Gosched()
+		}
+		if err := replaceWith(late)(path); err != nil {
+			t.Fatal(err)
+		}
+		if err := <-undone; err != nil {
+			t.Fatal(err)
+		}
+		if compact(t, parsed(t, []byte(read(t, path)))) == withHelper(file) {
+			wantTidy(t, path)
+			return
+		}
+	}
+	t.Error("entries of ours were back each time")
+}

@@ -1,0 +1,128 @@
+package dockerconfig
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+)
+
+// record is what credHelpers was before our entries came: the helpers that these
+// overrule, by host. Nil means that there was no credHelpers at all. docker drops
+// from its file what it does not know, so the record is a file of its own beside it, in
+// the same form: {"credHelpers": {"HOST": "HELPER"}}. It is written before the entry
+// that makes it necessary and goes after the last of our entries, so that a kill at any
+// moment leaves it at worst where it is of no use.
+//
+// It lies in a home, so it may be anybody's invention. All that it decides is to which
+// of that account's helpers an entry of ours in that account's file goes back.
+type record map[string]string
+
+// recordName is the name of the record of the file with this name.
+func recordName(name string) string { return "." + name + ".ecr-refreshd.json" }
+
+// recordError says what is wrong with the record.
+type recordError struct {
+	name string // in the directory of the file
+	err  error
+}
+
+func (e *recordError) Error() string {
+	return fmt.Sprintf("the record %q beside it, of what was there before: %s", e.name, e.err)
+}
+
+func (e *recordError) Unwrap() error { return e.err }
+
+// errNoRecord marks JSON that cannot have been written as a record.
+var errNoRecord = errors.New("not what was written there")
+
+// record reads the document as one. The error is a *shapeError or errNoRecord.
+func (d *document) record() (record, error) {
+	var r record
+	for _, m := range d.top {
+		if m.key != credHelpers {
+			return nil, errNoRecord
+		}
+		entries, err := parseObject(m.value)
+		if err != nil {
+			return nil, &shapeError{fmt.Sprintf("the value of %q", m.key)}
+		}
+		r = make(record, len(entries))
+		for _, e := range entries {
+			var helper *string
+			if json.Unmarshal(e.value, &helper) != nil || helper == nil || *helper == ownHelper {
+				return nil, errNoRecord
+			}
+			r[e.key] = *helper
+		}
+	}
+	return r, nil
+}
+
+// object is the record as the content of its file.
+func (r record) object() object {
+	if r == nil {
+		return object{}
+	}
+	entries := object{}
+	for _, host := range slices.Sorted(maps.Keys(r)) {
+		entries = append(entries, member{quoted(host), host, quoted(r[host])})
+	}
+	return object{{quoted(credHelpers), credHelpers, entries.render()}}
+}
+
+// remember brings the file's record to what edit makes of it, and returns it. Nil
+// needs no file. The error is a *recordError.
+func (s *session) remember(ctx context.Context, edit func(record) record) (now record, err error) {
+	file := &session{trust: s.trust, dirfd: s.dirfd, name: recordName(s.name), locked: s.locked}
+	if err = file.recover(); err == nil {
+		_, err = file.update(ctx, func(d *document) (bool, error) {
+			was, err := d.record()
+			if err != nil {
+				return false, err
+			}
+			now = edit(maps.Clone(was))
+			if maps.Equal(now, was) && (now == nil) == (was == nil) {
+				return false, nil
+			}
+			d.top = now.object()
+			return true, nil
+		})
+	}
+	if err != nil {
+		return nil, &recordError{file.name, err}
+	}
+	if now == nil && s.locked { // otherwise another process may be about to write it
+		unlinkat(s.dirfd, file.name)
+	}
+	return now, nil
+}
+
+// overrule is the record for when the hosts of a document, not yet ours, are pointed to
+// our helper. As long as nothing in the document is ours, what an older record says
+// is out of date.
+func (d *document) overrule(hosts []string, was record) record {
+	if own, _ := d.own(); len(own) == 0 {
+		all, main, _ := d.pointers()
+		was = nil
+		if main >= 0 && all[main].entries != nil {
+			was = record{}
+		}
+	}
+	before := d.helpers().byHost
+	for _, h := range hosts {
+		helper, there := before[h]
+		switch {
+		case there && helper == ownHelper: // to docker only, so far
+		case !there:
+			delete(was, h)
+		case was == nil:
+			was = record{h: helper}
+		default:
+			was[h] = helper
+		}
+	}
+	return was
+}
