@@ -11,17 +11,21 @@ FAST     = $$($(GO) list ./... | grep -v internal/e2e)
 # The race detector needs a C compiler.
 RACE     = $(if $(shell command -v gcc),-race)
 
-.PHONY: all build demo test lint staticcheck unit long e2e bench engine clean help
+CRANE           = github.com/google/go-containerregistry/cmd/crane
+COMPOSE         = github.com/docker/compose/v5
+COMPOSE_VERSION = v5.0.2
+
+.PHONY: all build demo test lint staticcheck unit long e2e bench engine clients clean help
 all: build
 
 help:
 	@echo 'make demo    see it work: real pulls through token after token, no AWS account needed'
 	@echo 'make test    every test, end to end with a real Docker Engine'
 	@echo 'make build   bin/ecr-refreshd'
-	@echo 'make bench   cost against aws | docker login; needs root, installs awscli'
+	@echo 'make bench   cost against aws | docker login and their credential helper; needs root, installs both'
 
 build:
-	$(BUILD) -o bin/ ./cmd/ecr-refreshd ./cmd/ecr-emulator
+	$(BUILD) -o bin/ ./cmd/ecr-refreshd ./cmd/docker-credential-ecr-refreshd ./cmd/ecr-emulator
 
 demo: engine build
 	$(BUILD) -o bin/ecr-demo ./internal/demo
@@ -48,11 +52,12 @@ long:
 	$(GO) test -count=1 -run Month -v ./internal/renew
 	$(GO) test -count=1 -v ./internal/target/dockerconfig
 
-e2e: engine
-	$(GO) test -count=1 -timeout 15m -v ./internal/e2e
+e2e: engine clients
+	PATH="$(CURDIR)/bin/clients:$$PATH" $(GO) test -count=1 -timeout 15m -v ./internal/e2e
 
 bench: engine
 	@command -v aws >/dev/null || $(call install,awscli)
+	@command -v docker-credential-ecr-login >/dev/null || $(call install,amazon-ecr-credential-helper)
 	$(GO) run ./internal/bench
 
 # A Docker Engine for private use by demo, tests and benchmark; nothing of the
@@ -60,6 +65,25 @@ bench: engine
 engine:
 	@command -v dockerd >/dev/null && command -v containerd >/dev/null && command -v docker >/dev/null || $(call install,docker.io)
 	@command -v docker >/dev/null || $(call install,docker-cli)
+
+# The clients of docs/clients.md: Debian's, and those that come as Go modules.
+clients: engine bin/clients/crane bin/clients/compose
+	@command -v skopeo >/dev/null && command -v buildah >/dev/null && test -x /usr/bin/docker-compose && \
+	/usr/bin/python3 -c 'import docker' 2>/dev/null || $(call install,skopeo buildah docker-compose python3-docker)
+	@for docker in docker /usr/bin/docker; do DOCKER_BUILDKIT=1 $$docker build --help >/dev/null 2>&1 && exit; done; $(call install,docker-buildx)
+
+bin/clients/crane: go.mod
+	@echo 'building crane'; GOBIN=$(CURDIR)/$(@D) $(GO) install $(CRANE)@$$($(GO) list -m -f '{{.Version}}' $(CRANE:%/cmd/crane=%)) && \
+	touch $@ || echo 'MISSING: crane; a part is left out'
+
+# Its go.mod does not allow go install; a module that needs nothing else builds
+# it with the versions that it names.
+bin/clients/compose:
+	@echo 'building docker compose $(COMPOSE_VERSION), which takes minutes the first time'; mkdir -p $(@D) && \
+	dir=$$(mktemp -d) && trap 'rm -rf "$$dir"' EXIT && cd "$$dir" && $(GO) mod init compose 2>/dev/null && \
+	$(GO) get $(COMPOSE)/cmd@$(COMPOSE_VERSION) 2>/dev/null && \
+	CGO_ENABLED=0 $(GO) build -ldflags '-s -w -X $(COMPOSE)/internal.Version=$(COMPOSE_VERSION)' -o $(CURDIR)/$@ $(COMPOSE)/cmd || \
+	echo 'MISSING: docker compose; a part is left out'
 
 # install names what it installs, or what is missing where it may not.
 define install

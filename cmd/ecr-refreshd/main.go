@@ -21,6 +21,7 @@ const (
 	exitOK     = 0
 	exitFailed = 1 // the work failed, in part or whole
 	exitUsage  = 2 // usage or configuration
+	exitAbsent = 3 // no daemon to talk to
 )
 
 func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -15,6 +16,7 @@ import (
 	"ecr-refreshd/internal/daemon"
 	"ecr-refreshd/internal/eventlog"
 	"ecr-refreshd/internal/renew"
+	"ecr-refreshd/internal/status"
 )
 
 func newOnce(f *flags) *cobra.Command {
@@ -64,19 +66,29 @@ func once(ctx context.Context, cmd *cobra.Command, f *flags) error {
 		if err := printJSON(cmd.OutOrStdout(), map[string]any{"registries": registries}); err != nil {
 			return failed(err)
 		}
-	} else if err := printRegistries(cmd.OutOrStdout(), registries, time.Now()); err != nil {
+	} else if err := printRegistries(cmd.OutOrStdout(), registries, time.Now(), painter(cmd.OutOrStdout())); err != nil {
 		return failed(err)
 	}
 	if err == nil {
 		return nil
 	}
-	for _, l := range problemLines(registries) {
-		fmt.Fprintln(cmd.ErrOrStderr(), "ecr-refreshd:", l)
-	}
+	complaint := complain(cmd, registries)
 	if ctx.Err() != nil {
 		return failed(fmt.Errorf("ended before everything was done: %w", context.Cause(ctx)))
 	}
-	return failed(nil)
+	return complaint
+}
+
+// complain says on standard error what is wrong, and fails if anything is not
+// well.
+func complain(cmd *cobra.Command, registries []status.Registry) error {
+	for _, l := range problemLines(registries) {
+		fmt.Fprintln(cmd.ErrOrStderr(), "ecr-refreshd:", l)
+	}
+	if slices.ContainsFunc(registries, func(r status.Registry) bool { return !r.Well() }) {
+		return failed(nil)
+	}
+	return nil
 }
 
 // progress is an Observer that shows the latest step in one line of a terminal.

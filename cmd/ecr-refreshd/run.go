@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"net"
 	"os"
 	"os/signal"
 	"syscall"
@@ -13,7 +14,9 @@ import (
 	"ecr-refreshd/internal/config"
 	"ecr-refreshd/internal/daemon"
 	"ecr-refreshd/internal/eventlog"
+	"ecr-refreshd/internal/handover"
 	"ecr-refreshd/internal/renew"
+	"ecr-refreshd/internal/systemd"
 )
 
 func newRun(f *flags) *cobra.Command {
@@ -34,6 +37,7 @@ func serve(ctx context.Context, f *flags) error {
 	signal.Notify(signals, syscall.SIGHUP, syscall.SIGUSR1)
 	defer signal.Stop(signals)
 
+	manager, files := systemd.Take()
 	c, err := f.load()
 	if err != nil {
 		return err
@@ -47,7 +51,14 @@ func serve(ctx context.Context, f *flags) error {
 		return failed(err)
 	}
 	defer release()
-	d, err := daemon.New(c, daemon.Options{Logger: logger, Observers: []renew.Observer{eventlog.New(logger)}})
+	kept, tokens, why := handover.Open(files, manager)
+	if len(tokens) > 0 {
+		logger.Info("starts with the tokens of the former process", zap.Int("tokens", len(tokens)), zap.String("why", why))
+	} else {
+		logger.Info("starts without tokens", zap.String("why", why))
+	}
+	d, err := daemon.New(c, daemon.Options{Version: version(), Logger: logger, Observers: []renew.Observer{eventlog.New(logger)},
+		Tokens: tokens, Keep: kept.Save, Socket: activated(files)})
 	if err != nil {
 		return misused(err)
 	}
@@ -63,6 +74,22 @@ func serve(ctx context.Context, f *flags) error {
 	cancel()
 	<-obeyed
 	logger.Info("stopped", zap.Error(err))
+	return nil
+}
+
+// activated gives the first Unix socket that the service manager listens at for
+// us; nil for none.
+func activated(files []*os.File) net.Listener {
+	for _, f := range files {
+		l, err := net.FileListener(f) // a copy; what is not a socket, or closed by now, fails
+		if err != nil {
+			continue
+		}
+		if _, ok := l.(*net.UnixListener); ok {
+			return l
+		}
+		_ = l.Close()
+	}
 	return nil
 }
 
@@ -117,6 +144,7 @@ func (r *reloader) reload(ctx context.Context) {
 		for _, p := range problems {
 			r.logger.Error(message, zap.String("error", p.Error()), zap.String("hint", hint))
 		}
+		r.daemon.Refuse(err, hint)
 	}
 }
 

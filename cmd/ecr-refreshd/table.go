@@ -4,10 +4,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"os"
 	"slices"
 	"strings"
-	"text/tabwriter"
 	"time"
+	"unicode/utf8"
+
+	"golang.org/x/term"
 
 	"ecr-refreshd/internal/status"
 )
@@ -19,34 +22,114 @@ func printJSON(w io.Writer, v any) error {
 	return e.Encode(v)
 }
 
+// paint colours a text for a terminal; nil leaves it as it is.
+type paint func(colour, text string) string
+
+// The colours of a terminal, as SGR parameters.
+const (
+	red, green, yellow, faint = "31", "32", "33", "2"
+)
+
+// painter gives colours where w is a terminal that wants them; see no-color.org.
+func painter(w io.Writer) paint {
+	if !isTerminal(w) || os.Getenv("NO_COLOR") != "" || os.Getenv("TERM") == "dumb" {
+		return func(_, text string) string { return text }
+	}
+	return func(colour, text string) string { return "\x1b[" + colour + "m" + text + "\x1b[0m" }
+}
+
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
 // printRegistries prints a row a host, with what needs a person first.
-func printRegistries(w io.Writer, registries []status.Registry, now time.Time) error {
+func printRegistries(w io.Writer, registries []status.Registry, now time.Time, colour paint) error {
 	rows := slices.Clone(registries)
 	slices.SortStableFunc(rows, func(a, b status.Registry) int { return trouble(b) - trouble(a) })
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "HOST\tTOKEN\tEXPIRES IN\tTARGETS")
+	lines := [][]cell{{{"HOST", faint}, {"TOKEN", faint}, {"EXPIRES IN", faint}, {"RENEWAL IN", faint}, {"TARGETS", faint}}}
 	for _, r := range rows {
-		expires := "-"
-		if r.ExpiresAt != nil {
-			expires = span(r.ExpiresAt.Sub(now))
-		}
 		targets := make([]string, len(r.Targets))
 		for i, target := range r.Targets {
 			targets[i] = fmt.Sprintf("%s %s", target.Name, target.State)
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", r.Host, r.State, expires, strings.Join(targets, ", "))
+		lines = append(lines, []cell{{r.Host, ""}, {string(r.State), stateColour(r.State)}, {until(r.ExpiresAt, now), ""},
+			{until(r.NextRefreshAt, now), ""}, {strings.Join(targets, ", "), targetsColour(r)}})
 	}
-	return t.Flush()
+	_, err := io.WriteString(w, align(lines, colour))
+	return err
+}
+
+// cell is a text and its colour, "" for none.
+type cell struct{ text, colour string }
+
+// align puts cells below each other. Colours take no room, which text/tabwriter
+// does not know.
+func align(lines [][]cell, colour paint) string {
+	widths := make(map[int]int)
+	for _, line := range lines {
+		for i, c := range line {
+			widths[i] = max(widths[i], utf8.RuneCountInString(c.text))
+		}
+	}
+	var b strings.Builder
+	for _, line := range lines {
+		for i, c := range line {
+			gap := strings.Repeat(" ", widths[i]-utf8.RuneCountInString(c.text)+2)
+			if i == len(line)-1 {
+				gap = "\n"
+			}
+			if c.colour != "" {
+				c.text = colour(c.colour, c.text)
+			}
+			b.WriteString(c.text + gap)
+		}
+	}
+	return b.String()
+}
+
+func stateColour(s status.State) string {
+	switch s {
+	case status.Fresh, status.OK:
+		return green
+	case status.Pending, status.Failing:
+		return yellow
+	}
+	return red
+}
+
+// targetsColour is that of the worst of them; what is well needs none.
+func targetsColour(r status.Registry) string {
+	colour := ""
+	for _, t := range r.Targets {
+		switch t.State {
+		case status.Failed:
+			return red
+		case status.Pending:
+			colour = yellow
+		}
+	}
+	return colour
+}
+
+// until says how far away a time is.
+func until(t *time.Time, now time.Time) string {
+	if t == nil {
+		return "-"
+	}
+	return span(t.Sub(now))
 }
 
 // trouble ranks a row.
 func trouble(r status.Registry) int {
 	switch {
-	case r.State == status.Expired || r.State == status.Pending:
+	case r.State == status.Expired:
+		return 4
+	case r.State == status.Pending && r.Error != nil:
 		return 3
-	case r.State == status.Failing:
+	case r.State == status.Pending || r.State == status.Failing:
 		return 2
-	case slices.ContainsFunc(r.Targets, func(t status.Target) bool { return t.State != status.OK }):
+	case !r.Well():
 		return 1
 	}
 	return 0
@@ -94,7 +177,7 @@ func span(d time.Duration) string {
 	d = d.Round(time.Second)
 	switch {
 	case d <= 0:
-		return "over"
+		return "now"
 	case d < time.Minute:
 		return fmt.Sprintf("%ds", int(d.Seconds()))
 	case d < time.Hour:

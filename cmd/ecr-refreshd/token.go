@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"ecr-refreshd/internal/api"
 	"ecr-refreshd/internal/daemon"
 	"ecr-refreshd/internal/login"
 	"ecr-refreshd/internal/registry"
@@ -17,31 +18,23 @@ func newToken(f *flags) *cobra.Command {
 	format := choice{value: "password", allowed: []string{"password", "basic", "header", "json"}}
 	cmd := &cobra.Command{
 		Use:   "token HOST",
-		Short: "Print a token for one registry",
-		Long: `Fetches a token for a registry of the configuration and prints it:
+		Short: "Print the token for one registry",
+		Long: `Prints the token that the running daemon holds for a registry:
 
   ecr-refreshd token HOST | docker login --username AWS --password-stdin HOST
   curl -H "$(ecr-refreshd token HOST --format header)" https://HOST/v2/REPOSITORY/tags/list
 
 Formats: password, as docker login wants it; basic, base64 of user:password;
-header, an Authorization header; json, with the token's end.`,
+header, an Authorization header; json, with the token's end.
+
+With --config, and where no daemon runs, it asks AWS for one.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx, cancel := context.WithTimeout(cmd.Context(), time.Minute)
 			defer cancel()
-			c, err := f.load()
+			l, err := f.token(ctx, args[0])
 			if err != nil {
-				return err
-			}
-			d, err := daemon.New(c, daemon.Options{})
-			if err != nil {
-				return misused(err)
-			}
-			l, err := d.Token(ctx, args[0])
-			if errors.Is(err, daemon.ErrNotOurs) {
-				return misused(err)
-			} else if err != nil {
-				return failed(err)
+				return answered(err)
 			}
 			if format.value == "json" {
 				err = printJSON(cmd.OutOrStdout(), map[string]any{"ServerURL": l.Host, "Username": l.Username,
@@ -57,6 +50,31 @@ header, an Authorization header; json, with the token's end.`,
 	}
 	cmd.Flags().Var(&format, "format", "form of the token")
 	return cmd
+}
+
+// coming is how long a token that is on its way is waited for.
+const coming = 10 * time.Second
+
+// token asks the running daemon, and where there is none, AWS, if --config says
+// for whom.
+func (f *flags) token(ctx context.Context, host string) (login.Login, error) {
+	client, err := f.client()
+	if err != nil {
+		return login.Login{}, err
+	}
+	l, err := client.Credential(ctx, host, coming)
+	if f.config == "" || !errors.Is(err, api.ErrNoDaemon) {
+		return l, err
+	}
+	c, err := f.load()
+	if err != nil {
+		return login.Login{}, err
+	}
+	d, err := daemon.New(c, daemon.Options{})
+	if err != nil {
+		return login.Login{}, misused(err)
+	}
+	return d.Token(ctx, host)
 }
 
 // inFormat gives the secret; printing it is what the command is for.

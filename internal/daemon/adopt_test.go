@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"ecr-refreshd/internal/config"
-	"ecr-refreshd/internal/ecr"
 	"ecr-refreshd/internal/login"
 )
 
@@ -15,11 +14,11 @@ func generationOf(t *testing.T, yaml string) *generation {
 	if err != nil {
 		t.Fatal(err)
 	}
-	g, err := build(c, ecr.NewClients(), nil)
+	d, err := New(c, Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return g
+	return d.generation()
 }
 
 func TestTokensAcrossAReload(t *testing.T) {

@@ -8,14 +8,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"slices"
 	"sync"
 	"time"
 
 	"go.uber.org/zap"
 
+	"ecr-refreshd/internal/access"
 	"ecr-refreshd/internal/config"
 	"ecr-refreshd/internal/ecr"
+	"ecr-refreshd/internal/login"
 	"ecr-refreshd/internal/renew"
 	"ecr-refreshd/internal/status"
 )
@@ -30,20 +33,33 @@ const (
 
 // Options are what the surrounding program provides.
 type Options struct {
+	Version   string           // for the status
 	Logger    *zap.Logger      // nil for none
 	Observers []renew.Observer // hear every event, besides the daemon's own status
+	// Tokens are those of the former process, by config.Grant.Key.
+	Tokens map[string]login.Token
+	// Keep hands all tokens to the next process; nil for no such way. It is called
+	// by one goroutine, whenever they have changed.
+	Keep func(map[string]login.Token) error
+	// Socket is one that the service manager listens at for us; nil for one that is
+	// made as configured.
+	Socket net.Listener
 }
 
 // Daemon keeps the logins of one configuration. Its methods are safe for
 // concurrent use; Run and Once are called once, and not both.
 type Daemon struct {
 	Options
-	clients *ecr.Clients
-	tidy    tidy
-	reloads chan reload
+	started   time.Time
+	clients   *ecr.Clients
+	directory *access.Directory
+	tidy      tidy
+	changes   changes
+	reloads   chan reload
 
 	mu      sync.Mutex
 	current *generation
+	refused *status.Problem // of a configuration read since current, which is not in force
 }
 
 // reload is a generation to switch to; done is closed when that has happened.
@@ -58,12 +74,14 @@ func New(c *config.Config, o Options) (*Daemon, error) {
 	if o.Logger == nil {
 		o.Logger = zap.NewNop()
 	}
-	d := &Daemon{Options: o, clients: ecr.NewClients(), tidy: newTidy(), reloads: make(chan reload)}
-	d.Observers = append(slices.Clone(o.Observers), d.tidy)
-	g, err := build(c, d.clients, d.Observers)
+	d := &Daemon{Options: o, started: time.Now(), clients: ecr.NewClients(), directory: access.NewDirectory(),
+		tidy: newTidy(), changes: make(changes, 1), reloads: make(chan reload)}
+	d.Observers = append(slices.Clone(o.Observers), d.tidy, d.changes)
+	g, err := d.build(c)
 	if err != nil {
 		return nil, err
 	}
+	g.inherit(o.Tokens)
 	d.current = g
 	return d, nil
 }
@@ -72,6 +90,10 @@ func New(c *config.Config, o Options) (*Daemon, error) {
 // not stop in time.
 func (d *Daemon) Run(ctx context.Context) error {
 	defer d.tidy.stop()
+	var beside sync.WaitGroup
+	defer beside.Wait()
+	beside.Go(func() { d.keep(ctx) })
+	beside.Go(func() { d.serve(ctx) })
 	for {
 		running, cancel := context.WithCancel(ctx)
 		g := d.generation()
@@ -120,7 +142,7 @@ func ended(done <-chan struct{}) error {
 // what runs, tokens included. On an error nothing changes. It returns when
 // the switch is done, for which Run must be running, or when ctx ends.
 func (d *Daemon) Reload(ctx context.Context, c *config.Config) error {
-	next, err := build(c, d.clients, d.Observers)
+	next, err := d.build(c)
 	if err != nil {
 		return err
 	}
@@ -177,5 +199,6 @@ func (d *Daemon) generation() *generation {
 func (d *Daemon) replace(g *generation) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.current = g
+	close(d.current.replaced)
+	d.current, d.refused = g, nil
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"time"
 
 	"ecr-refreshd/internal/config"
 	"ecr-refreshd/internal/ecr"
@@ -18,9 +19,12 @@ import (
 // is built whole before anything of it runs.
 type generation struct {
 	config   *config.Config
+	loaded   time.Time
 	renewers []*renew.Renewer // one for each of config.Grants
 	targets  map[string]renew.Target
 	board    *status.Board
+	doors    doors
+	replaced chan struct{} // closed when another generation is in its place
 }
 
 // observers hands each event to all of them.
@@ -34,8 +38,8 @@ func (os observers) Observe(e renew.Event) {
 
 // build makes a generation; it touches no file, socket or goroutine. Its error
 // names the setting that is wrong.
-func build(c *config.Config, clients *ecr.Clients, watching []renew.Observer) (*generation, error) {
-	g := &generation{config: c, targets: make(map[string]renew.Target)}
+func (d *Daemon) build(c *config.Config) (*generation, error) {
+	g := &generation{config: c, loaded: time.Now(), targets: make(map[string]renew.Target), replaced: make(chan struct{})}
 	kinds := make(map[string]string)
 	for _, t := range c.Targets {
 		made, err := target.New(t)
@@ -53,7 +57,7 @@ func build(c *config.Config, clients *ecr.Clients, watching []renew.Observer) (*
 	endpoints := make(map[string]*renew.Endpoint)
 	for i, grant := range c.Grants {
 		source, err := ecr.New(ecr.Identity(grant.Identity), grant.Region, grant.Public,
-			ecr.Options{Timeout: c.Refresh.Timeout, Clients: clients})
+			ecr.Options{Timeout: c.Refresh.Timeout, Clients: d.clients})
 		if err != nil {
 			return nil, fmt.Errorf("registries in %s: %w", grant.Region, err)
 		}
@@ -69,9 +73,10 @@ func build(c *config.Config, clients *ecr.Clients, watching []renew.Observer) (*
 			Policy: renew.Policy{At: c.Refresh.At, Jitter: c.Refresh.Jitter, Schedule: times,
 				Initial: c.Refresh.BackoffInitial, Max: c.Refresh.BackoffMax},
 			Endpoint: endpoints[where],
-			Observer: append(observers{g.board}, watching...),
+			Observer: append(observers{g.board}, d.Observers...),
 		}))
 	}
+	g.doors = newDoors(c, g.renewers, d.directory)
 	return g, nil
 }
 

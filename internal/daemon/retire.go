@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"slices"
+	"strings"
 	"sync"
 
 	"ecr-refreshd/internal/config"
@@ -15,22 +16,19 @@ import (
 // nobody would renew them and they would expire in place.
 func (g *generation) retire(ctx context.Context, next *generation) fault.List {
 	kept := next.names()
-	gone := make(map[renew.Remover][]login.Login)
+	gone := make(map[renew.Releaser][]login.Login)
 	for _, r := range g.renewers {
-		token, ok := r.Held()
-		if !ok {
-			continue
-		}
+		token, _ := r.Held() // without one, what is kept of a host is released all the same
 		for _, b := range r.Bindings {
-			remover, can := b.Target.(renew.Remover)
+			releaser, can := b.Target.(renew.Releaser)
 			if !can {
 				continue
 			}
 			where := g.where(b.Name)
 			for _, h := range b.Hosts {
 				l := token.For(h)
-				if !slices.ContainsFunc(kept[where], func(name string) bool { return mayBe(name, l.Host) }) {
-					gone[remover] = append(gone[remover], l)
+				if !strings.Contains(l.Host, login.OwnAccount) && !slices.ContainsFunc(kept[where], func(name string) bool { return mayBe(name, l.Host) }) {
+					gone[releaser] = append(gone[releaser], l)
 				}
 			}
 		}
@@ -39,9 +37,9 @@ func (g *generation) retire(ctx context.Context, next *generation) fault.List {
 	var mu sync.Mutex
 	var faults fault.List
 	var wg sync.WaitGroup
-	for remover, logins := range gone {
+	for releaser, logins := range gone {
 		wg.Go(func() {
-			found := fault.All(remover.Remove(ctx, logins))
+			found := fault.All(releaser.Release(ctx, logins))
 			mu.Lock()
 			defer mu.Unlock()
 			faults = append(faults, found...)
@@ -57,7 +55,7 @@ func (g *generation) names() map[config.DockerConfig][]string {
 	names := make(map[config.DockerConfig][]string)
 	for _, r := range g.renewers {
 		for _, b := range r.Bindings {
-			if _, can := b.Target.(renew.Remover); can {
+			if _, can := b.Target.(renew.Releaser); can {
 				where := g.where(b.Name)
 				names[where] = append(names[where], b.Hosts...)
 			}
@@ -66,7 +64,7 @@ func (g *generation) names() map[config.DockerConfig][]string {
 	return names
 }
 
-// where gives the file behind the name of a target that can remove.
+// where gives the file behind the name of a target that can release.
 func (g *generation) where(name string) config.DockerConfig {
 	i := slices.IndexFunc(g.config.Targets, func(t config.Target) bool { return t.Name == name })
 	return *g.config.Targets[i].DockerConfig

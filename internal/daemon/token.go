@@ -2,21 +2,18 @@ package daemon
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
+	"ecr-refreshd/internal/api"
 	"ecr-refreshd/internal/config"
 	"ecr-refreshd/internal/login"
 	"ecr-refreshd/internal/registry"
 )
 
-// ErrNotOurs is the cause when a host is not one of the configuration.
-var ErrNotOurs = errors.New("not a registry of the configuration")
-
-// Token fetches a token for host and stores it nowhere. The error is
-// ErrNotOurs, or a *fault.Error.
+// Token fetches a token for host and stores it nowhere. The error is or wraps
+// api.ErrNotOurs, or is a *fault.Error.
 func (d *Daemon) Token(ctx context.Context, host string) (login.Login, error) {
 	host = strings.ToLower(strings.TrimSuffix(strings.TrimPrefix(host, "https://"), "/"))
 	g := d.generation()
@@ -34,7 +31,7 @@ func (d *Daemon) Token(ctx context.Context, host string) (login.Login, error) {
 			}
 		}
 	}
-	return login.Login{}, fmt.Errorf("%q is %w; it has %s", host, ErrNotOurs, strings.Join(g.hosts(), ", "))
+	return login.Login{}, fmt.Errorf("%q is %w; it has %s", host, api.ErrNotOurs, strings.Join(g.hosts(), ", "))
 }
 
 // mayBe reports whether the configured name, in which the account may be open,

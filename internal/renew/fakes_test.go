@@ -115,7 +115,9 @@ func (f *fakeFile) Remove(_ context.Context, logins []login.Login) error {
 	return nil
 }
 
-func (f *fakeFile) Release(ctx context.Context, logins []login.Login) error { return f.Remove(ctx, logins) }
+func (f *fakeFile) Release(ctx context.Context, logins []login.Login) error {
+	return f.Remove(ctx, logins)
+}
 
 func (f *fakeFile) undo(host string) {
 	f.mu.Lock()

@@ -17,9 +17,18 @@ import (
 // library and themselves. An entry ending in / allows everything below it.
 var may = map[string][]string{
 	"cmd/ecr-refreshd": {"github.com/spf13/cobra", "go.uber.org/zap/", "go.uber.org/zap", "golang.org/x/term", "golang.org/x/sys/",
-		"internal/config", "internal/daemon", "internal/eventlog", "internal/fault", "internal/login",
-		"internal/registry", "internal/renew", "internal/status", "internal/target"},
-	"cmd/ecr-emulator":  {"internal/emulator", "internal/registry"},
+		"internal/api", "internal/config", "internal/credhelper", "internal/daemon", "internal/eventlog", "internal/fault", "internal/handover",
+		"internal/login", "internal/registry", "internal/renew", "internal/status", "internal/systemd", "internal/target", "internal/target/dockerconfig"},
+	// Its start-up time is its reason to exist.
+	"cmd/docker-credential-ecr-refreshd": {"internal/credhelper"},
+	"internal/credhelper":                {},
+	"cmd/ecr-emulator":                   {"internal/emulator", "internal/registry"},
+	"internal/account":                   {},
+	"internal/access":                    {"golang.org/x/sys/", "internal/account"},
+	"internal/api": {"go.uber.org/zap", "go.uber.org/zap/", "golang.org/x/sys/", "internal/access", "internal/account", "internal/credhelper", "internal/fault",
+		"internal/login", "internal/status"},
+	"internal/systemd":  {"golang.org/x/sys/"},
+	"internal/handover": {"golang.org/x/sys/", "internal/fault", "internal/login"},
 	"internal/registry": {},
 	"internal/login":    {},
 	"internal/fault":    {},
@@ -34,7 +43,7 @@ var may = map[string][]string{
 	"internal/target/dockerconfig": {"golang.org/x/sys/", "internal/fault", "internal/login", "internal/renew"},
 	"internal/status":              {"internal/renew", "internal/fault", "internal/login"},
 	"internal/eventlog":            {"go.uber.org/zap", "go.uber.org/zap/", "internal/renew", "internal/fault"},
-	"internal/daemon": {"go.uber.org/zap", "internal/config", "internal/ecr", "internal/fault", "internal/login",
+	"internal/daemon": {"go.uber.org/zap", "internal/access", "internal/api", "internal/config", "internal/ecr", "internal/fault", "internal/login",
 		"internal/registry", "internal/renew", "internal/schedule", "internal/status", "internal/target"},
 	// Test beds, the demonstration and the benchmark: they may use anything, and
 	// nothing that ships may use them.

@@ -56,6 +56,12 @@ type Registry struct {
 	Targets             []Target   `json:"targets"`
 }
 
+// Well reports whether nothing about r needs a person or a moment's patience: the
+// token is fresh, and every target has it.
+func (r Registry) Well() bool {
+	return r.State == Fresh && !slices.ContainsFunc(r.Targets, func(t Target) bool { return t.State != OK })
+}
+
 // Target is how one target stands with one host.
 type Target struct {
 	Name     string     `json:"name"`

@@ -1,0 +1,155 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"ecr-refreshd/internal/api"
+	"ecr-refreshd/internal/login"
+	"ecr-refreshd/internal/target/dockerconfig"
+)
+
+const helperBinary = "docker-credential-ecr-refreshd"
+
+func newConfigureDocker(f *flags) *cobra.Command {
+	var users, files []string
+	var undo bool
+	cmd := &cobra.Command{
+		Use:   "configure-docker",
+		Short: "Point a user's docker at the credential helper",
+		Long: `Adds to config.json, under credHelpers, an entry for each of our hosts, so that
+docker asks the daemon for the login and none lies in the file. All else in the
+file stays. It says what the entries overrule, and --undo takes back exactly them.
+
+The hosts are those of the running daemon, or of the configuration where none
+runs. A target with delivery: helper does the same all the time.`,
+		Example: `  ecr-refreshd configure-docker
+  sudo ecr-refreshd configure-docker --user jenkins --user ci
+  ecr-refreshd configure-docker --file /srv/agent/.docker/config.json --undo`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			ctx, cancel := context.WithTimeout(cmd.Context(), time.Minute)
+			defer cancel()
+			places, err := helperPlaces(users, files)
+			if err != nil {
+				return misused(err)
+			}
+			var hosts []string
+			if !undo {
+				if hosts, err = f.hosts(ctx); err != nil {
+					return answered(err)
+				}
+			}
+			reports, err := configure(ctx, places, hosts, undo)
+			if f.output.value == "json" {
+				if err := printJSON(cmd.OutOrStdout(), map[string]any{"files": reports}); err != nil {
+					return failed(err)
+				}
+			} else {
+				for _, r := range reports {
+					fmt.Fprintln(cmd.OutOrStdout(), r)
+				}
+			}
+			if err != nil {
+				return failed(err)
+			}
+			if _, err := exec.LookPath(helperBinary); err != nil && !undo {
+				fmt.Fprintf(cmd.ErrOrStderr(), "ecr-refreshd: %s is not in $PATH here; install it where docker finds it, such as /usr/local/bin\n", helperBinary)
+			}
+			return nil
+		},
+	}
+	cmd.Flags().StringArrayVar(&users, "user", nil, "`account` whose ~/.docker/config.json it is; may be given several times")
+	cmd.Flags().StringArrayVar(&files, "file", nil, "config.json to change, with the rights of this process; may be given several times")
+	cmd.Flags().BoolVar(&undo, "undo", false, "take our entries back to what was there before")
+	return f.withOutput(cmd)
+}
+
+// helperPlaces are the files to change; without a choice, this user's own.
+func helperPlaces(users, files []string) ([]*dockerconfig.Helper, error) {
+	var options []dockerconfig.Options
+	for _, u := range users {
+		options = append(options, dockerconfig.Options{User: u})
+	}
+	for _, path := range files {
+		absolute, err := filepath.Abs(path)
+		if err != nil {
+			return nil, err
+		}
+		options = append(options, dockerconfig.Options{Path: absolute})
+	}
+	if len(options) == 0 {
+		options = []dockerconfig.Options{{}}
+	}
+	places := make([]*dockerconfig.Helper, len(options))
+	for i, o := range options {
+		var err error
+		if places[i], err = dockerconfig.NewHelper(o); err != nil {
+			return nil, err
+		}
+	}
+	return places, nil
+}
+
+// configure changes all files, also after an error in one.
+func configure(ctx context.Context, places []*dockerconfig.Helper, hosts []string, undo bool) ([]dockerconfig.Report, error) {
+	var reports []dockerconfig.Report
+	var errs []error
+	for _, place := range places {
+		var report dockerconfig.Report
+		var err error
+		if undo {
+			report, err = place.Undo(ctx)
+		} else {
+			report, err = place.Configure(ctx, hosts)
+		}
+		if err == nil || len(report.Hosts) > 0 {
+			reports = append(reports, report)
+		}
+		errs = append(errs, err)
+	}
+	return reports, errors.Join(errs...)
+}
+
+// hosts gives the names that the helper answers for.
+func (f *flags) hosts(ctx context.Context) ([]string, error) {
+	client, err := f.client()
+	if err != nil {
+		return nil, err
+	}
+	report, err := client.Status(ctx)
+	var names []string
+	switch {
+	case err == nil:
+		for _, r := range report.Registries {
+			names = append(names, r.Host)
+		}
+	case errors.Is(err, api.ErrNoDaemon):
+		c, unread := f.load()
+		if unread != nil {
+			return nil, err
+		}
+		for _, g := range c.Grants {
+			for _, h := range g.Hosts {
+				names = append(names, h.Name)
+			}
+		}
+	default:
+		return nil, err
+	}
+	known := slices.DeleteFunc(slices.Clone(names), func(h string) bool { return strings.Contains(h, login.OwnAccount) })
+	if len(known) < len(names) {
+		return nil, errors.New("a registry has no account in the configuration, and so no name before its first token: " +
+			"write `account:` there, or start the daemon and see that `ecr-refreshd status` shows all as fresh")
+	}
+	slices.Sort(known)
+	return slices.Compact(known), nil
+}

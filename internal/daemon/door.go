@@ -1,0 +1,78 @@
+package daemon
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"ecr-refreshd/internal/access"
+	"ecr-refreshd/internal/config"
+	"ecr-refreshd/internal/login"
+	"ecr-refreshd/internal/renew"
+)
+
+// door is one way to a host: the grant whose token opens it, and who may pass.
+type door struct {
+	*renew.Renewer
+	name string // as configured; the account may be open
+	rule *access.Rule
+}
+
+// doors finds the doors of a host. There are several where different identities
+// open it for different targets or users; they are tried in the file's order.
+type doors struct {
+	all    []door
+	byName map[string][]door // without those whose account is open
+	open   []door            // only those
+}
+
+func newDoors(c *config.Config, renewers []*renew.Renewer, directory *access.Directory) doors {
+	ds := doors{byName: make(map[string][]door)}
+	made := make(map[string]*access.Rule)
+	for i, grant := range c.Grants {
+		for _, h := range grant.Hosts {
+			allow := allowed(c.Socket, h.Allow)
+			key := fmt.Sprintf("%q", allow) // equal rules are one, so that names are looked up once
+			if made[key] == nil {
+				made[key] = directory.Rule(allow.Users, allow.Groups)
+			}
+			d := door{renewers[i], h.Name, made[key]}
+			ds.all = append(ds.all, d)
+			if strings.Contains(h.Name, login.OwnAccount) {
+				ds.open = append(ds.open, d)
+			} else {
+				ds.byName[h.Name] = append(ds.byName[h.Name], d)
+			}
+		}
+	}
+	return ds
+}
+
+// allowed says who beyond root and this process's own user gets the secret of a
+// host: whom the registry allows, else whom the socket allows, else the socket's
+// group.
+func allowed(s config.Socket, own config.Allow) config.Allow {
+	switch {
+	case !own.Empty():
+		return own
+	case s.Allow.Empty() && s.Group != "":
+		return config.Allow{Groups: []string{s.Group}}
+	}
+	return s.Allow
+}
+
+// of gives the doors to host, and of those whose account is not known yet such as
+// may turn out to be. Where a grant has the host by its name too, who may pass is
+// said there.
+func (ds doors) of(host string) []door {
+	found := ds.byName[host]
+	for _, d := range ds.open {
+		if slices.ContainsFunc(ds.byName[host], func(named door) bool { return named.Renewer == d.Renewer }) {
+			continue
+		}
+		if t, held := d.Held(); held && t.For(d.name).Host == host || !held && mayBe(d.name, host) {
+			found = append(found[:len(found):len(found)], d)
+		}
+	}
+	return found
+}

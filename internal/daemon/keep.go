@@ -1,0 +1,72 @@
+package daemon
+
+import (
+	"context"
+	"time"
+
+	"go.uber.org/zap"
+
+	"ecr-refreshd/internal/login"
+	"ecr-refreshd/internal/renew"
+)
+
+// keepRetry is when handing over the tokens is tried again after an error.
+const keepRetry = time.Minute
+
+// changes is an Observer that tells when a grant's token is another one. Several
+// changes before they are looked at count as one.
+type changes chan struct{}
+
+func (c changes) Observe(e renew.Event) {
+	switch e.Kind {
+	case renew.Renewed, renew.Adopted, renew.Expired:
+		select {
+		case c <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// keep hands the tokens to the next process, whenever they change, until ctx
+// ends.
+func (d *Daemon) keep(ctx context.Context) {
+	if d.Keep == nil {
+		return
+	}
+	var again <-chan time.Time
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-d.changes:
+		case <-again:
+		}
+		again = nil
+		if err := d.Keep(d.generation().tokens()); err != nil {
+			d.Logger.Warn("tokens not handed over, a restart would begin without them", zap.Error(err))
+			again = time.After(keepRetry)
+		}
+	}
+}
+
+// tokens gives the valid tokens by config.Grant.Key.
+func (g *generation) tokens() map[string]login.Token {
+	held := make(map[string]login.Token)
+	for i, r := range g.renewers {
+		if t, ok := r.Held(); ok {
+			held[g.config.Grants[i].Key()] = t
+		}
+	}
+	return held
+}
+
+// inherit gives the renewers the tokens of the former process. They serve until
+// each has one of its own, which is asked for at once: a restart is how people
+// make changed AWS credentials take effect.
+func (g *generation) inherit(tokens map[string]login.Token) {
+	for i, r := range g.renewers {
+		if t, ok := tokens[g.config.Grants[i].Key()]; ok {
+			r.Adopt(t, true)
+		}
+	}
+}

@@ -1,0 +1,169 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"ecr-refreshd/internal/access"
+	"ecr-refreshd/internal/api"
+	"ecr-refreshd/internal/fault"
+	"ecr-refreshd/internal/login"
+	"ecr-refreshd/internal/renew"
+	"ecr-refreshd/internal/status"
+)
+
+var _ api.Backend = (*Daemon)(nil)
+
+// Credential gives a valid login for host to who. While there is none, and one
+// may be on its way, it waits for it, for wait at most. The error is or wraps
+// api.ErrNotOurs, is an *access.Refusal, or a *fault.Error with the cause.
+func (d *Daemon) Credential(ctx context.Context, host string, who access.Peer, wait time.Duration) (login.Login, error) {
+	ctx, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
+	for {
+		g := d.generation()
+		l, err := g.credential(ctx, host, who)
+		if !errors.Is(err, renew.ErrEnded) {
+			return l, err
+		}
+		if !g.wait(ctx) {
+			return l, restarting(host)
+		}
+	}
+}
+
+// restarting is the answer when a reload, or the end, takes longer than a caller
+// waits.
+func restarting(host string) error {
+	return &fault.Error{Reason: fault.Local, Op: "get the credential of " + host, Hint: "try again",
+		Err: errors.New("the configuration is just being read again, or the daemon ends")}
+}
+
+// wait waits until another generation is in g's place, or ctx ends.
+func (g *generation) wait(ctx context.Context) bool {
+	select {
+	case <-g.replaced:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+func (g *generation) credential(ctx context.Context, host string, who access.Peer) (login.Login, error) {
+	host = strings.ToLower(host)
+	doors := g.doors.of(host)
+	if len(doors) == 0 {
+		return login.Login{}, api.ErrNotOurs
+	}
+	allowed := slices.DeleteFunc(slices.Clone(doors), func(d door) bool { return !d.rule.Allows(ctx, who) })
+	if len(allowed) == 0 {
+		return login.Login{}, doors[0].rule.Refuse(ctx, host, who)
+	}
+	for _, d := range allowed { // one that is there goes before one to be waited for
+		if t, ok := d.Held(); ok && t.For(d.name).Host == host {
+			return t.For(d.name), nil
+		}
+	}
+	var missing error = api.ErrNotOurs
+	for _, d := range allowed {
+		t, err := d.Await(ctx)
+		if l := t.For(d.name); err == nil && l.Host == host {
+			return l, nil
+		} else if err != nil {
+			missing = err
+		}
+	}
+	return login.Login{}, missing
+}
+
+// Credentials gives the user name for each host that has a valid login which who
+// may have. Tokens that may be on their way are waited for, for wait at most.
+func (d *Daemon) Credentials(ctx context.Context, who access.Peer, wait time.Duration) map[string]string {
+	ctx, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
+	names := make(map[string]string)
+	verdicts := make(map[*access.Rule]bool)
+	for _, door := range d.generation().doors.all {
+		allowed, known := verdicts[door.rule]
+		if !known {
+			allowed = door.rule.Allows(ctx, who)
+			verdicts[door.rule] = allowed
+		}
+		if !allowed {
+			continue
+		}
+		if t, err := door.Await(ctx); err == nil {
+			names[t.For(door.name).Host] = t.Username
+		}
+	}
+	return names
+}
+
+// Refresh renews now, host's token or for "" every one, and returns the rows
+// concerned when the targets have dealt with it too. The error is api.ErrNotOurs
+// or ctx's; what went wrong is in the rows.
+func (d *Daemon) Refresh(ctx context.Context, host string) ([]status.Registry, error) {
+	host = strings.ToLower(host)
+	for {
+		g := d.generation()
+		doors := g.doors.all
+		if host != "" {
+			doors = g.doors.of(host)
+		}
+		if len(doors) == 0 {
+			return nil, api.ErrNotOurs
+		}
+		if refresh(ctx, doors) && g.wait(ctx) {
+			continue
+		}
+		rows := slices.DeleteFunc(g.board.Registries(time.Now()), func(r status.Registry) bool { return host != "" && r.Host != host })
+		return rows, ctx.Err()
+	}
+}
+
+// refresh renews the tokens of the doors, each once, all at the same time. It
+// reports whether a reload came in between; what went wrong is on the board.
+func refresh(ctx context.Context, doors []door) (ended bool) {
+	var interrupted atomic.Bool
+	var wg sync.WaitGroup
+	asked := make(map[*renew.Renewer]bool)
+	for _, door := range doors {
+		if asked[door.Renewer] {
+			continue
+		}
+		asked[door.Renewer] = true
+		wg.Go(func() {
+			if errors.Is(door.Refresh(ctx), renew.ErrEnded) {
+				interrupted.Store(true)
+			}
+		})
+	}
+	wg.Wait()
+	return interrupted.Load()
+}
+
+// Status tells how everything stands.
+func (d *Daemon) Status() status.Report {
+	d.mu.Lock()
+	g, refused := d.current, d.refused
+	d.mu.Unlock()
+	return status.Report{
+		Version:    d.Version,
+		StartedAt:  d.started,
+		Config:     status.Config{Path: g.config.Path, LoadedAt: g.loaded, Error: refused},
+		Registries: g.board.Registries(time.Now()),
+	}
+}
+
+// Refuse notes for the status that a newer version of the configuration has an
+// error, until one is in force that has none.
+func (d *Daemon) Refuse(problem error, hint string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.refused = &status.Problem{Reason: fault.Local, Message: problem.Error(), Hint: hint, At: time.Now()}
+}
