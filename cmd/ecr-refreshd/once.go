@@ -62,6 +62,9 @@ func once(ctx context.Context, cmd *cobra.Command, f *flags) error {
 	err = d.Once(ctx)
 	shown.clear()
 	registries := d.Registries()
+	for i := range registries {
+		registries[i].NextRefreshAt = nil // there will be nobody to do it
+	}
 	if f.output.value == "json" {
 		if err := printJSON(cmd.OutOrStdout(), map[string]any{"registries": registries}); err != nil {
 			return failed(err)

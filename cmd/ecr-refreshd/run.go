@@ -137,6 +137,7 @@ func (r *reloader) reload(ctx context.Context) {
 		r.logger.Info("configuration read again", zap.String("config", c.Path), zap.Int("grants", len(c.Grants)))
 	default:
 		const message, hint = "configuration has an error, the former one stays", "mend it, try it with `ecr-refreshd check`, then send SIGHUP again"
+		r.daemon.Refuse(err, hint)
 		var problems config.Problems
 		if !errors.As(err, &problems) {
 			r.logger.Error(message, zap.String("error", err.Error()), zap.String("hint", hint))
@@ -144,7 +145,6 @@ func (r *reloader) reload(ctx context.Context) {
 		for _, p := range problems {
 			r.logger.Error(message, zap.String("error", p.Error()), zap.String("hint", hint))
 		}
-		r.daemon.Refuse(err, hint)
 	}
 }
 

@@ -36,6 +36,7 @@ func TestScripts(t *testing.T) {
 			home := filepath.Join(env.WorkDir, "home")
 			env.Setenv("HOME", home)
 			env.Setenv("RUNTIME_DIRECTORY", filepath.Join(env.WorkDir, "run"))
+			env.Setenv("ECR_REFRESHD_SOCKET", filepath.Join(env.WorkDir, "run", "ecr-refreshd.sock"))
 			env.Setenv("XDG_CONFIG_HOME", filepath.Join(home, ".config"))
 			env.Setenv("AWS_ENDPOINT_URL", aws.Endpoint())
 			env.Setenv("AWS_ACCESS_KEY_ID", p.AccessKeyID)

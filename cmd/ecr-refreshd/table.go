@@ -53,8 +53,13 @@ func printRegistries(w io.Writer, registries []status.Registry, now time.Time, c
 		for i, target := range r.Targets {
 			targets[i] = fmt.Sprintf("%s %s", target.Name, target.State)
 		}
-		lines = append(lines, []cell{{r.Host, ""}, {string(r.State), stateColour(r.State)}, {until(r.ExpiresAt, now), ""},
-			{until(r.NextRefreshAt, now), ""}, {strings.Join(targets, ", "), targetsColour(r)}})
+		lines = append(lines, []cell{{r.Host, ""}, {string(r.State), stateColour(r.State)}, {until(r.ExpiresAt, now, "over"), ""},
+			{until(r.NextRefreshAt, now, "now"), ""}, {strings.Join(targets, ", "), targetsColour(r)}})
+	}
+	if !slices.ContainsFunc(rows, func(r status.Registry) bool { return r.NextRefreshAt != nil }) { // nobody renews
+		for i, l := range lines {
+			lines[i] = slices.Delete(l, 3, 4)
+		}
 	}
 	_, err := io.WriteString(w, align(lines, colour))
 	return err
@@ -112,10 +117,13 @@ func targetsColour(r status.Registry) string {
 	return colour
 }
 
-// until says how far away a time is.
-func until(t *time.Time, now time.Time) string {
-	if t == nil {
+// until says how far away a time is, or that it has passed.
+func until(t *time.Time, now time.Time, passed string) string {
+	switch {
+	case t == nil:
 		return "-"
+	case !t.After(now):
+		return passed
 	}
 	return span(t.Sub(now))
 }
@@ -176,8 +184,6 @@ func few(names []string) string {
 func span(d time.Duration) string {
 	d = d.Round(time.Second)
 	switch {
-	case d <= 0:
-		return "now"
 	case d < time.Minute:
 		return fmt.Sprintf("%ds", int(d.Seconds()))
 	case d < time.Hour:
