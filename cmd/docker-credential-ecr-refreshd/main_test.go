@@ -37,19 +37,6 @@ func testMain(m *testing.M) int {
 		return 1
 	}
 	binary = filepath.Join(dir, "docker-credential-ecr-refreshd")
-	// The program is no part of the test binary. That its sources are looked at
-	// here keeps go test from repeating a result from before they changed.
-	for _, pattern := range []string{"*.go", "../../internal/credhelper/*.go"} {
-		sources, err := filepath.Glob(pattern)
-		for _, source := range sources {
-			_, statErr := os.Stat(source)
-			err = errors.Join(err, statErr)
-		}
-		if err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			return 1
-		}
-	}
 	build := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w -X main.release=1.2.3", "-o", binary, ".")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
@@ -57,6 +44,23 @@ func testMain(m *testing.M) int {
 		return 1
 	}
 	return m.Run()
+}
+
+// watchSources keeps go test from repeating a result from before the program
+// changed: it is no part of the test binary, but files that a test looks at count.
+func watchSources(t *testing.T) {
+	t.Helper()
+	for _, pattern := range []string{"*.go", "../../internal/credhelper/*.go"} {
+		sources, err := filepath.Glob(pattern)
+		if err != nil || len(sources) == 0 {
+			t.Fatalf("%s: %v, %v", pattern, sources, err)
+		}
+		for _, source := range sources {
+			if _, err := os.Stat(source); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
 }
 
 // daemon answers on a Unix socket as the local API does.
@@ -121,6 +125,7 @@ func run(t *testing.T, cmd *exec.Cmd, input string) (string, int) {
 }
 
 func TestProtocol(t *testing.T) {
+	watchSources(t)
 	const usage = `usage: docker-credential-ecr-refreshd get|list|store|erase|version
 A credential helper that Docker runs; it asks the ecr-refreshd daemon of this host.
   get      reads a registry's host name on standard input, prints its login as JSON

@@ -11,7 +11,7 @@ import (
 // client talks to the running daemon: at $ECR_REFRESHD_SOCKET, where the
 // configuration puts its socket, or where it is by default.
 func (f *flags) client() (*api.Client, error) {
-	sockets := credhelper.Sockets(os.Getenv, os.Getuid())
+	sockets := credhelper.Sockets(os.Getenv, os.Geteuid())
 	if os.Getenv("ECR_REFRESHD_SOCKET") != "" {
 		return api.Dial(sockets), nil
 	}

@@ -46,17 +46,17 @@ type Helper struct {
 	daemon  daemon
 	// Bounds of a whole exchange with the daemon. The longer one leaves room for
 	// the time that the daemon is asked to wait for a token on its way.
-	askLimit, storeLimit time.Duration
+	askTime, storeTime time.Duration
 }
 
 // New makes a helper for the user with the effective user id uid that looks for
 // the daemon on sockets, in that order.
 func New(version string, sockets []string, uid int) *Helper {
 	return &Helper{
-		version:    version,
-		daemon:     daemon{sockets: sockets, uid: uid, patience: 2 * time.Second},
-		askLimit:   15 * time.Second,
-		storeLimit: 5 * time.Second,
+		version:   version,
+		daemon:    daemon{sockets: sockets, uid: uid, patience: 2 * time.Second},
+		askTime:   15 * time.Second,
+		storeTime: 5 * time.Second,
 	}
 }
 
@@ -110,7 +110,7 @@ func (h *Helper) get(in io.Reader) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	a, err := h.daemon.ask(request{"GET", "/v1/credentials/" + host, true}, h.askLimit)
+	a, err := h.daemon.ask(request{"GET", "/v1/credentials/" + host, true}, h.askTime)
 	if err != nil {
 		return nil, err
 	}
@@ -121,7 +121,7 @@ func (h *Helper) get(in io.Reader) ([]byte, error) {
 }
 
 func (h *Helper) list() ([]byte, error) {
-	a, err := h.daemon.ask(request{"GET", "/v1/credentials", true}, h.askLimit)
+	a, err := h.daemon.ask(request{"GET", "/v1/credentials", true}, h.askTime)
 	if err != nil {
 		return nil, err
 	}
@@ -142,7 +142,7 @@ func (h *Helper) store(in io.Reader) error {
 	a := answer{status: 404}
 	host, err := hostOf(server)
 	if err == nil {
-		a, err = h.daemon.ask(request{"HEAD", "/v1/credentials/" + host, false}, h.storeLimit)
+		a, err = h.daemon.ask(request{"HEAD", "/v1/credentials/" + host, false}, h.storeTime)
 	}
 	if err != nil && err != errNotFound {
 		return err

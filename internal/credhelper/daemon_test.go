@@ -169,7 +169,7 @@ func TestAskSaysWhyThereIsNoDaemon(t *testing.T) {
 func TestAskIsNotPatientWithWhatWillNotPass(t *testing.T) {
 	h := helper(plainFile(t))
 	h.daemon.patience = 1 << 62 // a patient one would never end
-	h.askLimit = 1 << 62
+	h.askTime = 1 << 62
 	if out, code := run(h, "get", ecrHost); code != 1 || !strings.Contains(out, "not a socket") {
 		t.Errorf("got %d, %q", code, out)
 	}
@@ -215,7 +215,7 @@ func TestAskWaitsInAFullQueue(t *testing.T) {
 	path, l := crowded(t)
 	t.Cleanup(func() { l.Close() })
 	h := helper(path)
-	h.askLimit = 50 * time.Millisecond
+	h.askTime = 50 * time.Millisecond
 	want := fmt.Sprintf("ecr-refreshd: the daemon at %q gives no answer within 50ms; see `systemctl status ecr-refreshd`\n", path)
 	if out, code := run(h, "get", ecrHost); code != 1 || out != want {
 		t.Errorf("got %d, %q, want %q", code, out, want)

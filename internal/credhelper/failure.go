@@ -62,12 +62,12 @@ func (fs failures) explain(uid int, limit time.Duration) error {
 			main = f
 		}
 	}
-	const start = "start it with `systemctl start ecr-refreshd`"
 	const look = "see `systemctl status ecr-refreshd`"
 	var text string
 	switch {
 	case main.absent():
-		return fmt.Errorf("ecr-refreshd: no daemon listens at %s; "+start+", or set $ECR_REFRESHD_SOCKET to its socket", strings.Join(absent, " or "))
+		return fmt.Errorf("ecr-refreshd: no daemon listens at %s; "+
+			"start it with `systemctl start ecr-refreshd`, or set $ECR_REFRESHD_SOCKET to its socket", strings.Join(absent, " or "))
 	case main.dropped():
 		text = fmt.Sprintf("the daemon at %q hangs up without an answer; "+look, main.path)
 	case main.err == errLate:

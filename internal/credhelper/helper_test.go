@@ -52,7 +52,7 @@ func socket(t *testing.T) string { return filepath.Join(t.TempDir(), "s") }
 func helper(sockets ...string) *Helper {
 	h := New("1.2.3", sockets, 1000)
 	h.daemon.patience = 0
-	h.askLimit, h.storeLimit = time.Minute, time.Minute
+	h.askTime, h.storeTime = time.Minute, time.Minute
 	return h
 }
 
@@ -96,7 +96,7 @@ func TestRunOnHostileDaemons(t *testing.T) {
 			listen(t, path, func(_ int, c net.Conn) { tt.serve(c) })
 			h := helper(path)
 			if tt.limit != 0 {
-				h.askLimit = tt.limit
+				h.askTime = tt.limit
 			}
 			got, code := run(h, "get", ecrHost)
 			want := strings.ReplaceAll(tt.want, "AT", fmt.Sprintf("%q", path))

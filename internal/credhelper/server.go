@@ -5,6 +5,9 @@ import (
 	"strings"
 )
 
+// hostLimit is more than the longest host name, in bytes, with a port.
+const hostLimit = 255 + len(":65535")
+
 // hostOf reduces a server, as clients name it, to the host name that the daemon
 // knows it by: without scheme, path and surrounding space, in lower case. The
 // result is safe in a request line. The error is errNotFound for a name that no
@@ -21,7 +24,8 @@ func hostOf(server string) (string, error) {
 	if host == "" {
 		return "", errNoServer
 	}
-	if strings.ContainsFunc(host, func(c rune) bool { return !inHost(c) }) {
+	// Dots alone would be steps in the path.
+	if len(host) > hostLimit || strings.Trim(host, ".") == "" || strings.ContainsFunc(host, func(c rune) bool { return !inHost(c) }) {
 		return "", errNotFound
 	}
 	return strings.ToLower(host), nil

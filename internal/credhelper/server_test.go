@@ -2,6 +2,7 @@ package credhelper
 
 import (
 	"net/url"
+	"path"
 	"strings"
 	"testing"
 )
@@ -33,6 +34,9 @@ func TestHostOf(t *testing.T) {
 		{"delete", "a\x7fb", "", refused},
 		{"escape", "%2e%2e", "", errNotFound.Error()},
 		{"query", "a?host=b", "", errNotFound.Error()},
+		{"longest", strings.Repeat("a", hostLimit), strings.Repeat("a", hostLimit), ""},
+		{"too long", strings.Repeat("a", hostLimit+1), "", errNotFound.Error()},
+		{"steps in a path", "..", "", errNotFound.Error()},
 		{"user", "me@a.example", "", errNotFound.Error()},
 		{"letters beyond ASCII", "exämple.com", "", errNotFound.Error()},
 		{"letter that only becomes ASCII in lower case", "\u212aube.example", "", errNotFound.Error()},
@@ -64,10 +68,10 @@ func FuzzHostOf(f *testing.F) {
 			}
 			return
 		}
-		path := "/v1/credentials/" + host
+		target := "/v1/credentials/" + host
 		// What goes into the request line arrives as it is, as one element of the path.
-		if u, err := url.ParseRequestURI(path); err != nil || u.Path != path || strings.Count(path, "/") != 3 || u.RawQuery != "" {
-			t.Errorf("%q makes the path %q: %v", server, path, err)
+		if u, err := url.ParseRequestURI(target); err != nil || u.Path != target || path.Clean(target) != target || path.Dir(target) != "/v1/credentials" {
+			t.Errorf("%q makes the path %q: %v", server, target, err)
 		}
 		if again, err := hostOf(host); err != nil || again != host {
 			t.Errorf("hostOf(%q) = %q, %v", host, again, err)

@@ -11,12 +11,12 @@ import (
 )
 
 // awaited is what Await gives, and how long that takes.
-func awaited(r rig, patience time.Duration) (token login.Token, err error, took time.Duration) {
+func awaited(r rig, patience time.Duration) (token login.Token, took time.Duration, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	began := time.Now()
 	token, err = r.Await(ctx)
-	return token, err, time.Since(began)
+	return token, time.Since(began), err
 }
 
 func TestAwaitWaitsOnlyWhileThereIsHope(t *testing.T) {
@@ -47,7 +47,7 @@ func TestAwaitWaitsOnlyWhileThereIsHope(t *testing.T) {
 				}
 			}
 			inBubble(t, tt.fetch, nil, hung, func(r rig) {
-				token, err, took := awaited(r, 30*time.Second)
+				token, took, err := awaited(r, 30*time.Second)
 				if token.Secret.Reveal() != tt.secret || tt.reason != "" && !fault.Has(err, tt.reason) {
 					t.Errorf("got the token %q, error %v", token.Secret.Reveal(), err)
 				}
@@ -66,7 +66,7 @@ func TestAwaitDoesNotWaitForAnAttemptThatIsFarAway(t *testing.T) {
 		for range 100 {
 			next := r.diary.last(RenewFailed).NextRefreshAt
 			if left := time.Until(next); left > 10*time.Second {
-				if _, err, took := awaited(r, 5*time.Second); took != 0 || !fault.Has(err, fault.Network) {
+				if _, took, err := awaited(r, 5*time.Second); took != 0 || !fault.Has(err, fault.Network) {
 					t.Errorf("it took %s, with the next attempt in %s; error %v", took, left, err)
 				}
 				return
