@@ -30,7 +30,8 @@ docker asks the daemon for the login and none lies in the file. All else in the
 file stays. It says what the entries overrule, and --undo takes back exactly them.
 
 The hosts are those of the running daemon, or of the configuration where none
-runs. A target with delivery: helper does the same all the time.`,
+runs. A target with delivery: helper does the same all the time: for its file
+--undo lasts only until the daemon has looked again.`,
 		Example: `  ecr-refreshd configure-docker
   sudo ecr-refreshd configure-docker --user jenkins --user ci
   ecr-refreshd configure-docker --file /srv/agent/.docker/config.json --undo`,

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -237,6 +238,38 @@ func TestTheSocketComesBackAndMoves(t *testing.T) {
 		t.Fatal(err)
 	}
 	await(t, "the removed socket", func() bool { return answers(other) })
+}
+
+func TestASocketOfTheServiceManagerIsServedAndLeftInPlace(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "activated.sock")
+	made, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file, err := made.(*net.UnixListener).File() // as a service manager has it, in a process of its own
+	if err != nil {
+		t.Fatal(err)
+	}
+	passed, err := net.FileListener(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Run("served", func(t *testing.T) {
+		d := start(t, registries, Options{Socket: passed})
+		await(t, "an answer", func() bool {
+			r, err := api.Dial([]string{path}).Status(t.Context())
+			return err == nil && len(r.Registries) == 3
+		})
+		if err := d.Reload(t.Context(), parse(t, registries+"socket: {path: /nonexistent/socket}\n")); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := api.Dial([]string{path}).Status(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+	if _, err := os.Lstat(path); err != nil {
+		t.Errorf("the service manager's socket is gone: %v", err)
+	}
 }
 
 func TestTheNextProcessServesWithoutAWS(t *testing.T) {

@@ -135,6 +135,7 @@ func TestAnEntryIsOursOnlyIfAllReadersFindIt(t *testing.T) {
 		{"changed in other spelling", `{"credHelpers":{"H":"us"},"credhelpers":{"H":"x"}}`, false},
 		{"changed in other spelling before", `{"credhelpers":{"H":"x"},"credHelpers":{"H":"us"}}`, true},
 		{"forgotten", `{"credHelpers":{"H":"us"},"credhelpers":null}`, false},
+		{"for docker only", `{"credHelpers":{"H":"x"},"credhelpers":{"H":"us"}}`, false},
 		{"double", `{"credHelpers":{"H":"us","H":"x"}}`, false},
 		{"double the other way", `{"credHelpers":{"H":"x","H":"us"}}`, true},
 	}
@@ -162,11 +163,33 @@ func TestBackLeavesWhatOthersHaveDecidedSince(t *testing.T) {
 		{"gone since", `{"credHelpers":{"o":"us"}}`, []string{hostA}, was, `{"credHelpers":{"o":"us"}}`},
 		{"other hosts of ours", `{"credHelpers":{"o":"us","H":"us"}}`, []string{hostA}, was, `{"credHelpers":{"o":"us","H":"ecr-login"}}`},
 		{"no record", `{"auths":{},"credHelpers":{"o":"us","H":"us"},"z":1}`, []string{hostA, "o"}, nil, `{"auths":{},"z":1}`},
+		{"in front of logins", `{"credHelpers":{"H":"us"},"auths":{"a":{}}}`, []string{hostA}, nil, `{"auths":{"a":{}}}`},
+		{"in several spellings", `{"CredHelpers":{"H":"us"},"credHelpers":{"H":"us"},"z":1}`, []string{hostA}, nil, `{"z":1}`},
 	}
 	for _, tt := range tests {
 		doc := parsed(t, []byte(withHelper(tt.file)))
 		if err := doc.unpoint(tt.hosts, tt.was); err != nil || compact(t, doc) != withHelper(tt.want) {
 			t.Errorf("%s: got %s, %v", tt.name, compact(t, doc), err)
+		}
+	}
+}
+
+func TestARecordIsKeptAsLongAsSomethingIsOurs(t *testing.T) {
+	tests := []struct {
+		name, file string
+		was, want  record
+	}{
+		{"nothing is ours any more", `{"credHelpers":{"H":"new"}}`, record{hostA: "old", "o": "x"}, record{hostA: "new"}},
+		{"others are", `{"credHelpers":{"H":"new","o":"us"}}`, record{hostA: "old", "o": "x"}, record{hostA: "new", "o": "x"}},
+		{"taken away meanwhile", `{"credHelpers":{"o":"us"}}`, record{hostA: "old", "o": "x"}, record{"o": "x"}},
+		{"given to another in what we made", `{"credHelpers":{"H":"new","o":"us"}}`, nil, record{hostA: "new"}},
+		{"ours in other spelling", `{"CREDHELPERS":{"H":"us"}}`, record{hostA: "old"}, record{hostA: "old"}},
+		{"ours in other spelling, without record", `{"CREDHELPERS":{"H":"us"}}`, nil, nil},
+	}
+	for _, tt := range tests {
+		got := parsed(t, []byte(withHelper(tt.file))).overrule([]string{hostA}, tt.was)
+		if !maps.Equal(got, tt.want) || (got == nil) != (tt.want == nil) {
+			t.Errorf("%s: got %#v, want %#v", tt.name, got, tt.want)
 		}
 	}
 }

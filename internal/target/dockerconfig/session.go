@@ -22,7 +22,7 @@ type session struct {
 	// not yet replaced it, and what a killed session had displaced.
 	changes  []change
 	settled  time.Time // from when on no file is waited for, once one was
-	collided time.Time // when such a write was last met
+	collided time.Time // when such a write was last met, or began to be expected
 }
 
 var (

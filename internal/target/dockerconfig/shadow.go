@@ -116,7 +116,7 @@ func (h helpers) faults(file string, hosts []string) fault.List {
 			list = append(list, &fault.Error{
 				Reason: fault.Local, Hosts: []string{host},
 				Op:   fmt.Sprintf("docker will not read the login stored in %q: credHelpers sends it to the credential helper %q", file, excerpt(helper)),
-				Hint: fmt.Sprintf("delete the key %q under \"credHelpers\" in %s", host, file),
+				Hint: fmt.Sprintf("delete the key %q under \"credHelpers\" in %s, or set `delivery: helper` for this target", host, file),
 			})
 		default:
 			all = append(all, host)
