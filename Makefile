@@ -69,12 +69,13 @@ engine:
 # The clients of docs/clients.md: Debian's, and those that come as Go modules.
 clients: engine bin/clients/crane bin/clients/compose
 	@command -v skopeo >/dev/null && command -v buildah >/dev/null && test -x /usr/bin/docker-compose && \
-	/usr/bin/python3 -c 'import docker' 2>/dev/null || $(call install,skopeo buildah docker-compose python3-docker)
-	@for docker in docker /usr/bin/docker; do DOCKER_BUILDKIT=1 $$docker build --help >/dev/null 2>&1 && exit; done; $(call install,docker-buildx)
+	/usr/bin/python3 -c 'import docker' 2>/dev/null || $(call install,skopeo buildah docker-compose python3-docker) || $(call left,clients)
+	@for docker in docker /usr/bin/docker; do DOCKER_BUILDKIT=1 $$docker build --help >/dev/null 2>&1 && exit; done; \
+	$(call install,docker-buildx) || $(call left,docker-buildx)
 
 bin/clients/crane: go.mod
 	@echo 'building crane'; GOBIN=$(CURDIR)/$(@D) $(GO) install $(CRANE)@$$($(GO) list -m -f '{{.Version}}' $(CRANE:%/cmd/crane=%)) && \
-	touch $@ || echo 'MISSING: crane; a part is left out'
+	touch $@ || $(call left,crane)
 
 # Its go.mod does not allow go install; a module that needs nothing else builds
 # it with the versions that it names.
@@ -83,7 +84,9 @@ bin/clients/compose:
 	dir=$$(mktemp -d) && trap 'rm -rf "$$dir"' EXIT && cd "$$dir" && $(GO) mod init compose 2>/dev/null && \
 	$(GO) get $(COMPOSE)/cmd@$(COMPOSE_VERSION) 2>/dev/null && \
 	CGO_ENABLED=0 $(GO) build -ldflags '-s -w -X $(COMPOSE)/internal.Version=$(COMPOSE_VERSION)' -o $(CURDIR)/$@ $(COMPOSE)/cmd || \
-	echo 'MISSING: docker compose; a part is left out'
+	$(call left,docker compose)
+
+left = echo 'MISSING: $(1); a part is left out'
 
 # install names what it installs, or what is missing where it may not.
 define install

@@ -27,7 +27,12 @@ var (
 	cloudBreakage   = newCloud(7)
 	cloudExitCodes  = newCloud(8)
 	cloudSignals    = newCloud(9)
-	clouds          = []cloud{cloudContinuity, cloudWithout, cloudFaults, cloudCrowd, cloudJenkins, cloudAttacks, cloudBreakage, cloudExitCodes, cloudSignals}
+	cloudClients    = newCloud(10)
+	cloudAgent      = newCloud(11)
+	cloudGets       = newCloud(12)
+	cloudRules      = newCloud(13)
+	clouds          = []cloud{cloudContinuity, cloudWithout, cloudFaults, cloudCrowd, cloudJenkins, cloudAttacks, cloudBreakage, cloudExitCodes, cloudSignals,
+		cloudClients, cloudAgent, cloudGets, cloudRules}
 )
 
 var regions = []string{"us-east-1", "eu-west-1"}

@@ -7,6 +7,7 @@
 // printed in it for every secret that was in use. The lives of tokens are
 // seconds there, and follow what a pull takes on this machine.
 //
-// The tests need root, dockerd and docker. Where something lacks they skip and
-// say what; with ECR_REFRESHD_NO_SKIP set they fail.
+// The tests need root, dockerd and docker, and some the clients that docs/clients.md
+// lists. Where something lacks they skip and say what; with ECR_REFRESHD_NO_SKIP
+// set they fail.
 package e2e

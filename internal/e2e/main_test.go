@@ -18,14 +18,14 @@ import (
 	"ecr-refreshd/internal/testbed"
 )
 
-// binaryVariable tells the process inside where the program under test is.
-const binaryVariable = "ECR_REFRESHD_E2E_BINARY"
+// builtVariable tells the process inside where the programs under test are.
+const builtVariable = "ECR_REFRESHD_E2E_BUILT"
 
 // noSkipVariable turns what lacks from a reason to skip into a failure.
 const noSkipVariable = "ECR_REFRESHD_NO_SKIP"
 
 // dockers are the accounts that use docker on the machine inside.
-var dockers = []string{"jenkins", "ci", "late", "mallory", "victim"}
+var dockers = []string{"jenkins", "ci", "late", "mallory", "victim", "agent", "builder", "tester", "guest"}
 
 func TestMain(m *testing.M) {
 	if testbed.Inside() {
@@ -42,7 +42,7 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// outside builds the program under test and runs the tests in the test bed.
+// outside builds the programs under test and runs the tests in the test bed.
 func outside() (code int, err error) {
 	if err := lacking(); err != nil {
 		return 0, err
@@ -54,13 +54,12 @@ func outside() (code int, err error) {
 		return 0, err
 	}
 	defer os.RemoveAll(dir)
-	binary := filepath.Join(dir, "ecr-refreshd")
-	build := exec.CommandContext(ctx, "go", "build", "-o", binary, "ecr-refreshd/cmd/ecr-refreshd")
+	build := exec.CommandContext(ctx, "go", "build", "-o", dir, "ecr-refreshd/cmd/ecr-refreshd", "ecr-refreshd/cmd/docker-credential-ecr-refreshd")
 	build.Stdout, build.Stderr = os.Stdout, os.Stderr
 	if err := build.Run(); err != nil {
-		return 0, fmt.Errorf("build the program under test: %w", err)
+		return 0, fmt.Errorf("build the programs under test: %w", err)
 	}
-	return testbed.Enter(ctx, binaryVariable+"="+binary)
+	return testbed.Enter(ctx, builtVariable+"="+dir)
 }
 
 // lacking says what a test bed with an engine needs and this machine has not.
@@ -81,7 +80,8 @@ func lacking() error {
 type machine struct {
 	bed    *testbed.Bed
 	engine *testbed.Engine // stays up all the time
-	binary string          // the program under test
+	bin    string          // has the programs under test; everybody may run them
+	binary string          // the daemon among them
 	docker string          // the command line
 	// pullTime is what a pull takes on this machine when two more are going on.
 	pullTime time.Duration
@@ -109,7 +109,13 @@ var shared = sync.OnceValues(func() (*machine, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &machine{bed: bed, engine: engine, binary: os.Getenv(binaryVariable)}
+	m := &machine{bed: bed, engine: engine, bin: filepath.Join(bed.Dir, "bin")}
+	m.binary = filepath.Join(m.bin, "ecr-refreshd")
+	err = errors.Join(os.CopyFS(m.bin, os.DirFS(os.Getenv(builtVariable))),
+		os.Chmod(m.bin, 0o755), os.Chmod(m.helperPath(), 0o755)) // whatever the umask
+	if err != nil {
+		return nil, err
+	}
 	if m.docker, err = exec.LookPath("docker"); err != nil {
 		return nil, err
 	}
@@ -121,11 +127,20 @@ var shared = sync.OnceValues(func() (*machine, error) {
 func bench(t *testing.T) *machine {
 	t.Helper()
 	m, err := shared()
-	if errors.As(err, new(*testbed.LackError)) && os.Getenv(noSkipVariable) == "" {
-		t.Skip(err)
+	if errors.As(err, new(*testbed.LackError)) {
+		lacks(t, err)
 	}
 	if err != nil {
 		t.Fatal(err)
 	}
 	return m
+}
+
+// lacks ends a test that cannot run on this machine.
+func lacks(t *testing.T, err error) {
+	t.Helper()
+	if os.Getenv(noSkipVariable) == "" {
+		t.Skip(err)
+	}
+	t.Fatal(err)
 }

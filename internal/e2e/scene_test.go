@@ -95,6 +95,9 @@ func (s *scene) engineEnv(engine *testbed.Engine) []string {
 	return []string{"DOCKER_HOST=" + engine.Host()}
 }
 
+// socket is where the daemon of the scene serves its local API.
+func (s *scene) socket() string { return filepath.Join(s.bed.Dir, s.cloud.profile()+".sock") }
+
 // in is the scene for a part of its test.
 func (s *scene) in(t *testing.T) *scene {
 	part := *s
@@ -115,13 +118,22 @@ func configOf(a testbed.Account) string { return filepath.Join(a.Home, ".docker"
 // config is a configuration for the cloud's accounts in both regions, or further
 // registries besides, with targets; none stands for the default ones.
 func (s *scene) config(targets string, registries ...string) string {
-	text := fmt.Sprintf("registries:\n  - accounts: [\"%s\"]\n    regions: [%s]\n",
-		strings.Join(s.cloud.accounts(), `", "`), strings.Join(regions, ", "))
-	return text + strings.Join(registries, "") + targets + s.settings(s.aws.Endpoint())
+	return s.registries() + strings.Join(registries, "") + targets + s.settings(s.aws.Endpoint())
 }
 
-// settings say who asks which AWS, and to try again soon.
+// registries are the cloud's accounts in both regions.
+func (s *scene) registries() string {
+	return fmt.Sprintf("registries:\n  - accounts: [\"%s\"]\n    regions: [%s]\n",
+		strings.Join(s.cloud.accounts(), `", "`), strings.Join(regions, ", "))
+}
+
+// settings say who asks which AWS, to try again soon, and where to ask the daemon.
 func (s *scene) settings(endpoint string) string {
+	return s.access(endpoint) + fmt.Sprintf("socket: {path: %s}\n", s.socket())
+}
+
+// access is the settings without the last.
+func (s *scene) access(endpoint string) string {
 	return fmt.Sprintf("aws: {profile: %s, endpoint_url: %q, sts_endpoint_url: %q}\nrefresh: {backoff: {initial: 100ms, max: 1s}}\n",
 		s.cloud.profile(), endpoint, endpoint)
 }
