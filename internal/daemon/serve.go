@@ -23,15 +23,19 @@ var _ api.Backend = (*Daemon)(nil)
 // may be on its way, it waits for it, for wait at most. The error is or wraps
 // api.ErrNotOurs, is an *access.Refusal, or a *fault.Error with the cause.
 func (d *Daemon) Credential(ctx context.Context, host string, who access.Peer, wait time.Duration) (login.Login, error) {
-	ctx, cancel := context.WithTimeout(ctx, wait)
+	waiting, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
 	for {
 		g := d.generation()
-		l, err := g.credential(ctx, host, who)
+		doors, err := g.allowed(ctx, strings.ToLower(host), who)
+		if err != nil {
+			return login.Login{}, err
+		}
+		l, err := credential(waiting, strings.ToLower(host), doors)
 		if !errors.Is(err, renew.ErrEnded) {
 			return l, err
 		}
-		if !g.wait(ctx) {
+		if !g.wait(waiting) {
 			return l, restarting(host)
 		}
 	}
@@ -54,23 +58,29 @@ func (g *generation) wait(ctx context.Context) bool {
 	}
 }
 
-func (g *generation) credential(ctx context.Context, host string, who access.Peer) (login.Login, error) {
-	host = strings.ToLower(host)
+// allowed gives the doors to host that who may pass.
+func (g *generation) allowed(ctx context.Context, host string, who access.Peer) ([]door, error) {
 	doors := g.doors.of(host)
 	if len(doors) == 0 {
-		return login.Login{}, api.ErrNotOurs
+		return nil, api.ErrNotOurs
 	}
 	allowed := slices.DeleteFunc(slices.Clone(doors), func(d door) bool { return !d.rule.Allows(ctx, who) })
 	if len(allowed) == 0 {
-		return login.Login{}, doors[0].rule.Refuse(ctx, host, who)
+		return nil, doors[0].rule.Refuse(ctx, host, who)
 	}
-	for _, d := range allowed { // one that is there goes before one to be waited for
+	return allowed, nil
+}
+
+// credential gives a login that one of the doors has, or will have before ctx
+// ends.
+func credential(ctx context.Context, host string, doors []door) (login.Login, error) {
+	for _, d := range doors { // one that is there goes before one to be waited for
 		if t, ok := d.Held(); ok && t.For(d.name).Host == host {
 			return t.For(d.name), nil
 		}
 	}
 	var missing error = api.ErrNotOurs
-	for _, d := range allowed {
+	for _, d := range doors {
 		t, err := d.Await(ctx)
 		if l := t.For(d.name); err == nil && l.Host == host {
 			return l, nil
@@ -84,7 +94,7 @@ func (g *generation) credential(ctx context.Context, host string, who access.Pee
 // Credentials gives the user name for each host that has a valid login which who
 // may have. Tokens that may be on their way are waited for, for wait at most.
 func (d *Daemon) Credentials(ctx context.Context, who access.Peer, wait time.Duration) map[string]string {
-	ctx, cancel := context.WithTimeout(ctx, wait)
+	waiting, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
 	names := make(map[string]string)
 	verdicts := make(map[*access.Rule]bool)
@@ -97,7 +107,7 @@ func (d *Daemon) Credentials(ctx context.Context, who access.Peer, wait time.Dur
 		if !allowed {
 			continue
 		}
-		if t, err := door.Await(ctx); err == nil {
+		if t, err := door.Await(waiting); err == nil {
 			names[t.For(door.name).Host] = t.Username
 		}
 	}
