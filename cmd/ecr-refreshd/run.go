@@ -52,10 +52,13 @@ func serve(ctx context.Context, f *flags) error {
 	}
 	defer release()
 	kept, tokens, why := handover.Open(files, manager)
-	if len(tokens) > 0 {
-		logger.Info("starts with the tokens of the former process", zap.Int("tokens", len(tokens)), zap.String("why", why))
-	} else {
+	switch {
+	case len(tokens) == 0:
 		logger.Info("starts without tokens", zap.String("why", why))
+	case why != "":
+		logger.Warn("starts with tokens of the former process", zap.Int("tokens", len(tokens)), zap.String("why", why))
+	default:
+		logger.Info("starts with tokens of the former process", zap.Int("tokens", len(tokens)))
 	}
 	d, err := daemon.New(c, daemon.Options{Version: version(), Logger: logger, Observers: []renew.Observer{eventlog.New(logger)},
 		Tokens: tokens, Keep: kept.Save, Socket: activated(files)})

@@ -16,7 +16,7 @@ const (
 	// relisten is when a socket that could not be made is tried again.
 	relisten = 10 * time.Second
 	// patrol is how often it is looked whether the socket is still in its place.
-	patrol = 10 * time.Second
+	patrol = 5 * time.Second
 	// socketName is the socket's name in the runtime directory.
 	socketName = "ecr-refreshd.sock"
 )
