@@ -106,7 +106,14 @@ func TestADirectoryThatHangsDelaysOneRequestOnce(t *testing.T) {
 func TestOneQuestionServesAllWhoWantToKnow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		answer := make(chan struct{})
-		o := &oracle{say: func(context.Context) (uint32, error) { <-answer; return 1001, nil }}
+		o := &oracle{say: func(ctx context.Context) (uint32, error) {
+			select {
+			case <-answer:
+				return 1001, nil
+			case <-ctx.Done():
+				return 0, ctx.Err()
+			}
+		}}
 		m := newMemo(o.ask)
 		var wg sync.WaitGroup
 		ctx, leave := context.WithCancel(t.Context())

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -35,11 +36,11 @@ func replyJSON(w http.ResponseWriter, code int, v any) {
 }
 
 func encode(v any) []byte {
-	body, err := json.Marshal(v)
-	if err != nil {
+	var b bytes.Buffer
+	if err := json.NewEncoder(&b).Encode(v); err != nil {
 		panic(err) // a time beyond the year 9999; a defect of the Backend
 	}
-	return append(body, '\n')
+	return b.Bytes()
 }
 
 // refuse tells what is wrong: as JSON, or as one line to a client that would

@@ -37,6 +37,7 @@ var ends = time.Date(2031, 2, 3, 4, 5, 6, 0, time.UTC)
 // fakeBackend is a Backend with a good host and a broken one.
 type fakeBackend struct {
 	directory *access.Directory
+	secret    login.Secret
 	users     []string // who may have the good host's login besides root
 	// arrival, when not nil, is when a token for the broken host is there.
 	arrival chan struct{}
@@ -53,8 +54,8 @@ type fakeBackend struct {
 
 func (b *fakeBackend) rule() *access.Rule { return b.directory.Rule(b.users, nil) }
 
-func goodLogin(host string) login.Login {
-	return login.Login{Host: host, Token: login.Token{Username: "AWS", Secret: login.NewSecret(canary), ExpiresAt: ends}}
+func (b *fakeBackend) login(host string) login.Login {
+	return login.Login{Host: host, Token: login.Token{Username: "AWS", Secret: b.secret, ExpiresAt: ends}}
 }
 
 func (b *fakeBackend) Credential(ctx context.Context, host string, who access.Peer, wait time.Duration) (login.Login, error) {
@@ -76,7 +77,7 @@ func (b *fakeBackend) Credential(ctx context.Context, host string, who access.Pe
 			b.waiting <- struct{}{}
 			select {
 			case <-b.arrival:
-				return goodLogin(host), nil
+				return b.login(host), nil
 			case <-ctx.Done():
 				return login.Login{}, ctx.Err()
 			case <-time.After(wait):
@@ -85,7 +86,7 @@ func (b *fakeBackend) Credential(ctx context.Context, host string, who access.Pe
 		return login.Login{}, &fault.Error{Reason: fault.Denied, Op: "get authorization token",
 			Err: io.ErrUnexpectedEOF, Hint: "allow ecr:GetAuthorizationToken\nto the role"}
 	}
-	return goodLogin(host), nil
+	return b.login(host), nil
 }
 
 func (b *fakeBackend) Credentials(ctx context.Context, who access.Peer, _ time.Duration) map[string]string {
@@ -132,7 +133,7 @@ func newBed(t testing.TB, users ...string) *bed {
 	t.Helper()
 	d := access.NewDirectory()
 	core, logs := observer.New(zapcore.DebugLevel)
-	b := &bed{fakeBackend: &fakeBackend{directory: d, users: users, arrival: make(chan struct{}),
+	b := &bed{fakeBackend: &fakeBackend{directory: d, secret: login.NewSecret(canary), users: users, arrival: make(chan struct{}),
 		waiting: make(chan struct{}, 100)},
 		socket: filepath.Join(openPlace(t), "s"), logs: logs}
 	l, err := Listen(t.Context(), b.socket, "", 0o666)
@@ -174,6 +175,10 @@ func connect(t testing.TB, socket string) net.Conn {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = c.Close() })
+	// No test is about this: an answer that never comes is to fail it, not to hang it.
+	if err := c.SetDeadline(time.Now().Add(time.Minute)); err != nil {
+		t.Fatal(err)
+	}
 	return c
 }
 

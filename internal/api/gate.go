@@ -82,6 +82,7 @@ func (g *gate) admit(c net.Conn) *guest {
 		g.complain(zap.Error(err))
 		return nil
 	}
+	_ = u.SetWriteBuffer(sendBuffer)
 	if g.directory.Privileged(peer) {
 		return &guest{Conn: c, peer: peer, leave: func() {}}
 	}
@@ -89,7 +90,6 @@ func (g *gate) admit(c net.Conn) *guest {
 		g.complain(zap.Uint32("uid", peer.UID), zap.Int("pid", peer.PID), zap.String("error", "too many connections at once"))
 		return nil
 	}
-	_ = u.SetWriteBuffer(sendBuffer)
 	return &guest{Conn: c, peer: peer, leave: sync.OnceFunc(func() { g.exit(peer.UID) })}
 }
 

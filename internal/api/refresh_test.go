@@ -73,13 +73,27 @@ func TestOneStatusServesACrowd(t *testing.T) {
 		asked++
 		return status.Report{Version: fmt.Sprint(asked)}
 	}}
-	_, first := s.get()
-	_, second := s.get()
-	if &first[0] != &second[0] {
-		t.Error("each has a copy of its own")
+	var shared []byte
+	for i := range crowd + 100 {
+		r, body, _ := s.get()
+		if i < crowd && r.Version != fmt.Sprint(i+1) {
+			t.Errorf("the %d. of a few gets an old one", i+1)
+		}
+		if i == crowd-1 {
+			s.at, shared = time.Now().Add(time.Minute), body // young, however slow this machine is
+		}
+		if i >= crowd && &body[0] != &shared[0] {
+			t.Fatal("each of a crowd has a copy of its own")
+		}
 	}
-	s.at = s.at.Add(-time.Minute) // later
-	if r, body := s.get(); r.Version == "1" || !strings.Contains(string(body), `"version":"`+r.Version+`"`) {
-		t.Errorf("an old one is kept: %s", body)
+	s.at = time.Now().Add(-snapshotLife)
+	if r, body, _ := s.get(); r.Version != fmt.Sprint(crowd+1) || !strings.Contains(string(body), `"version":"`+r.Version+`"`) {
+		t.Errorf("a crowd keeps an old one: %s", body)
+	}
+	for range crowd + 101 {
+		s.release()
+	}
+	if s.users != 0 || s.body != nil {
+		t.Errorf("%d are counted when all are gone", s.users)
 	}
 }

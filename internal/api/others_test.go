@@ -1,0 +1,232 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+	"go.uber.org/zap/zaptest/observer"
+
+	"ecr-refreshd/internal/access"
+	"ecr-refreshd/internal/fault"
+)
+
+// roleVariable makes the test binary play another process; TestMain reads it.
+const roleVariable = "API_TEST_ROLE"
+
+// otherUser is no account of any host that runs the tests.
+const otherUser = 47001
+
+func TestMain(m *testing.M) {
+	switch os.Getenv(roleVariable) {
+	case "client":
+		playClient(os.Args[1])
+	case "crowd":
+		playCrowd(os.Args[1])
+	default:
+		os.Exit(m.Run())
+	}
+}
+
+// saw is what a client got, each as the password or an error's text and hint.
+type saw struct{ Credential, Status, Refresh string }
+
+func playClient(socket string) {
+	c, ctx := Dial([]string{socket}), context.Background()
+	l, err := c.Credential(ctx, goodHost, 0)
+	s := saw{Credential: l.Secret.Reveal() + said(err)}
+	_, err = c.Status(ctx)
+	s.Status = said(err)
+	_, err = c.Refresh(ctx, goodHost)
+	s.Refresh = said(err)
+	_ = json.NewEncoder(os.Stdout).Encode(s)
+}
+
+func said(err error) string {
+	var f *fault.Error
+	if errors.As(err, &f) {
+		return fmt.Sprintf("%v; %s; refused=%v none=%v", f, f.Hint, errors.Is(err, ErrRefused), errors.Is(err, ErrNoDaemon))
+	}
+	return fmt.Sprint(err)
+}
+
+// playCrowd opens more connections than a user may have, tells when those beyond
+// have been closed, and keeps the others until its input ends.
+func playCrowd(socket string) {
+	const beyond = 5
+	for i := range maxUserConn + beyond {
+		c, err := net.Dial("unix", socket)
+		if err != nil {
+			panic(err)
+		}
+		if i >= maxUserConn {
+			if n, err := io.ReadAll(c); len(n) > 0 || err != nil {
+				panic(err)
+			}
+		}
+	}
+	fmt.Println("closed")
+	_, _ = io.Copy(io.Discard, os.Stdin)
+}
+
+// play makes the test binary's command in a role, as another user. By
+// /proc/self/exe that user may start it wherever it lies.
+func play(t *testing.T, role, socket string) *exec.Cmd {
+	t.Helper()
+	needRoot(t)
+	cmd := exec.CommandContext(t.Context(), "/proc/self/exe", socket)
+	cmd.Env = []string{roleVariable + "=" + role}
+	cmd.Dir = "/"
+	cmd.Stderr = os.Stderr
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: otherUser, Gid: otherUser}}
+	return cmd
+}
+
+func clientSaw(t *testing.T, socket string) saw {
+	t.Helper()
+	out, err := play(t, "client", socket).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var s saw
+	if err := json.Unmarshal(out, &s); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func TestAnotherUserGetsNothingThatIsNotAllowed(t *testing.T) {
+	needRoot(t)
+	b := newBed(t)
+	s := clientSaw(t, b.socket)
+	for _, want := range []string{"uid 47001, process ", goodHost, `add "47001" to allow.users`, "refused=true"} {
+		if !strings.Contains(s.Credential, want) {
+			t.Errorf("%q is not in %q", want, s.Credential)
+		}
+	}
+	if s.Status != "<nil>" || !strings.Contains(s.Refresh, "uid 47001") || !strings.Contains(s.Refresh, "refused=true") {
+		t.Errorf("got %+v", s)
+	}
+	lines := b.logs.FilterMessage("credential refused").All()
+	if len(lines) != 1 || lines[0].ContextMap()["uid"] != uint32(otherUser) || lines[0].ContextMap()["host"] != goodHost {
+		t.Errorf("logged %v", lines)
+	}
+	b.wantNoSecret(t)
+}
+
+func TestAnotherUserGetsWhatIsAllowed(t *testing.T) {
+	needRoot(t)
+	b := newBed(t, "47001")
+	s := clientSaw(t, b.socket)
+	if s.Credential != canary+"<nil>" || s.Status != "<nil>" || !strings.Contains(s.Refresh, "refused=true") {
+		t.Errorf("got %+v", s)
+	}
+	if b.who.UID != otherUser || b.who.GID != otherUser || b.who.PID == 0 {
+		t.Errorf("asked by %+v", b.who)
+	}
+}
+
+func TestASocketThatLetsNobodyElseInSaysWhatToSet(t *testing.T) {
+	needRoot(t)
+	b := newBed(t)
+	if err := os.Chmod(b.socket, 0o660); err != nil {
+		t.Fatal(err)
+	}
+	s := clientSaw(t, b.socket)
+	for _, want := range []string{"this user may not connect", "socket.group", "none=true"} {
+		if !strings.Contains(s.Status, want) {
+			t.Errorf("%q is not in %q", want, s.Status)
+		}
+	}
+}
+
+func TestOneUsersCrowdIsTurnedAwayAndNobodyElse(t *testing.T) {
+	needRoot(t)
+	path := filepath.Join(openPlace(t), "s")
+	l, err := Listen(t.Context(), path, "", 0o666)
+	if err != nil {
+		t.Fatal(err)
+	}
+	core, logs := observer.New(zapcore.WarnLevel)
+	g := newGate(l, access.NewDirectory(), zap.New(core))
+	guests, done := make(chan net.Conn, 2*maxUserConn), make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			c, err := g.Accept()
+			if err != nil {
+				return
+			}
+			guests <- c
+		}
+	}()
+	crowd := play(t, "crowd", path)
+	in, err := crowd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := crowd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := crowd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := out.Read(make([]byte, 6)); n != 6 {
+		t.Fatal(err)
+	}
+	connect(t, path) // root is let in
+	for range maxUserConn + 1 {
+		c := <-guests
+		if err := c.Close(); err != nil {
+			t.Fatal(err)
+		}
+		_ = c.Close() // counts once
+	}
+	_ = in.Close()
+	if err := crowd.Wait(); err != nil {
+		t.Error(err)
+	}
+	if err := l.Close(); err != nil {
+		t.Error(err)
+	}
+	<-done
+	if g.total != 0 || len(g.users) != 0 {
+		t.Errorf("%d connections are counted when all are gone", g.total)
+	}
+	if n := logs.FilterMessage("connections turned away").Len(); n != 1 {
+		t.Errorf("%d lines in the log", n)
+	}
+}
+
+func TestTheGateCountsUsersAndAll(t *testing.T) {
+	g := newGate(nil, nil, nil)
+	for uid := range uint32(maxConns / maxUserConn) {
+		for range maxUserConn {
+			if !g.enter(uid) {
+				t.Fatal("turned away too early")
+			}
+		}
+		if g.enter(uid) {
+			t.Fatal("a user has too many")
+		}
+	}
+	if g.enter(99) {
+		t.Error("all have too many")
+	}
+	g.exit(0)
+	if !g.enter(99) || g.enter(0) {
+		t.Error("a place that is free is given to the wrong one")
+	}
+}
