@@ -60,8 +60,12 @@ func serve(ctx context.Context, f *flags) error {
 	default:
 		logger.Info("starts with tokens of the former process", zap.Int("tokens", len(tokens)))
 	}
-	d, err := daemon.New(c, daemon.Options{Version: version(), Logger: logger, Observers: []renew.Observer{eventlog.New(logger)},
-		Tokens: tokens, Keep: kept.Save, Socket: activated(files)})
+	options := daemon.Options{Version: version(), Logger: logger, Observers: []renew.Observer{eventlog.New(logger)},
+		Tokens: tokens, Keep: kept.Save, Socket: activated(files)}
+	if manager != (systemd.Manager{}) {
+		options.Manager = manager
+	}
+	d, err := daemon.New(c, options)
 	if err != nil {
 		return misused(err)
 	}
@@ -124,6 +128,7 @@ type reloader struct {
 
 // reload switches to the configuration as it is now, or says why not.
 func (r *reloader) reload(ctx context.Context) {
+	defer r.daemon.Reloading()()
 	c, err := r.flags.load()
 	if err == nil {
 		err = r.daemon.Reload(ctx, c)

@@ -46,7 +46,7 @@ func isTerminal(w io.Writer) bool {
 // printRegistries prints a row a host, with what needs a person first.
 func printRegistries(w io.Writer, registries []status.Registry, now time.Time, colour paint) error {
 	rows := slices.Clone(registries)
-	slices.SortStableFunc(rows, func(a, b status.Registry) int { return trouble(b) - trouble(a) })
+	status.WorstFirst(rows)
 	lines := [][]cell{{{"HOST", faint}, {"TOKEN", faint}, {"EXPIRES IN", faint}, {"RENEWAL IN", faint}, {"TARGETS", faint}}}
 	for _, r := range rows {
 		targets := make([]string, len(r.Targets))
@@ -126,21 +126,6 @@ func until(t *time.Time, now time.Time, passed string) string {
 		return passed
 	}
 	return span(t.Sub(now))
-}
-
-// trouble ranks a row.
-func trouble(r status.Registry) int {
-	switch {
-	case r.State == status.Expired:
-		return 4
-	case r.State == status.Pending && r.Error != nil:
-		return 3
-	case r.State == status.Pending || r.State == status.Failing:
-		return 2
-	case !r.Well():
-		return 1
-	}
-	return 0
 }
 
 // problemLines says each different problem once, with the hosts it is about.

@@ -31,31 +31,58 @@ const (
 	repeats = 3
 )
 
-// compare measures everything and prints it as it comes.
-func (s *site) compare(ctx context.Context, w io.Writer, rounds int) error {
+// The parts of the benchmark.
+const (
+	partRefresh = "refresh"
+	partHelper  = "helper"
+	partAPI     = "api"
+	partRound   = "round"
+	partMemory  = "memory"
+)
+
+// parts are all of them, in their order.
+func parts() []string { return []string{partRefresh, partHelper, partAPI, partRound, partMemory} }
+
+// compare measures the wanted parts and prints each as it comes.
+func (s *site) compare(ctx context.Context, w io.Writer, rounds int, wanted []string) error {
 	fmt.Fprintf(w, "On %d CPUs, %s/%s; AWS and the registries are emulated on loopback.\n", runtime.NumCPU(), runtime.GOOS, runtime.GOARCH)
 	if load, err := os.ReadFile("/proc/loadavg"); err == nil {
 		first, _, _ := strings.Cut(string(load), " ")
 		fmt.Fprintf(w, "load before: %s (times say little where that is not near 0; CPU and memory do)\n", first)
 	}
-	for _, program := range []string{"aws", "docker"} {
-		if path := s.find(program); path != "" {
-			fmt.Fprintf(w, "%s: %s\n", program, s.version(ctx, path))
+	for _, p := range []struct{ name, flag string }{{"aws", "--version"}, {"docker", "--version"}, {theirHelper, "-v"}} {
+		if path := s.find(p.name); path != "" {
+			fmt.Fprintf(w, "%s: %s\n", p.name, s.version(ctx, path, p.flag))
 		} else {
-			s.lacking = append(s.lacking, fmt.Sprintf("the program %s is not there", program))
+			s.lacking = append(s.lacking, fmt.Sprintf("the program %s is not there", p.name))
 		}
 	}
 	for _, lack := range s.lacking {
 		fmt.Fprintf(w, "Not everything can be measured: %s\n", lack)
 	}
-	base, err := s.compareRefresh(ctx, w, rounds)
-	if err != nil {
-		return err
+	var base map[string]usage // what others take for a refresh, by the contender's name
+	for _, part := range parts() {
+		if !slices.Contains(wanted, part) {
+			continue
+		}
+		var err error
+		switch part {
+		case partRefresh:
+			base, err = s.compareRefresh(ctx, w, rounds)
+		case partHelper:
+			err = s.compareHelper(ctx, w)
+		case partAPI:
+			err = s.compareAPI(ctx, w)
+		case partRound:
+			err = s.compareRound(ctx, w, base)
+		case partMemory:
+			err = s.compareMemory(ctx, w, base)
+		}
+		if err != nil {
+			return err
+		}
 	}
-	if err := s.compareRound(ctx, w, base); err != nil {
-		return err
-	}
-	return s.compareMemory(ctx, w, base)
+	return nil
 }
 
 // compareRefresh gives the medians by the contender's name.
@@ -64,7 +91,7 @@ func (s *site) compareRefresh(ctx context.Context, w io.Writer, rounds int) (map
 	if err != nil {
 		return nil, err
 	}
-	taken, err := alternate(ctx, rounds, contenders)
+	taken, err := alternate(ctx, s.launcher, rounds, contenders)
 	if err != nil {
 		return nil, err
 	}

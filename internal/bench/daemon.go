@@ -37,10 +37,11 @@ type roundEnd struct {
 	err error
 }
 
-// startDaemon starts a daemon that is to keep so many hosts in so many targets.
-// It logs at debug level: only there does it say that a login is stored.
-func startDaemon(program string, env []string, config string, hosts, targets int) (*daemon, error) {
-	cmd := exec.Command(program, "run", "--config", config, "--log-level", "debug", "--log-format", "json")
+// startDaemon starts a daemon that is to keep so many hosts in so many targets. Its
+// first round is seen at the level debug alone: only there does it say that a
+// login is stored.
+func startDaemon(program string, env []string, config, level string, hosts, targets int) (*daemon, error) {
+	cmd := exec.Command(program, "run", "--config", config, "--log-level", level, "--log-format", "json")
 	cmd.Env = env
 	log, err := cmd.StderrPipe()
 	if err != nil {

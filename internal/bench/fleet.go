@@ -84,7 +84,7 @@ func (f fleet) credentials() string {
 
 // config is ecr-refreshd's configuration for the fleet. An empty engine leaves
 // that target out.
-func (f fleet) config(endpoint, configJSON, engine string) string {
+func (f fleet) config(endpoint, configJSON, engine, socket string) string {
 	var regions []string
 	for r := range f.regions {
 		regions = append(regions, region(r))
@@ -99,7 +99,7 @@ func (f fleet) config(endpoint, configJSON, engine string) string {
 		fmt.Fprintf(&b, "  - accounts: [%s]\n    regions: [%s]\n    aws: {profile: %s}\n",
 			strings.Join(accounts, ", "), strings.Join(regions, ", "), profile(p))
 	}
-	fmt.Fprintf(&b, "aws: {endpoint_url: %q}\ntargets:\n  - {type: docker-config, path: %q}\n", endpoint, configJSON)
+	fmt.Fprintf(&b, "aws: {endpoint_url: %q}\nsocket: {path: %q}\ntargets:\n  - {type: docker-config, path: %q}\n", endpoint, socket, configJSON)
 	if engine != "" {
 		fmt.Fprintf(&b, "  - {type: engine, host: %q}\n", engine)
 	}

@@ -28,7 +28,7 @@ func TestFleetIsWhatItsConfigurationLeadsTo(t *testing.T) {
 				t.Fatal(err)
 			}
 			path := filepath.Join(t.TempDir(), "config.yaml")
-			text := f.config("http://127.0.0.1:1", "/var/x/config.json", tt.engine)
+			text := f.config("http://127.0.0.1:1", "/var/x/config.json", tt.engine, "/var/x/socket")
 			if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 				t.Fatal(err)
 			}
@@ -85,15 +85,15 @@ func TestSmallerFleetsArePartOfTheLargest(t *testing.T) {
 // Without an engine and without root, this is all of the benchmark but the clients.
 func TestDaemonsFirstRoundIsMeasured(t *testing.T) {
 	dir := t.TempDir()
-	program := builtIn(dir)
-	if err := build(t.Context(), program); err != nil {
+	built := programsIn(dir)
+	if err := built.build(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	largest, err := fleetOf(20)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := openSite(t.Context(), dir, program, largest)
+	s, err := openSite(t.Context(), dir, built, largest)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,7 @@
 // Command bench measures ecr-refreshd against what a user would otherwise run,
-// side by side in one run: a refresh of one host, the memory of the daemon, and the
-// time that it needs for many hosts. AWS and the registries are emulated, in this
+// side by side in one run: a refresh of one host, an answer of the credential
+// helper and of the API behind it, the memory of the daemon, and the time that it
+// needs for many hosts. AWS and the registries are emulated, in this
 // process; the engine is real and private. docs/benchmark.md says how to read
 // the figures. Nothing is judged here but the aims of the project; tests live
 // elsewhere.
@@ -12,10 +13,10 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/exec"
 	"os/signal"
-	"path/filepath"
 	"runtime/debug"
+	"slices"
+	"strings"
 	"syscall"
 
 	"ecr-refreshd/internal/testbed"
@@ -31,9 +32,6 @@ const exitLack = 3
 const emulatorGC = 400
 
 func main() {
-	if len(os.Args) > 1 && os.Args[1] == launchArgument {
-		os.Exit(launch(os.Args[2:]))
-	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	code, err := run(ctx)
 	interrupted := ctx.Err() != nil
@@ -50,15 +48,18 @@ func main() {
 }
 
 func run(ctx context.Context) (code int, err error) {
-	program := flag.String("binary", "", "measure this `file` instead of one built from the module")
+	daemon := flag.String("binary", "", "measure this `file` instead of an ecr-refreshd built from the module")
 	rounds := flag.Int("rounds", 7, "how often each refresh of one host is run")
+	only := flag.String("only", strings.Join(parts(), ","), "measure only these `parts`, separated by commas")
 	flag.Parse()
-	if flag.NArg() > 0 || *rounds < 1 {
+	wanted := strings.Split(*only, ",")
+	if flag.NArg() > 0 || *rounds < 1 || slices.ContainsFunc(wanted, func(p string) bool { return !slices.Contains(parts(), p) }) {
 		flag.Usage()
 		return 2, nil
 	}
+	measurements := func(dir string) (int, error) { return inside(ctx, dir, *daemon, *rounds, wanted) }
 	if testbed.Inside() {
-		return inside(ctx, os.Getenv(dirVariable), *program, *rounds)
+		return measurements(os.Getenv(dirVariable))
 	}
 	// Not the default of temporary files: that is often in memory.
 	dir, err := os.MkdirTemp("/var/tmp", "ecr-refreshd-bench-")
@@ -66,10 +67,8 @@ func run(ctx context.Context) (code int, err error) {
 		return 1, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	if *program == "" {
-		if err := build(ctx, builtIn(dir)); err != nil {
-			return 1, err
-		}
+	if err := programsIn(dir).build(ctx); err != nil {
+		return 1, err
 	}
 	if err := os.Setenv(dirVariable, dir); err != nil {
 		return 1, err
@@ -81,34 +80,22 @@ func run(ctx context.Context) (code int, err error) {
 		code, err = exitLack, nil
 	}
 	if code == exitLack && ctx.Err() == nil {
-		return inside(ctx, dir, *program, *rounds)
+		return measurements(dir)
 	}
 	return code, err
 }
 
-func builtIn(dir string) string { return filepath.Join(dir, "ecr-refreshd") }
-
-// build builds ecr-refreshd as it is released.
-func build(ctx context.Context, path string) error {
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", path, "ecr-refreshd/cmd/ecr-refreshd")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr
-	if err := cmd.Run(); err != nil {
-		return fmt.Errorf("build ecr-refreshd: %w", err)
-	}
-	return nil
-}
-
 // inside measures where it is, in the test bed or outside.
-func inside(ctx context.Context, dir, program string, rounds int) (code int, err error) {
-	if program == "" {
-		program = builtIn(dir)
+func inside(ctx context.Context, dir, daemon string, rounds int, wanted []string) (code int, err error) {
+	built := programsIn(dir)
+	if daemon != "" {
+		built.daemon = daemon
 	}
 	largest, err := fleetOf(sizes[len(sizes)-1])
 	if err != nil {
 		return 1, err
 	}
-	s, err := openSite(ctx, dir, program, largest)
+	s, err := openSite(ctx, dir, built, largest)
 	var lack *testbed.LackError
 	if errors.As(err, &lack) {
 		fmt.Printf("Without an engine of its own: %v\n", lack)
@@ -120,7 +107,7 @@ func inside(ctx context.Context, dir, program string, rounds int) (code int, err
 	defer s.close()
 	// The emulator stands for machines elsewhere: the less it takes of this one, the better.
 	debug.SetGCPercent(emulatorGC)
-	if err := s.compare(ctx, os.Stdout, rounds); err != nil {
+	if err := s.compare(ctx, os.Stdout, rounds, wanted); err != nil {
 		return 1, err
 	}
 	return 0, nil

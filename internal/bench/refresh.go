@@ -13,15 +13,32 @@ type contender struct {
 	name    string
 	env     []string
 	command []string
+	stdin   string
+	before  func() error       // each run; nil: nothing to do
+	check   func([]byte) error // what it wrote to its standard output; nil: it does not matter
+}
+
+// run runs it once.
+func (c contender) run(ctx context.Context, launcher string) (usage, error) {
+	if c.before != nil {
+		if err := c.before(); err != nil {
+			return usage{}, err
+		}
+	}
+	u, out, err := measure(ctx, launcher, c.env, c.stdin, c.command...)
+	if err == nil && c.check != nil {
+		err = c.check(out)
+	}
+	return u, err
 }
 
 // alternate runs the contenders in turn, once for nothing and then rounds times,
 // and gives the usages of each.
-func alternate(ctx context.Context, rounds int, contenders []contender) ([][]usage, error) {
+func alternate(ctx context.Context, launcher string, rounds int, contenders []contender) ([][]usage, error) {
 	taken := make([][]usage, len(contenders))
 	for round := range rounds + 1 {
 		for i, c := range contenders {
-			u, err := measure(ctx, c.env, c.command...)
+			u, err := c.run(ctx, launcher)
 			if err != nil {
 				return nil, fmt.Errorf("%s: %w", c.name, err)
 			}
@@ -61,25 +78,25 @@ func (s *site) refreshers(ctx context.Context) ([]contender, error) {
 	switch hasAWS, hasDocker := s.find("aws") != "", s.engine != "" && s.find("docker") != ""; {
 	case hasAWS && hasDocker:
 		password := filepath.Join(clientDir, "password")
-		if _, err := measure(ctx, env, "sh", "-c", ask+" >"+quoted(password)); err != nil {
+		if _, _, err := measure(ctx, s.launcher, env, "", "sh", "-c", ask+" >"+quoted(password)); err != nil {
 			return nil, err
 		}
 		all = append(all,
-			contender{namePipeline, env, []string{"sh", "-c", ask + " | " + login}},
-			contender{nameAWS, env, []string{"sh", "-c", ask + " >" + os.DevNull}},
-			contender{nameDocker, env, []string{"sh", "-c", login + " <" + quoted(password)}})
+			contender{name: namePipeline, env: env, command: []string{"sh", "-c", ask + " | " + login}},
+			contender{name: nameAWS, env: env, command: []string{"sh", "-c", ask + " >" + os.DevNull}},
+			contender{name: nameDocker, env: env, command: []string{"sh", "-c", login + " <" + quoted(password)}})
 	case hasAWS:
-		all = append(all, contender{nameAWS, env, []string{"sh", "-c", ask + " >" + os.DevNull}})
+		all = append(all, contender{name: nameAWS, env: env, command: []string{"sh", "-c", ask + " >" + os.DevNull}})
 	}
 	for _, ours := range []struct{ name, engine string }{{nameOnce, s.engine}, {nameOnceFile, ""}} {
 		if ours.name == nameOnce && s.engine == "" {
 			continue
 		}
-		config, err := s.write(1, ours.engine)
+		config, _, err := s.write(1, s.aws.Endpoint(), ours.engine)
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, contender{ours.name, s.env, []string{s.program, "once", "--config", config}})
+		all = append(all, contender{name: ours.name, env: s.env, command: []string{s.daemon, "once", "--config", config}})
 	}
 	return all, nil
 }

@@ -24,19 +24,20 @@ const standardPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/b
 // where there is one, and a directory on a real disk, since writing to disk is
 // part of what is measured.
 type site struct {
+	programs
 	dir     string
-	program string // ecr-refreshd
 	aws     *emulator.Server
-	engine  string // as in $DOCKER_HOST; empty where there is none
-	path    string // where the measured commands are looked for, as in $PATH
+	far     *farAWS // nil where nothing can lead clients to it
+	engine  string  // as in $DOCKER_HOST; empty where there is none
+	path    string  // where the measured commands are looked for, as in $PATH
 	env     []string
 	lacking []string // what could not be measured with, and why
 	close   func()
 }
 
 // openSite starts everything. In the test bed it has an engine, elsewhere not.
-func openSite(ctx context.Context, dir, program string, largest fleet) (s *site, err error) {
-	s = &site{dir: dir, program: program, path: standardPath + ":" + os.Getenv("PATH"), close: func() {}}
+func openSite(ctx context.Context, dir string, built programs, largest fleet) (s *site, err error) {
+	s = &site{programs: built, dir: dir, path: standardPath + ":" + os.Getenv("PATH"), close: func() {}}
 	credentials := filepath.Join(dir, "credentials")
 	if err := os.WriteFile(credentials, []byte(largest.credentials()), 0o600); err != nil {
 		return nil, err
@@ -55,7 +56,7 @@ func openSite(ctx context.Context, dir, program string, largest fleet) (s *site,
 		s.close = s.aws.Close
 		return s, nil
 	}
-	hosts := make(map[string]string)
+	hosts := map[string]string{farName: farAt}
 	for _, name := range largest.names() {
 		hosts[name] = registriesAt
 	}
@@ -68,6 +69,14 @@ func openSite(ctx context.Context, dir, program string, largest fleet) (s *site,
 		return nil, err
 	}
 	s.close = s.aws.Close
+	if s.far, err = openFar(dir, s.aws.Endpoint()); err != nil {
+		s.close()
+		return nil, err
+	}
+	s.close = func() {
+		s.far.close()
+		s.aws.Close()
+	}
 	// The engine is to trust the registries as it trusts real ones: by the
 	// machine's authorities, and not by a directory that it reads for each host.
 	authorities := filepath.Join(dir, "ca.pem")
@@ -86,9 +95,10 @@ func openSite(ctx context.Context, dir, program string, largest fleet) (s *site,
 	default:
 		s.engine = engine.Host()
 		s.env = append(s.env, "DOCKER_HOST="+s.engine)
+		withoutEngine := s.close
 		s.close = func() {
 			_ = engine.Remove() // the bed takes what is left
-			s.aws.Close()
+			withoutEngine()
 		}
 	}
 	return s, nil
@@ -103,27 +113,28 @@ func targets(engine string) int {
 }
 
 // write makes a configuration for so many hosts, and an empty directory for the
-// logins.
-func (s *site) write(hosts int, engine string) (path string, err error) {
+// logins and the socket. An empty endpoint is the one of AWS.
+func (s *site) write(hosts int, endpoint, engine string) (path, socket string, err error) {
 	f, err := fleetOf(hosts)
 	if err != nil {
-		return "", err
+		return "", "", err
 	}
 	dir, err := os.MkdirTemp(s.dir, "client-")
 	if err != nil {
-		return "", err
+		return "", "", err
 	}
-	path = filepath.Join(dir, "ecr-refreshd.yaml")
-	return path, os.WriteFile(path, []byte(f.config(s.aws.Endpoint(), filepath.Join(dir, "docker", "config.json"), engine)), 0o600)
+	path, socket = filepath.Join(dir, "ecr-refreshd.yaml"), filepath.Join(dir, "ecr-refreshd.sock")
+	text := f.config(endpoint, filepath.Join(dir, "docker", "config.json"), engine, socket)
+	return path, socket, os.WriteFile(path, []byte(text), 0o600)
 }
 
 // start starts a daemon for so many hosts, none of which is logged in to yet.
 func (s *site) start(hosts int, engine string) (*daemon, error) {
-	config, err := s.write(hosts, engine)
+	config, _, err := s.write(hosts, s.aws.Endpoint(), engine)
 	if err != nil {
 		return nil, err
 	}
-	return startDaemon(s.program, s.env, config, hosts, targets(engine))
+	return startDaemon(s.daemon, s.env, config, "debug", hosts, targets(engine))
 }
 
 // find gives the program that the measured commands will run, or "".
@@ -137,14 +148,13 @@ func (s *site) find(program string) string {
 	return ""
 }
 
-// version is the first line of what a program says about itself.
-func (s *site) version(ctx context.Context, program string) string {
-	cmd := exec.CommandContext(ctx, program, "--version")
+// version is what a program says about itself, on one line.
+func (s *site) version(ctx context.Context, program, flag string) string {
+	cmd := exec.CommandContext(ctx, program, flag)
 	cmd.Env = s.env
 	out, err := cmd.Output()
 	if err != nil {
 		return fmt.Sprintf("%s: %v", program, err)
 	}
-	line, _, _ := strings.Cut(strings.TrimSpace(string(out)), "\n")
-	return line
+	return strings.Join(strings.Fields(string(out)), " ")
 }

@@ -56,6 +56,17 @@ func middleRound(rs []roundTrip) roundTrip {
 	}
 }
 
+func middleLoad(ls []load) load {
+	return load{
+		rate:   medianOf(ls, func(l load) float64 { return l.rate }),
+		p50:    medianOf(ls, func(l load) time.Duration { return l.p50 }),
+		p99:    medianOf(ls, func(l load) time.Duration { return l.p99 }),
+		p999:   medianOf(ls, func(l load) time.Duration { return l.p999 }),
+		daemon: medianOf(ls, func(l load) time.Duration { return l.daemon }),
+		client: medianOf(ls, func(l load) time.Duration { return l.client }),
+	}
+}
+
 // table prints rows of cells in columns under a title.
 func table(w io.Writer, title string, rows [][]string) error {
 	fmt.Fprintf(w, "\n%s\n\n", title)
@@ -68,8 +79,17 @@ func table(w io.Writer, title string, rows [][]string) error {
 
 func mebibytes(n int64) string { return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20)) }
 
+// milliseconds has one digit more behind the point where a tenth would say little.
 func milliseconds(d time.Duration) string {
-	return fmt.Sprintf("%.1f ms", float64(d)/float64(time.Millisecond))
+	digits := 1
+	if d < 10*time.Millisecond {
+		digits = 2
+	}
+	return fmt.Sprintf("%.*f ms", digits, float64(d)/float64(time.Millisecond))
+}
+
+func microseconds(d time.Duration) string {
+	return fmt.Sprintf("%.1f µs", float64(d)/float64(time.Microsecond))
 }
 
 func seconds(d time.Duration) string { return fmt.Sprintf("%.2f s", d.Seconds()) }
@@ -78,7 +98,7 @@ func seconds(d time.Duration) string { return fmt.Sprintf("%.2f s", d.Seconds())
 func times[T ~int64](a, b T) string { return fmt.Sprintf("%.1f x", float64(a)/float64(max(b, 1))) }
 
 // against says whether a figure that should not be larger than its aim is.
-func against[T ~int64](figure, aim T) string {
+func against[T cmp.Ordered](figure, aim T) string {
 	if figure <= aim {
 		return "met"
 	}

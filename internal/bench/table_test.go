@@ -40,6 +40,11 @@ func TestRatiosAndAims(t *testing.T) {
 		{"nothing at all", times[int64](5, 0), "5.0 x"},
 		{"just met", against[int64](20, 20), "met"},
 		{"missed", against(3*time.Second, 2*time.Second), "missed"},
+		{"a rate", against(aimLookups, 19_999.9), "missed"},
+		{"a short time", milliseconds(1264 * time.Microsecond), "1.26 ms"},
+		{"a long time", milliseconds(12640 * time.Microsecond), "12.6 ms"},
+		{"a very short time", microseconds(21740), "21.7 µs"},
+		{"a share", factor(time.Second, 4*time.Second), "0.25 x ours"},
 	} {
 		if tt.got != tt.want {
 			t.Errorf("%s: got %q, want %q", tt.name, tt.got, tt.want)

@@ -3,85 +3,69 @@ package main
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"strings"
-	"syscall"
 	"time"
 )
 
 // usage is what a command and everything that it started and waited for took.
 type usage struct {
-	CPU  time.Duration `json:"cpu"`  // user and system time together
-	Wall time.Duration `json:"wall"` // from start to end
-	Peak int64         `json:"peak"` // bytes; the largest resident set of any one process
+	CPU  time.Duration // user and system time together
+	Wall time.Duration // from start to end
+	Peak int64         // bytes; the largest resident set of any one process
 }
 
-// launchArgument makes this program run the command that follows it and report
-// its usage. The kernel counts towards a process's peak the memory of the process
-// that it was made from. So a small process of its own has to do it, not the
-// benchmark, whose memory is larger than what it measures.
-const launchArgument = "launch"
+// reportLimit is more than the launcher has to say, in bytes.
+const reportLimit = 128
 
-// report is the launcher's file descriptor for the usage.
-const report = 3
-
-// measure runs a command through the launcher. Its error holds what the
-// command said on standard error.
-func measure(ctx context.Context, env []string, command ...string) (usage, error) {
-	self, err := os.Executable()
+// measure runs a command through the program of package launcher, with stdin as
+// its standard input, and gives what it wrote to its standard output. The error
+// holds what the command said, for which credential helpers use the latter.
+func measure(ctx context.Context, launcher string, env []string, stdin string, command ...string) (usage, []byte, error) {
+	path, err := exec.LookPath(command[0])
 	if err != nil {
-		return usage{}, err
+		return usage{}, nil, err
 	}
 	r, w, err := os.Pipe()
 	if err != nil {
-		return usage{}, err
+		return usage{}, nil, err
 	}
 	defer r.Close()
-	cmd := exec.CommandContext(ctx, self, append([]string{launchArgument}, command...)...)
-	var stderr bytes.Buffer
-	cmd.Env, cmd.Stderr, cmd.ExtraFiles = env, &stderr, []*os.File{w}
+	cmd := exec.CommandContext(ctx, launcher, append([]string{path}, command[1:]...)...)
+	var stdout, stderr bytes.Buffer
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(stdin), &stdout, &stderr
+	cmd.Env, cmd.ExtraFiles = env, []*os.File{w}
 	err = cmd.Run()
 	_ = w.Close() // nothing was written through it
 	if err != nil {
-		return usage{}, fmt.Errorf("run %q: %w: %s", command, err, strings.TrimSpace(stderr.String()))
+		return usage{}, nil, fmt.Errorf("run %q: %w: %s", command, err, bytes.TrimSpace(append(stderr.Bytes(), stdout.Bytes()...)))
 	}
-	var u usage
-	if err := json.NewDecoder(r).Decode(&u); err != nil {
-		return usage{}, fmt.Errorf("run %q: read its usage: %w", command, err)
+	line, err := io.ReadAll(io.LimitReader(r, reportLimit))
+	if err != nil {
+		return usage{}, nil, fmt.Errorf("run %q: read its usage: %w", command, err)
 	}
-	return u, nil
+	u, err := parseUsage(string(line))
+	if err != nil {
+		return usage{}, nil, fmt.Errorf("run %q: read its usage: %w", command, err)
+	}
+	return u, stdout.Bytes(), nil
 }
 
-// launch is the launcher: it gives the exit code.
-func launch(command []string) int {
-	if len(command) == 0 {
-		fmt.Fprintln(os.Stderr, "bench: launch needs a command")
-		return 2
+// parseUsage reads the launcher's report.
+func parseUsage(line string) (u usage, err error) {
+	_, err = fmt.Sscanf(line, "%d %d %d", &u.CPU, &u.Wall, &u.Peak)
+	switch {
+	case err != nil:
+	case !strings.HasSuffix(line, "\n"):
+		err = errors.New("it is cut short")
+	case min(int64(u.CPU), int64(u.Wall), u.Peak) < 0:
+		err = errors.New("a figure is negative")
+	default:
+		return u, nil
 	}
-	cmd := exec.Command(command[0], command[1:]...)
-	cmd.Stderr = os.Stderr
-	started := time.Now()
-	err := cmd.Run()
-	wall := time.Since(started)
-	var exit *exec.ExitError
-	if errors.As(err, &exit) && exit.ExitCode() > 0 {
-		return exit.ExitCode()
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "bench:", err)
-		return 1
-	}
-	u := usage{CPU: cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime(), Wall: wall}
-	if ru, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
-		u.Peak = ru.Maxrss << 10
-	}
-	if err := json.NewEncoder(os.NewFile(report, "report")).Encode(u); err != nil {
-		fmt.Fprintln(os.Stderr, "bench: report the usage:", err)
-		return 1
-	}
-	return 0
+	return usage{}, fmt.Errorf("parse %q: %w", line, err)
 }

@@ -2,16 +2,20 @@ package main
 
 import (
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 )
 
-func TestMain(m *testing.M) {
-	if len(os.Args) > 1 && os.Args[1] == launchArgument { // measure runs this program
-		os.Exit(launch(os.Args[2:]))
+// builtLauncher builds the launcher and gives its path.
+func builtLauncher(t *testing.T) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "launcher")
+	if err := compile(t.Context(), "go", "build", "-o", path, "ecr-refreshd/internal/bench/launcher"); err != nil {
+		t.Fatal(err)
 	}
-	os.Exit(m.Run())
+	return path
 }
 
 func TestUsageIsThatOfTheCommandAndNotOfTheBenchmark(t *testing.T) {
@@ -20,7 +24,7 @@ func TestUsageIsThatOfTheCommandAndNotOfTheBenchmark(t *testing.T) {
 	for i := range ballast {
 		ballast[i] = 1
 	}
-	u, err := measure(t.Context(), os.Environ(), "sh", "-c", "i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done")
+	u, _, err := measure(t.Context(), builtLauncher(t), os.Environ(), "", "sh", "-c", "i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -37,7 +41,7 @@ func TestUsageIsThatOfTheCommandAndNotOfTheBenchmark(t *testing.T) {
 
 func TestUsageIncludesWhatTheCommandStarts(t *testing.T) {
 	loop := "i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done"
-	u, err := measure(t.Context(), os.Environ(), "sh", "-c", "sh -c '"+loop+"' | cat")
+	u, _, err := measure(t.Context(), builtLauncher(t), os.Environ(), "", "sh", "-c", "sh -c '"+loop+"' | cat")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,15 +51,54 @@ func TestUsageIncludesWhatTheCommandStarts(t *testing.T) {
 }
 
 func TestMeasureReportsAFailure(t *testing.T) {
-	_, err := measure(t.Context(), os.Environ(), "sh", "-c", "echo the cause >&2; exit 7")
-	if err == nil || !strings.Contains(err.Error(), "the cause") || !strings.Contains(err.Error(), "exit status 7") {
-		t.Errorf("got %v, want exit status 7 and the cause", err)
+	launcher := builtLauncher(t)
+	for _, tt := range []struct{ name, script, want string }{
+		{"on standard error", "echo the cause >&2; exit 7", "exit status 7: the cause"},
+		{"on standard output, as credential helpers do", "echo the cause; exit 1", "exit status 1: the cause"},
+		{"by a signal", "kill -9 $$", "killed"},
+	} {
+		_, _, err := measure(t.Context(), launcher, os.Environ(), "", "sh", "-c", tt.script)
+		if err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: got %v, want %q", tt.name, err, tt.want)
+		}
+	}
+	if _, _, err := measure(t.Context(), launcher, os.Environ(), "", "no-such-program"); err == nil {
+		t.Error("a program that is not there gives no error")
+	}
+}
+
+func TestMeasurePassesInputAndOutputOn(t *testing.T) {
+	_, out, err := measure(t.Context(), builtLauncher(t), os.Environ(), "the host", "cat")
+	if err != nil || string(out) != "the host" {
+		t.Errorf("got %q, %v; want what went in", out, err)
+	}
+}
+
+func TestParseUsage(t *testing.T) {
+	tests := []struct {
+		name, line string
+		want       usage
+		wantErr    bool
+	}{
+		{name: "three figures", line: "1 2 3\n", want: usage{CPU: 1, Wall: 2, Peak: 3}},
+		{name: "one lacks", line: "1 2\n", wantErr: true},
+		{name: "cut short", line: "1 2 3", wantErr: true},
+		{name: "one is negative", line: "1 -2 3\n", wantErr: true},
+		{name: "nothing", wantErr: true},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if got, err := parseUsage(tt.line); got != tt.want || (err != nil) != tt.wantErr {
+				t.Errorf("got %+v, %v; want %+v, an error: %t", got, err, tt.want, tt.wantErr)
+			}
+		})
 	}
 }
 
 func TestQuotedIsOneWordToAShell(t *testing.T) {
+	launcher := builtLauncher(t)
 	for _, word := range []string{"plain", "two words", "it's", "$HOME `id` \\"} {
-		if _, err := measure(t.Context(), append(os.Environ(), "WANT="+word), "sh", "-c", `test "$WANT" = `+quoted(word)); err != nil {
+		if _, _, err := measure(t.Context(), launcher, append(os.Environ(), "WANT="+word), "", "sh", "-c", `test "$WANT" = `+quoted(word)); err != nil {
 			t.Errorf("%q: %v", word, err)
 		}
 	}

@@ -44,6 +44,8 @@ type Options struct {
 	// Socket is one that the service manager listens at for us; nil for one that is
 	// made as configured.
 	Socket net.Listener
+	// Manager is told how the service stands; nil for none.
+	Manager Manager
 }
 
 // Daemon keeps the logins of one configuration. Its methods are safe for
@@ -55,6 +57,7 @@ type Daemon struct {
 	directory *access.Directory
 	tidy      tidy
 	changes   changes
+	news      news
 	reloads   chan reload
 
 	mu      sync.Mutex
@@ -75,8 +78,8 @@ func New(c *config.Config, o Options) (*Daemon, error) {
 		o.Logger = zap.NewNop()
 	}
 	d := &Daemon{Options: o, started: time.Now(), clients: ecr.NewClients(), directory: access.NewDirectory(),
-		tidy: newTidy(), changes: make(changes, 1), reloads: make(chan reload)}
-	d.Observers = append(slices.Clone(o.Observers), d.tidy, d.changes)
+		tidy: newTidy(), changes: make(changes, 1), news: make(news, 1), reloads: make(chan reload)}
+	d.Observers = append(slices.Clone(o.Observers), d.tidy, d.changes, d.news)
 	g, err := d.build(c)
 	if err != nil {
 		return nil, err
@@ -94,6 +97,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	defer beside.Wait()
 	beside.Go(func() { d.keep(ctx) })
 	beside.Go(func() { d.serve(ctx) })
+	beside.Go(func() { d.report(ctx) })
 	for {
 		running, cancel := context.WithCancel(ctx)
 		g := d.generation()

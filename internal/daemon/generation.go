@@ -73,6 +73,7 @@ func (d *Daemon) build(c *config.Config) (*generation, error) {
 			Policy: renew.Policy{At: c.Refresh.At, Jitter: c.Refresh.Jitter, Schedule: times,
 				Initial: c.Refresh.BackoffInitial, Max: c.Refresh.BackoffMax},
 			Endpoint: endpoints[where],
+			Attempt:  c.Refresh.Timeout,
 			Observer: append(observers{g.board}, d.Observers...),
 		}))
 	}

@@ -23,20 +23,30 @@ var _ api.Backend = (*Daemon)(nil)
 // may be on its way, it waits for it, for wait at most. The error is or wraps
 // api.ErrNotOurs, is an *access.Refusal, or a *fault.Error with the cause.
 func (d *Daemon) Credential(ctx context.Context, host string, who access.Peer, wait time.Duration) (login.Login, error) {
+	host = strings.ToLower(host)
+	g := d.generation()
+	doors, err := g.allowed(ctx, host, who)
+	if err != nil {
+		return login.Login{}, err
+	}
+	for _, d := range doors { // one that is there goes before one to be waited for
+		if t, ok := d.Held(); ok && t.For(d.name).Host == host {
+			return t.For(d.name), nil
+		}
+	}
 	waiting, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
 	for {
-		g := d.generation()
-		doors, err := g.allowed(ctx, strings.ToLower(host), who)
-		if err != nil {
-			return login.Login{}, err
-		}
-		l, err := credential(waiting, strings.ToLower(host), doors)
+		l, err := awaited(waiting, host, doors)
 		if !errors.Is(err, renew.ErrEnded) {
 			return l, err
 		}
 		if !g.wait(waiting) {
 			return l, restarting(host)
+		}
+		g = d.generation()
+		if doors, err = g.allowed(ctx, host, who); err != nil {
+			return login.Login{}, err
 		}
 	}
 }
@@ -64,21 +74,19 @@ func (g *generation) allowed(ctx context.Context, host string, who access.Peer) 
 	if len(doors) == 0 {
 		return nil, api.ErrNotOurs
 	}
-	allowed := slices.DeleteFunc(slices.Clone(doors), func(d door) bool { return !d.rule.Allows(ctx, who) })
+	barred := func(d door) bool { return !d.rule.Allows(ctx, who) }
+	if len(doors) == 1 && !barred(doors[0]) { // nearly always
+		return doors, nil
+	}
+	allowed := slices.DeleteFunc(slices.Clone(doors), barred)
 	if len(allowed) == 0 {
 		return nil, doors[0].rule.Refuse(ctx, host, who)
 	}
 	return allowed, nil
 }
 
-// credential gives a login that one of the doors has, or will have before ctx
-// ends.
-func credential(ctx context.Context, host string, doors []door) (login.Login, error) {
-	for _, d := range doors { // one that is there goes before one to be waited for
-		if t, ok := d.Held(); ok && t.For(d.name).Host == host {
-			return t.For(d.name), nil
-		}
-	}
+// awaited gives the login that one of the doors will have before ctx ends.
+func awaited(ctx context.Context, host string, doors []door) (login.Login, error) {
 	var missing error = api.ErrNotOurs
 	for _, d := range doors {
 		t, err := d.Await(ctx)

@@ -117,6 +117,28 @@ func (r *Renewer) Refresh(ctx context.Context) error {
 	return p.err
 }
 
+// Settle waits until an attempt has ended and every target has dealt with the
+// token that is held, or until ctx or Run ends.
+func (r *Renewer) Settle(ctx context.Context) {
+	for {
+		p := r.watch()
+		if p.over || ctx.Err() != nil || p.ended > 0 && r.dealt(p.orders) {
+			return
+		}
+		select {
+		case <-p.changed:
+		case <-ctx.Done():
+		}
+	}
+}
+
+// Stuck reports whether Run, once begun, has not come round for longer than its
+// sleeps and an attempt can take.
+func (r *Renewer) Stuck() bool {
+	turned := r.turned.Load()
+	return turned != nil && time.Since(*turned) > 2*(reread+r.Attempt)
+}
+
 // dealt reports whether every keeper has dealt with the order of that number.
 func (r *Renewer) dealt(number int) bool {
 	r.mu.Lock()

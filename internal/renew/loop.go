@@ -39,6 +39,8 @@ func (l *loop) run(ctx context.Context) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for ctx.Err() == nil {
+		now := time.Now()
+		l.turned.Store(&now)
 		passed, _ := l.clock.read()
 		if passed >= l.next {
 			l.attempt(ctx) // before the check below: a fetch may save the login that a stepped clock would take away

@@ -4,6 +4,7 @@ import (
 	"context"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"ecr-refreshd/internal/login"
@@ -25,6 +26,7 @@ type Config struct {
 	Policy   Policy
 	Endpoint *Endpoint // shared with the grants that ask the same endpoint; nil for one alone
 	Observer Observer
+	Attempt  time.Duration    // the longest that a Fetch takes; Stuck goes by it
 	Wall     func() time.Time // the wall clock; nil for time.Now
 }
 
@@ -35,7 +37,8 @@ type Renewer struct {
 	clock    *clock
 	keepers  []*keeper
 	wake     chan struct{}
-	rejected chan login.Secret // tokens that a registry refused while they were fresh
+	rejected chan login.Secret         // tokens that a registry refused while they were fresh
+	turned   atomic.Pointer[time.Time] // when the loop last came round; nil unless it runs
 
 	mu       sync.Mutex
 	held     *held // the last token, perhaps expired: Held knows
@@ -116,6 +119,7 @@ func (r *Renewer) Run(ctx context.Context) error {
 		wg.Go(func() { k.run(ctx) })
 	}
 	newLoop(r).run(ctx)
+	r.turned.Store(nil)
 	wg.Wait()
 	r.advance(func(p *progress) { p.over = true })
 	return ctx.Err()

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -164,17 +165,40 @@ func TestKeeps(t *testing.T) {
 		reason string
 	}{
 		{"no manager", Manager{room: "4"}, false, "no service manager"},
-		{"promised", Manager{"@x", "4"}, true, ""},
-		{"just enough", Manager{"@x", "2"}, true, ""},
-		{"too few", Manager{"@x", "1"}, false, `keeps "1" files`},
-		{"nonsense", Manager{"@x", "many"}, false, `keeps "many" files`},
-		{"not said", Manager{"@x", ""}, true, "does not say"},
+		{"promised", Manager{socket: "@x", room: "4"}, true, ""},
+		{"just enough", Manager{socket: "@x", room: "2"}, true, ""},
+		{"too few", Manager{socket: "@x", room: "1"}, false, `keeps "1" files`},
+		{"nonsense", Manager{socket: "@x", room: "many"}, false, `keeps "many" files`},
+		{"not said", Manager{socket: "@x", room: ""}, true, "does not say"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			ok, why := tt.m.Keeps(2)
 			if ok != tt.want || !strings.Contains(why, tt.reason) || (why == "") != (tt.reason == "") {
 				t.Errorf("got %v, %q", ok, why)
+			}
+		})
+	}
+}
+
+func TestWatchdog(t *testing.T) {
+	tests := []struct {
+		name, pid, usec string
+		want            time.Duration
+	}{
+		{"none", "", "", 0},
+		{"for any process", "", "2000000", 2 * time.Second},
+		{"for this process", "7", "1500000", 1500 * time.Millisecond},
+		{"for another", "8", "2000000", 0},
+		{"no number", "", "soon", 0},
+		{"negative", "", "-1", 0},
+		{"zero", "", "0", 0},
+		{"beyond a duration", "", "9223372036854775807", 0},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := (Manager{watchdog: watchdog(tt.pid, tt.usec, 7)}).Watchdog(); got != tt.want {
+				t.Errorf("got %s, want %s", got, tt.want)
 			}
 		})
 	}

@@ -8,6 +8,7 @@ package systemd
 import (
 	"errors"
 	"fmt"
+	"math"
 	"net"
 	"os"
 	"runtime"
@@ -36,6 +37,8 @@ var ErrNoManager = errors.New("no service manager has asked for notices ($NOTIFY
 type Manager struct {
 	socket string // $NOTIFY_SOCKET
 	room   string // $FDSTORE: how many descriptors it keeps; systemd says it since version 254
+
+	watchdog time.Duration // of $WATCHDOG_USEC; zero for none
 }
 
 // Take takes what the manager has passed to this process: where to reach it, and
@@ -45,8 +48,10 @@ type Manager struct {
 // main, before anything else reads the environment or opens files.
 func Take() (Manager, []*os.File) {
 	m := Manager{socket: os.Getenv("NOTIFY_SOCKET"), room: os.Getenv("FDSTORE")}
+	m.watchdog = watchdog(os.Getenv("WATCHDOG_PID"), os.Getenv("WATCHDOG_USEC"), os.Getpid())
 	files := take(names(os.Getenv("LISTEN_PID"), os.Getenv("LISTEN_FDS"), os.Getenv("LISTEN_FDNAMES"), os.Getpid()))
-	for _, key := range []string{"NOTIFY_SOCKET", "FDSTORE", "LISTEN_PID", "LISTEN_PIDFDID", "LISTEN_FDS", "LISTEN_FDNAMES"} {
+	for _, key := range []string{"NOTIFY_SOCKET", "FDSTORE", "LISTEN_PID", "LISTEN_PIDFDID", "LISTEN_FDS", "LISTEN_FDNAMES",
+		"WATCHDOG_PID", "WATCHDOG_USEC"} {
 		_ = os.Unsetenv(key) // fails for impossible names only
 	}
 	return m, files
@@ -137,6 +142,19 @@ func (m Manager) send(state string, files []*os.File) error {
 		return err
 	}
 	return sent
+}
+
+// Watchdog is how often, at the latest, the manager wants WATCHDOG=1, or it takes
+// this process for hung and ends it; zero for never.
+func (m Manager) Watchdog() time.Duration { return m.watchdog }
+
+// watchdog reads $WATCHDOG_USEC, unless it is meant for another process.
+func watchdog(pid, usec string, self int) time.Duration {
+	n, err := strconv.ParseInt(usec, 10, 64)
+	if err != nil || n <= 0 || n > math.MaxInt64/1000 || pid != "" && pid != strconv.Itoa(self) {
+		return 0
+	}
+	return time.Duration(n) * time.Microsecond
 }
 
 // Put asks the manager to keep file, until it is dropped or the service stops, and
