@@ -48,8 +48,10 @@ func (d *Daemon) report(ctx context.Context) {
 	if d.Manager == nil {
 		return
 	}
+	var settling sync.WaitGroup
+	defer settling.Wait()
 	ready := make(chan struct{})
-	go func() { defer close(ready); d.generation().settle(ctx) }()
+	settling.Go(func() { defer close(ready); d.generation().settle(ctx) })
 	var beat <-chan time.Time
 	if often := d.Manager.Watchdog(); often > 0 {
 		ticker := time.NewTicker(often / 3)
@@ -61,7 +63,6 @@ func (d *Daemon) report(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			d.notify("STOPPING=1")
-			<-ready
 			return
 		case <-ready:
 			d.notify("READY=1")
