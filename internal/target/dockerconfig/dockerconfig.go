@@ -74,8 +74,12 @@ func hostsOf(logins []login.Login) []string {
 // Remove takes those of the logins out of the file that are still in it, doubles
 // included. Its error is a *fault.Error.
 func (t *Target) Remove(ctx context.Context, logins []login.Login) error {
+	return t.takeOut(ctx, func(d *document) bool { return d.remove(logins) })
+}
+
+func (t *Target) takeOut(ctx context.Context, edit func(*document) bool) error {
 	_, err := perform(ctx, t.place, "remove logins", func(ctx context.Context, w site) (none struct{}, err error) {
-		if _, err = w.update(ctx, false, func(d *document) bool { return d.remove(logins) }); err != nil {
+		if _, err = w.update(ctx, false, edit); err != nil {
 			err = w.fault("remove logins", err)
 		}
 		return none, err
@@ -86,6 +90,13 @@ func (t *Target) Remove(ctx context.Context, logins []login.Login) error {
 // Release is Remove: beyond the logins themselves, nothing is kept of a host.
 func (t *Target) Release(ctx context.Context, logins []login.Login) error {
 	return t.Remove(ctx, logins)
+}
+
+// Forget takes the logins of hosts that are ours out of the file although their
+// tokens are not known any more: those whose user is AWS. ours is asked with names
+// in lower case. Its error is a *fault.Error.
+func (t *Target) Forget(ctx context.Context, ours func(host string) bool) error {
+	return t.takeOut(ctx, func(d *document) bool { return d.forget(ours) })
 }
 
 // Stale reports whether one of the logins is not in the file as Store leaves it, or

@@ -2,6 +2,7 @@ package dockerconfig
 
 import (
 	"bytes"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -148,6 +149,21 @@ func (d *document) remove(logins []login.Login) (changed bool) {
 		s.entries = slices.DeleteFunc(s.entries, func(m member) bool {
 			auth, ok := ours[strings.ToLower(bareHost(m.key))]
 			drop := ok && authOf(m.value, false) == auth
+			changed = changed || drop
+			return drop
+		})
+	}
+	return changed
+}
+
+// forget takes out the entries of the hosts that are ours and whose user is AWS,
+// whatever the password, and reports whether there were any.
+func (d *document) forget(ours func(host string) bool) (changed bool) {
+	for i := range d.sections {
+		s := &d.sections[i]
+		s.entries = slices.DeleteFunc(s.entries, func(m member) bool {
+			auth, err := base64.StdEncoding.DecodeString(authOf(m.value, false))
+			drop := err == nil && bytes.HasPrefix(auth, []byte("AWS:")) && ours(strings.ToLower(bareHost(m.key)))
 			changed = changed || drop
 			return drop
 		})

@@ -69,6 +69,12 @@ func (h *Helper) Configure(ctx context.Context, hosts []string) (Report, error) 
 	})
 }
 
+// Forget is Undo: which hosts are ours, the entries say themselves.
+func (h *Helper) Forget(ctx context.Context, _ func(host string) bool) error {
+	_, err := h.Undo(ctx)
+	return err
+}
+
 // Undo takes all entries that name our helper back to what was there before, and
 // reports it. Its error is a *fault.Error.
 func (h *Helper) Undo(ctx context.Context) (Report, error) {

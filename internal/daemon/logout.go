@@ -1,0 +1,41 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"sync"
+)
+
+// forgetter is a target that keeps something beyond the life of this process.
+type forgetter interface {
+	// Forget takes out what there is of the hosts that are ours; their tokens are
+	// not known any more. Its error is a *fault.Error.
+	Forget(ctx context.Context, ours func(host string) bool) error
+}
+
+// Logout takes our logins out of every target of the configuration, for when
+// nobody is to renew them any more. It must not run beside a daemon, which would
+// put them back. The errors are *fault.Error, joined.
+func (d *Daemon) Logout(ctx context.Context) error {
+	g := d.generation()
+	ours := func(host string) bool {
+		return slices.ContainsFunc(g.hosts(), func(name string) bool { return strings.EqualFold(name, host) || mayBe(name, host) })
+	}
+	var mu sync.Mutex
+	var errs []error
+	var wg sync.WaitGroup
+	for _, t := range g.targets {
+		if f, ok := t.(forgetter); ok {
+			wg.Go(func() {
+				err := f.Forget(ctx, ours)
+				mu.Lock()
+				defer mu.Unlock()
+				errs = append(errs, err)
+			})
+		}
+	}
+	wg.Wait()
+	return errors.Join(errs...)
+}
