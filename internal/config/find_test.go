@@ -49,7 +49,7 @@ func TestFind(t *testing.T) {
 
 func TestFindLooksInEtc(t *testing.T) {
 	got, err := Find("", func(string) string { return "" }, 0)
-	if got != systemPath && (err == nil || !strings.Contains(err.Error(), systemPath)) {
+	if got != SystemPath && (err == nil || !strings.Contains(err.Error(), SystemPath)) {
 		t.Errorf("got %q, %v", got, err)
 	}
 }

@@ -11,8 +11,8 @@ import (
 	"ecr-refreshd/internal/trust"
 )
 
-// systemPath is where a host's configuration is.
-const systemPath = "/etc/ecr-refreshd/config.yaml"
+// SystemPath is where a host's configuration is.
+const SystemPath = "/etc/ecr-refreshd/config.yaml"
 
 // Find gives the path of the configuration: flag if it is not empty, then
 // $ECR_REFRESHD_CONFIG, then the first file that exists. For root that is
@@ -22,7 +22,7 @@ const systemPath = "/etc/ecr-refreshd/config.yaml"
 // is named or that cannot be looked at is given all the same, so that Load says
 // what is wrong with it.
 func Find(flag string, getenv func(string) string, uid int) (path string, err error) {
-	return find(flag, getenv, uid, systemPath)
+	return find(flag, getenv, uid, SystemPath)
 }
 
 func find(flag string, getenv func(string) string, uid int, system string) (string, error) {
@@ -34,7 +34,7 @@ func find(flag string, getenv func(string) string, uid int, system string) (stri
 		return path, nil
 	}
 	places := []string{system}
-	if own := ownPath(getenv); uid != 0 && own != "" {
+	if own := OwnPath(getenv); uid != 0 && own != "" {
 		places = []string{own, system}
 	}
 	for _, p := range places {
@@ -46,9 +46,9 @@ func find(flag string, getenv func(string) string, uid int, system string) (stri
 		variable, strings.Join(places, ", "), places[0], smallest)
 }
 
-// ownPath is a user's own file, or "" for one without a home. The XDG base
+// OwnPath is a user's own file, or "" for one without a home. The XDG base
 // directory specification has relative paths ignored.
-func ownPath(getenv func(string) string) string {
+func OwnPath(getenv func(string) string) string {
 	base := getenv("XDG_CONFIG_HOME")
 	if !filepath.IsAbs(base) {
 		home := getenv("HOME")
