@@ -7,21 +7,25 @@ VERSION ?= $(shell git describe --tags --dirty --always 2>/dev/null || echo unkn
 GO      ?= go
 # Static and small: what is shipped needs no C library and no debugging tables.
 BUILD    = CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.release=$(VERSION)'
-FAST     = $$($(GO) list ./... | grep -v internal/e2e)
+FAST     = $$($(GO) list ./... | grep -v -e internal/e2e -e deploy/package$$)
 # The race detector needs a C compiler.
 RACE     = $(if $(shell command -v gcc),-race)
 
 CRANE           = github.com/google/go-containerregistry/cmd/crane
 COMPOSE         = github.com/docker/compose/v5
 COMPOSE_VERSION = v5.0.2
+# Newer ones have a dependency that not every module proxy serves.
+NFPM_VERSION    = v2.45.2
+NFPM            = $(CURDIR)/bin/tools/nfpm-$(NFPM_VERSION)
 
-.PHONY: all build demo test lint staticcheck unit long e2e bench engine clients clean help
+.PHONY: all build demo test lint staticcheck unit long e2e package package-test inspectors bench engine clients systemd clean help
 all: build
 
 help:
 	@echo 'make demo    see it work: real pulls through token after token, no AWS account needed'
 	@echo 'make test    every test, end to end with a real Docker Engine'
 	@echo 'make build   bin/ecr-refreshd'
+	@echo 'make package deb and rpm for amd64 and arm64 in bin/package'
 	@echo 'make bench   cost against aws | docker login and their credential helper; needs root, installs both'
 
 build:
@@ -31,11 +35,11 @@ demo: engine build
 	$(BUILD) -o bin/ecr-demo ./internal/demo
 	bin/ecr-demo -daemon bin/ecr-refreshd
 
-test: lint unit long e2e staticcheck
+test: lint unit long e2e package-test staticcheck
 	@echo 'make test: everything passed'
 
 lint:
-	@test -z "$$(gofmt -l cmd internal)" || { echo 'gofmt would change:'; gofmt -l cmd internal; exit 1; }
+	@test -z "$$(gofmt -l cmd deploy internal)" || { echo 'gofmt would change:'; gofmt -l cmd deploy internal; exit 1; }
 	$(GO) vet ./...
 	$(GO) mod verify
 	$(GO) mod tidy -diff
@@ -45,15 +49,31 @@ staticcheck:
 
 # -short leaves out nothing but the length of the longest runs, which long
 # makes up for.
-unit:
+unit: systemd
 	$(GO) test $(RACE) -short -timeout 10m $(FAST)
 
 long:
 	$(GO) test -count=1 -run Month -v ./internal/renew
 	$(GO) test -count=1 -v ./internal/target/dockerconfig
 
-e2e: engine clients
+e2e: engine clients systemd
 	PATH="$(CURDIR)/bin/clients:$$PATH" $(GO) test -count=1 -timeout 15m -v ./internal/e2e
+
+# deb and rpm for amd64 and arm64, in bin/package. MAINTAINER='Name <address>' names
+# who builds them.
+package: $(NFPM)
+	GO=$(GO) NFPM=$(NFPM) VERSION=$(VERSION) deploy/package/build.sh bin/package
+
+# Their own tools read the packages; a Debian within this machine installs them.
+package-test: package inspectors
+	PACKAGES=$(CURDIR)/bin/package NFPM=$(NFPM) VERSION=$(VERSION) $(GO) test -count=1 -timeout 10m -v ./deploy/package
+
+inspectors:
+	@command -v lintian >/dev/null && command -v rpm >/dev/null && command -v rpmlint >/dev/null || $(call install,lintian rpm rpmlint)
+
+$(NFPM):
+	@echo 'building nfpm $(NFPM_VERSION)'; GOBIN=$(@D)/.new $(GO) install github.com/goreleaser/nfpm/v2/cmd/nfpm@$(NFPM_VERSION) && \
+	mv $(@D)/.new/nfpm $@
 
 bench: engine
 	@command -v aws >/dev/null || $(call install,awscli)
@@ -72,6 +92,10 @@ clients: engine bin/clients/crane bin/clients/compose
 	/usr/bin/python3 -c 'import docker' 2>/dev/null || $(call install,skopeo buildah docker-compose python3-docker) || $(call left,clients)
 	@for docker in docker /usr/bin/docker; do DOCKER_BUILDKIT=1 $$docker build --help >/dev/null 2>&1 && exit; done; \
 	$(call install,docker-buildx) || $(call left,docker-buildx)
+
+# systemd's own tools for the units, and a container to boot it in.
+systemd:
+	@command -v systemd-analyze >/dev/null && command -v systemd-nspawn >/dev/null || $(call install,systemd systemd-container)
 
 bin/clients/crane: go.mod
 	@echo 'building crane'; GOBIN=$(CURDIR)/$(@D) $(GO) install $(CRANE)@$$($(GO) list -m -f '{{.Version}}' $(CRANE:%/cmd/crane=%)) && \

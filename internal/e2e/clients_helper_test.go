@@ -72,8 +72,13 @@ func (s *scene) get(as testbed.Account, host string) (login, error) {
 		s.printed.add("helper get", []byte(out))
 		return login{}, fmt.Errorf("exit code %d: %s", code, out)
 	}
+	return s.answer(host, []byte(out))
+}
+
+// answer reads what the helper has printed for the host.
+func (s *scene) answer(host string, out []byte) (login, error) {
 	var answer struct{ ServerURL, Username, Secret string }
-	if err := json.Unmarshal([]byte(out), &answer); err != nil {
+	if err := json.Unmarshal(out, &answer); err != nil {
 		return login{}, fmt.Errorf("not an answer: %w", err)
 	}
 	s.printed.password(answer.Username, answer.Secret)

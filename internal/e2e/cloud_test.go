@@ -31,8 +31,9 @@ var (
 	cloudAgent      = newCloud(11)
 	cloudGets       = newCloud(12)
 	cloudRules      = newCloud(13)
+	cloudSystemd    = newCloud(14)
 	clouds          = []cloud{cloudContinuity, cloudWithout, cloudFaults, cloudCrowd, cloudJenkins, cloudAttacks, cloudBreakage, cloudExitCodes, cloudSignals,
-		cloudClients, cloudAgent, cloudGets, cloudRules}
+		cloudClients, cloudAgent, cloudGets, cloudRules, cloudSystemd}
 )
 
 var regions = []string{"us-east-1", "eu-west-1"}
