@@ -9,11 +9,14 @@ import (
 	"go.uber.org/zap/zapcore"
 	"golang.org/x/sys/unix"
 	"golang.org/x/term"
+
+	"ecr-refreshd/internal/systemd"
 )
 
-// newLogger writes to f: json for machines, console for people, auto by
-// whether f is a terminal. Durations are seconds in JSON, as units are
-// elsewhere, and 1.5s for people.
+// newLogger writes to f: json for machines, console for people, and with auto what
+// f is: console on a terminal, the journal's own protocol where f leads to it, json
+// elsewhere. Durations are seconds in JSON, as units are elsewhere, and 1.5s for
+// people.
 func newLogger(f *os.File, level zap.AtomicLevel, format string) *zap.Logger {
 	e := zap.NewProductionEncoderConfig()
 	e.TimeKey, e.EncodeTime = "time", zapcore.RFC3339NanoTimeEncoder
@@ -24,10 +27,15 @@ func newLogger(f *os.File, level zap.AtomicLevel, format string) *zap.Logger {
 	} else {
 		encoder = zapcore.NewJSONEncoder(e)
 	}
-	if isJournal(f, os.Getenv("JOURNAL_STREAM")) {
+	inJournal := isJournal(f, os.Getenv("JOURNAL_STREAM"))
+	if inJournal {
 		encoder = prioritized{encoder}
 	}
-	return zap.New(zapcore.NewCore(encoder, zapcore.Lock(f), level))
+	core := zapcore.NewCore(encoder, zapcore.Lock(f), level)
+	if inJournal && format != "json" && format != "console" {
+		core = &journalCore{LevelEnabler: level, send: systemd.Log, fallback: core}
+	}
+	return zap.New(core)
 }
 
 // isJournal reports whether f leads to systemd's journal, which says so by

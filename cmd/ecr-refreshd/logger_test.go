@@ -1,13 +1,19 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
 	"golang.org/x/sys/unix"
+
+	"ecr-refreshd/internal/systemd"
 )
 
 func TestTheJournalLearnsThePriority(t *testing.T) {
@@ -45,5 +51,31 @@ func TestTheJournalLearnsThePriority(t *testing.T) {
 		if !strings.HasPrefix(l, want[i]) || !strings.Contains(l, `"a":"b"`) {
 			t.Errorf("line %d is %s, want %s...", i, l, want[i])
 		}
+	}
+}
+
+func TestTheJournalHasEachField(t *testing.T) {
+	var sent [][]systemd.Field
+	var refused error
+	var fallback strings.Builder
+	level := zap.NewAtomicLevelAt(zap.InfoLevel)
+	core := &journalCore{LevelEnabler: level, send: func(fields []systemd.Field) error {
+		sent = append(sent, fields)
+		return refused
+	}, fallback: zapcore.NewCore(zapcore.NewJSONEncoder(zap.NewProductionEncoderConfig()), zapcore.AddSync(&fallback), level)}
+	l := zap.New(core).With(zap.String("region", "eu-west-1"))
+	l.Debug("not asked for")
+	l.Warn("token not renewed", zap.Strings("host", []string{"a.example.com", "b.example.com"}), zap.Duration("retry_in", 1500*time.Millisecond),
+		zap.String("hint", `say "please"`), zap.String("account", ""), zap.Int("attempt", 3), zap.Error(errors.New("boom")))
+	want := []systemd.Field{{"SYSLOG_IDENTIFIER", "ecr-refreshd"}, {"PRIORITY", "4"}, {"ACCOUNT", ""}, {"ATTEMPT", "3"}, {"ERROR", "boom"},
+		{"HINT", `say "please"`}, {"HOST", "a.example.com"}, {"HOST", "b.example.com"}, {"REGION", "eu-west-1"}, {"RETRY_IN", "1.5"},
+		{"MESSAGE", `token not renewed attempt=3 error=boom hint="say \"please\"" host=a.example.com,b.example.com region=eu-west-1 retry_in=1.5`}}
+	if len(sent) != 1 || !slices.Equal(sent[0], want) {
+		t.Errorf("got  %+v\nwant %+v", sent, want)
+	}
+	refused = errors.New("no journal")
+	l.Error("lost")
+	if got := fallback.String(); !strings.Contains(got, `"msg":"lost"`) || !strings.Contains(got, `"region":"eu-west-1"`) {
+		t.Errorf("the fallback has %q", got)
 	}
 }

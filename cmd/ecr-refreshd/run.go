@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 	"go.uber.org/zap"
@@ -100,8 +101,13 @@ func activated(files []*os.File) net.Listener {
 	return nil
 }
 
+// together is how long further signals to reload are taken for the same one: a
+// service manager may send its own and the unit's.
+const together = 200 * time.Millisecond
+
 // obey acts on signals until ctx ends.
 func obey(ctx context.Context, signals <-chan os.Signal, r *reloader) {
+	var due <-chan time.Time
 	for {
 		select {
 		case <-ctx.Done():
@@ -110,9 +116,12 @@ func obey(ctx context.Context, signals <-chan os.Signal, r *reloader) {
 			if s == syscall.SIGUSR1 {
 				r.logger.Info("renewing now, as asked by a signal")
 				r.daemon.Wake()
-			} else {
-				r.reload(ctx)
+			} else if due == nil {
+				due = time.After(together)
 			}
+		case <-due:
+			due = nil
+			r.reload(ctx)
 		}
 	}
 }

@@ -276,29 +276,46 @@ func (h *host) testWrong() {
 	must(h.t, err)
 }
 
-// testJournal reads the journal as programs do: who, how severe, and each event as
-// JSON in the message.
+// testJournal asks the journal as administrators and programs do: by field, and by
+// how severe it is.
 func (h *host) testJournal() {
-	levels := map[string]string{"error": "3", "warn": "4", "info": "6", "debug": "7"}
-	count := make(map[string]int)
-	for line := range strings.Lines(h.journal("--output=json", "_SYSTEMD_UNIT="+unit, "_EXE=/usr/bin/ecr-refreshd")) {
-		var entry struct {
-			Message  any    `json:"MESSAGE"` // bytes, where they are no text
-			Priority string `json:"PRIORITY"`
-		}
-		must(h.t, json.Unmarshal([]byte(line), &entry))
-		text, _ := entry.Message.(string)
-		var event struct{ Level, Msg string }
-		if json.Unmarshal([]byte(text), &event) != nil {
-			continue // of the crashes, and of the wrong configuration
-		}
-		if event.Msg == "" || entry.Priority != levels[event.Level] {
-			h.t.Errorf("priority %s of %s", entry.Priority, text)
-		}
-		count[event.Level]++
+	type entry struct {
+		Message  string `json:"MESSAGE"`
+		Priority string `json:"PRIORITY"`
+		Region   string `json:"REGION"`
+		Reason   string `json:"REASON"`
+		Hint     string `json:"HINT"`
 	}
-	if count["info"] == 0 || count["warn"] == 0 || count["error"] == 0 {
-		h.t.Errorf("events in the journal: %v; want some of each level", count)
+	ask := func(args ...string) (found []entry) {
+		for line := range strings.Lines(h.journal(append([]string{"--output=json", "_SYSTEMD_UNIT=" + unit, "SYSLOG_IDENTIFIER=ecr-refreshd"}, args...)...)) {
+			var e entry
+			if json.Unmarshal([]byte(line), &e) == nil { // the crashes' bytes are no text
+				found = append(found, e)
+			}
+		}
+		return found
+	}
+	host := h.cloud.hosts()[0]
+	renewed := ask("--priority=info", "HOST="+host)
+	if len(renewed) == 0 {
+		h.t.Fatalf("nothing in the journal with HOST=%s", host)
+	}
+	for _, e := range renewed {
+		if !strings.Contains(e.Message, "host="+host) || e.Region == "" {
+			h.t.Errorf("with HOST=%s: %+v", host, e)
+		}
+	}
+	failed := ask("--priority=warning", "REASON=network")
+	if len(failed) == 0 {
+		h.t.Error("nothing in the journal with REASON=network, though AWS was away")
+	}
+	for _, e := range failed {
+		if e.Hint == "" || e.Priority > "4" {
+			h.t.Errorf("with REASON=network: %+v", e)
+		}
+	}
+	if len(ask("--priority=err")) == 0 {
+		h.t.Error("no errors in the journal, though the configuration was wrong")
 	}
 }
 

@@ -1,7 +1,7 @@
 // Package systemd is what the service manager and this process tell each other:
 // the descriptors that it passes on, the notices that it is sent, and its
-// descriptor store, by the protocols of sd_listen_fds(3) and sd_notify(3). Any
-// manager that speaks them will do. What is in a descriptor is none of this
+// descriptor store, by the protocols of sd_listen_fds(3) and sd_notify(3), and
+// entries for its journal. Any manager that speaks them will do. What is in a descriptor is none of this
 // package's business.
 package systemd
 
