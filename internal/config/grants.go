@@ -17,10 +17,10 @@ type planned struct {
 type place struct{ grant, host int }
 
 // add puts hosts into the grant with g's key. A host that is there already
-// gets the targets of both; who may have its logins must be the same, as neither
-// the union nor the narrower of two rules would be what somebody wrote. A host
-// that another identity keeps in one of the same targets is a problem: the two
-// would overwrite each other for ever.
+// gets the targets of both. Who may have logins of a grant must be the same for
+// all its hosts, as its one token opens them all. A host that another identity
+// keeps in one of the same targets is a problem: the two would overwrite each other
+// for ever.
 func (p *planner) add(g Grant, hosts []planned) {
 	if len(hosts) == 0 {
 		return
@@ -31,6 +31,9 @@ func (p *planner) add(g Grant, hosts []planned) {
 		n = len(p.grants)
 		p.byKey[key] = n
 		p.grants = append(p.grants, g)
+	} else if first := p.grants[n].Hosts[0]; !first.Allow.equal(hosts[0].Allow) {
+		hosts[0].at.report("%s has another allow than the entry in line %d, but one token opens both, so who may have one has both; "+
+			"write the same allow in both entries, or another identity under aws", hosts[0].Name, first.Line)
 	}
 	for _, h := range hosts {
 		name := registryName(g, h.Name)
@@ -47,9 +50,6 @@ func (p *planner) add(g Grant, hosts []planned) {
 			p.grants[n].Hosts = append(p.grants[n].Hosts, h.Host)
 		default:
 			before := &p.grants[n].Hosts[p.byName[name][mine].host]
-			if !before.Allow.equal(h.Allow) {
-				h.at.report("%s is also asked for in line %d, with another allow; write the same allow in both entries", h.Name, before.Line)
-			}
 			before.Targets = p.union(before.Targets, h.Targets)
 		}
 	}

@@ -18,7 +18,7 @@ func TestSocketMode(t *testing.T) {
 		{"a user of the socket", "registries: [{region: us-east-1}]\nsocket: {allow: {users: [ci]}}", 0o666},
 		{"a group of the socket", "registries: [{region: us-east-1}]\nsocket: {allow: {groups: [ci]}}", 0o666},
 		{"a user of the last registry", "registries: [{region: us-east-1}, {region: eu-west-1, allow: {users: [ci]}}]", 0o666},
-		{"a group of a further entry in one grant", "registries: [{region: us-east-1}, {region: us-east-1, account: '111122223333', allow: {groups: [ci]}}]", 0o666},
+		{"a group of a further entry", "registries: [{region: us-east-1}, {region: us-east-2, account: '111122223333', allow: {groups: [ci]}}]", 0o666},
 		{"what is written, with names", "registries: [{region: us-east-1, allow: {users: [ci]}}]\nsocket: {mode: '0660', allow: {users: [ci]}}", 0o660},
 		{"what is written, without names", "registries: [{region: us-east-1}]\nsocket: {mode: '0666'}", 0o666},
 	}

@@ -60,6 +60,11 @@ type Daemon struct {
 	news      news
 	reloads   chan reload
 
+	notices struct {
+		sync.Mutex
+		notices
+	}
+
 	mu      sync.Mutex
 	current *generation
 	refused *status.Problem // of a configuration read since current, which is not in force
@@ -95,33 +100,38 @@ func (d *Daemon) Run(ctx context.Context) error {
 	defer d.tidy.stop()
 	var beside sync.WaitGroup
 	defer beside.Wait()
-	beside.Go(func() { d.keep(ctx) })
 	beside.Go(func() { d.serve(ctx) })
 	beside.Go(func() { d.report(ctx) })
+	// The last token is handed over too, so this ends after the renewers.
+	keeping, enough := context.WithCancel(context.WithoutCancel(ctx))
+	defer enough()
+	beside.Go(func() { d.keep(keeping) })
+	g := d.generation()
+	stop, done := g.start(ctx)
 	for {
-		running, cancel := context.WithCancel(ctx)
-		g := d.generation()
-		done := make(chan struct{})
-		go func() { defer close(done); g.run(running) }()
 		select {
 		case <-ctx.Done():
-			cancel()
+			stop()
 			return ended(done)
 		case r := <-d.reloads:
-			cancel()
+			stop()
 			if err := ended(done); err != nil {
 				d.Logger.Warn("former configuration is slow to end", zap.Error(err))
 			}
 			r.next.adopt(g)
+			stop, done = r.next.start(ctx)
+			r.next.announced(ctx)
+			r.next.board.Inherit(g.board, r.next.sameTarget(g))
 			d.replace(r.next)
-			if ctx.Err() == nil { // otherwise there is no time left for it
-				d.retire(ctx, g, r.next)
-			}
+			former, next := g, r.next
+			beside.Go(func() { d.retire(ctx, former, next) })
+			g = r.next
 			close(r.done)
 		}
 	}
 }
 
+// retire takes away what next no longer keeps, and says what is left.
 func (d *Daemon) retire(ctx context.Context, old, next *generation) {
 	ctx, cancel := context.WithTimeout(ctx, retiring)
 	defer cancel()

@@ -2,7 +2,6 @@ package daemon
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"ecr-refreshd/internal/access"
@@ -62,14 +61,10 @@ func allowed(s config.Socket, own config.Allow) config.Allow {
 }
 
 // of gives the doors to host, and of those whose account is not known yet such as
-// may turn out to be. Where a grant has the host by its name too, who may pass is
-// said there.
+// may turn out to be.
 func (ds doors) of(host string) []door {
 	found := ds.byName[host]
 	for _, d := range ds.open {
-		if slices.ContainsFunc(ds.byName[host], func(named door) bool { return named.Renewer == d.Renewer }) {
-			continue
-		}
 		if t, held := d.Held(); held && t.For(d.name).Host == host || !held && mayBe(d.name, host) {
 			found = append(found[:len(found):len(found)], d)
 		}

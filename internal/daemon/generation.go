@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"fmt"
+	"reflect"
 	"slices"
 	"sync"
 	"time"
@@ -140,11 +141,43 @@ func rows(c *config.Config, grants []renew.Grant, kinds map[string]string) []sta
 	return rows
 }
 
-// run runs every renewer until ctx ends.
-func (g *generation) run(ctx context.Context) {
-	var wg sync.WaitGroup
+// start runs every renewer until stop is called or ctx ends; done is closed when
+// all have ended.
+func (g *generation) start(ctx context.Context) (stop context.CancelFunc, done <-chan struct{}) {
+	running, cancel := context.WithCancel(ctx)
+	all := make(chan struct{})
+	go func() {
+		defer close(all)
+		var wg sync.WaitGroup
+		for _, r := range g.renewers {
+			wg.Go(func() { _ = r.Run(running) }) // returns its context's error and nothing else
+		}
+		wg.Wait()
+	}()
+	return cancel, all
+}
+
+// announced waits until the tokens that were adopted are on the board.
+func (g *generation) announced(ctx context.Context) {
 	for _, r := range g.renewers {
-		wg.Go(func() { _ = r.Run(ctx) }) // returns ctx's error and nothing else
+		if _, held := r.Held(); held {
+			r.Announced(ctx)
+		}
 	}
-	wg.Wait()
+}
+
+// sameTarget tells of a target's name whether it means the same in both.
+func (g *generation) sameTarget(old *generation) func(name string) bool {
+	find := func(g *generation, name string) (t config.Target, ok bool) {
+		i := slices.IndexFunc(g.config.Targets, func(t config.Target) bool { return t.Name == name })
+		if i < 0 {
+			return t, false
+		}
+		return g.config.Targets[i], true
+	}
+	return func(name string) bool {
+		a, inA := find(g, name)
+		b, inB := find(old, name)
+		return inA && inB && reflect.DeepEqual(a, b)
+	}
 }

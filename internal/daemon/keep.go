@@ -28,16 +28,18 @@ func (c changes) Observe(e renew.Event) {
 }
 
 // keep hands the tokens to the next process, whenever they change, until ctx
-// ends.
+// ends, and then what is still to be handed over.
 func (d *Daemon) keep(ctx context.Context) {
 	if d.Keep == nil {
 		return
 	}
 	var again <-chan time.Time
-	for {
+	for over := false; !over; {
 		select {
 		case <-ctx.Done():
-			return
+			if over = true; again == nil && len(d.changes) == 0 {
+				return
+			}
 		case <-d.changes:
 		case <-again:
 		}

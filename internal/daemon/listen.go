@@ -22,7 +22,8 @@ const (
 )
 
 // serve answers the local API until ctx ends. A socket that cannot be made, or
-// that somebody removes, is made again: renewal does not depend on it.
+// that somebody removes, is made again: renewal does not depend on it. One of the
+// service manager's is looked after there.
 func (d *Daemon) serve(ctx context.Context) {
 	server := api.New(api.Options{Backend: d, Directory: d.directory, Logger: d.Logger})
 	if d.Socket != nil {

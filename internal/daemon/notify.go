@@ -51,7 +51,7 @@ func (d *Daemon) report(ctx context.Context) {
 	var settling sync.WaitGroup
 	defer settling.Wait()
 	ready := make(chan struct{})
-	settling.Go(func() { defer close(ready); d.generation().settle(ctx) })
+	settling.Go(func() { defer close(ready); d.settle(ctx) })
 	var beat <-chan time.Time
 	if often := d.Manager.Watchdog(); often > 0 {
 		ticker := time.NewTicker(often / 3)
@@ -65,8 +65,8 @@ func (d *Daemon) report(ctx context.Context) {
 			d.notify("STOPPING=1")
 			return
 		case <-ready:
-			d.notify("READY=1")
 			ready = nil
+			d.tell(func(n *notices) { n.ready = true })
 		case <-beat:
 			if d.alive() {
 				d.notify("WATCHDOG=1")
@@ -78,22 +78,50 @@ func (d *Daemon) report(ctx context.Context) {
 			}
 			if s := d.Status().Summary(); s != said {
 				said = s
-				d.notify("STATUS=" + s)
+				d.tell(func(n *notices) { n.status = s })
 			}
 		}
 	}
 }
 
+// notices are what the service manager is told of the state of the service. While
+// the configuration is read again it would misunderstand them, so they wait.
+type notices struct {
+	ready, reloading bool
+	status           string
+}
+
+// tell changes the notices and sends them.
+func (d *Daemon) tell(change func(*notices)) {
+	d.notices.Lock()
+	defer d.notices.Unlock()
+	n := &d.notices.notices
+	change(n)
+	switch {
+	case n.reloading:
+	case n.ready:
+		d.notify("READY=1\nSTATUS=" + n.status)
+	default:
+		d.notify("STATUS=" + n.status)
+	}
+}
+
 // settle waits until every grant has been tried once and its targets have dealt
 // with what came of it, or for readyPatience.
-func (g *generation) settle(ctx context.Context) {
+func (d *Daemon) settle(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, readyPatience)
 	defer cancel()
-	var wg sync.WaitGroup
-	for _, r := range g.renewers {
-		wg.Go(func() { r.Settle(ctx) })
+	for {
+		g := d.generation()
+		var wg sync.WaitGroup
+		for _, r := range g.renewers {
+			wg.Go(func() { r.Settle(ctx) })
+		}
+		wg.Wait()
+		if ctx.Err() != nil || g == d.generation() {
+			return
+		}
 	}
-	wg.Wait()
 }
 
 // alive reports whether the loop of every grant turns.
@@ -109,17 +137,22 @@ func (d *Daemon) alive() bool {
 }
 
 // Reloading tells the service manager that the configuration is being read again;
-// call done when that is over, well or not.
+// call done when that is over, well or not. Before the service is ready there is
+// nothing to tell.
 func (d *Daemon) Reloading() (done func()) {
 	if d.Manager == nil {
 		return func() {}
 	}
-	var now unix.Timespec
-	_ = unix.ClockGettime(unix.CLOCK_MONOTONIC, &now) // there is always such a clock
-	d.notify(fmt.Sprintf("RELOADING=1\nMONOTONIC_USEC=%d", now.Nano()/1000))
+	d.tell(func(n *notices) {
+		if n.reloading = n.ready; !n.reloading {
+			return
+		}
+		var now unix.Timespec
+		_ = unix.ClockGettime(unix.CLOCK_MONOTONIC, &now) // there is always such a clock
+		d.notify(fmt.Sprintf("RELOADING=1\nMONOTONIC_USEC=%d", now.Nano()/1000))
+	})
 	return func() {
-		d.notify("READY=1\nSTATUS=" + d.Status().Summary())
-		d.news.tell()
+		d.tell(func(n *notices) { n.reloading, n.status = false, d.Status().Summary() })
 	}
 }
 

@@ -34,6 +34,13 @@ func (m *manager) at(prefix string) int {
 	return slices.IndexFunc(m.told, func(s string) bool { return strings.HasPrefix(s, prefix) })
 }
 
+// since gives the notices from the nth on.
+func (m *manager) since(n int) []string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.Clone(m.told[n:])
+}
+
 func TestTheServiceManagerHearsHowItStands(t *testing.T) {
 	m := &manager{watchdog: 30 * time.Millisecond}
 	t.Run("running", func(t *testing.T) {
@@ -48,14 +55,22 @@ func TestTheServiceManagerHearsHowItStands(t *testing.T) {
 				t.Errorf("ready, and %s is %s", r.Host, r.State)
 			}
 		}
-		await(t, "the status", func() bool { return m.at("STATUS=3 registries logged in, next renewal at ") >= 0 })
+		await(t, "the status", func() bool { return m.at("READY=1\nSTATUS=3 registries logged in, next renewal at ") >= 0 })
 		done := d.Reloading()
-		if m.at("RELOADING=1\nMONOTONIC_USEC=") < 0 {
+		began := m.at("RELOADING=1\nMONOTONIC_USEC=")
+		if began < 0 {
 			t.Error("a reload is not told")
 		}
+		if err := d.Reload(t.Context(), d.generation().config); err != nil {
+			t.Fatal(err)
+		}
+		if told := m.since(began + 1); len(told) > 0 && slices.ContainsFunc(told, func(s string) bool { return s != "WATCHDOG=1" }) {
+			t.Errorf("within the reload: %q", told)
+		}
 		done()
-		if m.at("READY=1\nSTATUS=") < 0 {
-			t.Error("the end of a reload is not told")
+		told := slices.DeleteFunc(m.since(began+1), func(s string) bool { return s == "WATCHDOG=1" })
+		if len(told) == 0 || !strings.HasPrefix(told[0], "READY=1\nSTATUS=3 registries logged in, next renewal at ") {
+			t.Errorf("after the reload: %q", told)
 		}
 	})
 	if m.at("STOPPING=1") < 0 {
@@ -67,5 +82,5 @@ func TestAFailedFirstRoundIsOverToo(t *testing.T) {
 	m := new(manager)
 	start(t, registries, Options{Manager: m}, emulator.Fault{Status: 400, Code: "AccessDeniedException"})
 	await(t, "it to be ready", func() bool { return m.at("READY=1") >= 0 })
-	await(t, "the cause in the status", func() bool { return m.at("STATUS=3 of 3 registries not well: ") >= 0 })
+	await(t, "the cause in the status", func() bool { return m.at("READY=1\nSTATUS=3 of 3 registries not well: ") >= 0 })
 }

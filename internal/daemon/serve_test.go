@@ -158,19 +158,6 @@ func TestARuleGoesWithTheReloadThatRemovesIt(t *testing.T) {
 	}
 }
 
-func TestANamedAccountsRuleGoesBeforeTheOwnAccounts(t *testing.T) {
-	d := start(t, `
-registries:
-  - {region: us-east-1, allow: {users: ["1000001"]}}
-  - {region: us-east-1, account: "111122223333", allow: {users: [root]}}
-targets: [{type: docker-config, path: FILE}]
-`, Options{})
-	refusal := new(access.Refusal)
-	if _, err := d.Credential(t.Context(), hostUS, stranger, patience); !errors.As(err, &refusal) {
-		t.Errorf("got %v", err)
-	}
-}
-
 func TestACallerWaitsForTheFirstTokenAndAcrossAReload(t *testing.T) {
 	d := start(t, registries, Options{}, emulator.Fault{Operation: "GetAuthorizationToken", Delay: time.Second})
 	if _, err := d.Credential(t.Context(), hostEU, root, 0); !fault.Has(err, fault.Network) {
@@ -298,6 +285,95 @@ func TestTheNextProcessServesWithoutAWS(t *testing.T) {
 	await(t, "the status to say that AWS is away", func() bool {
 		return !slices.ContainsFunc(second.Status().Registries, func(r status.Registry) bool { return r.State != status.Failing })
 	})
+}
+
+func TestTokensAreHandedOverAgainAfterAnErrorAndAtTheEnd(t *testing.T) {
+	var mu sync.Mutex
+	var last map[string]login.Token
+	refuse := true
+	keep := func(tokens map[string]login.Token) error {
+		mu.Lock()
+		defer mu.Unlock()
+		last = maps.Clone(tokens)
+		if refuse {
+			return errors.New("the manager is away")
+		}
+		return nil
+	}
+	t.Run("running", func(t *testing.T) {
+		d := start(t, registries, Options{Keep: keep})
+		await(t, "both tokens", func() bool { return len(d.Credentials(t.Context(), root, 0)) == 3 })
+		await(t, "the refused try", func() bool {
+			mu.Lock()
+			defer mu.Unlock()
+			return len(last) > 0
+		})
+		mu.Lock()
+		last, refuse = nil, false
+		mu.Unlock()
+	})
+	if len(last) != 2 {
+		t.Errorf("at the end %d tokens were handed over", len(last))
+	}
+}
+
+func TestAReloadLeavesNoMomentWithoutStatus(t *testing.T) {
+	d := start(t, registries, Options{})
+	await(t, "all to be well", func() bool {
+		return !slices.ContainsFunc(d.Status().Registries, func(r status.Registry) bool { return !r.Well() })
+	})
+	over := make(chan struct{})
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for {
+			select {
+			case <-over:
+				return
+			default:
+			}
+			for _, r := range d.Status().Registries {
+				if !r.Well() {
+					t.Errorf("%s is %s, its targets %+v", r.Host, r.State, r.Targets)
+					return
+				}
+			}
+		}
+	})
+	for range 20 {
+		if err := d.Reload(t.Context(), d.generation().config); err != nil {
+			t.Fatal(err)
+		}
+	}
+	close(over)
+	wg.Wait()
+}
+
+func TestAnErrorOfTheConfigurationIsToldUntilOneIsGood(t *testing.T) {
+	d := start(t, registries, Options{})
+	d.Refuse(errors.New("c.yaml:1: wrong"), "mend it")
+	if p := d.Status().Config.Error; p == nil || p.Message != "c.yaml:1: wrong" || p.Hint != "mend it" {
+		t.Errorf("the status has %+v", p)
+	}
+	if err := d.Reload(t.Context(), d.generation().config); err != nil {
+		t.Fatal(err)
+	}
+	if p := d.Status().Config.Error; p != nil {
+		t.Errorf("after a good one the status has %+v", p)
+	}
+}
+
+func TestWhatMakesAnotherSocket(t *testing.T) {
+	base := parse(t, registries)
+	for yaml, want := range map[string]bool{
+		"":                                false,
+		"socket: {path: /run/other.sock}": true,
+		"socket: {group: '0'}":            true,
+		"socket: {mode: '0600'}":          true,
+	} {
+		if got := !sameSocket(base, parse(t, registries+yaml+"\n")); got != want {
+			t.Errorf("%q: %v, want %v", yaml, got, want)
+		}
+	}
 }
 
 func await(t *testing.T, what string, done func() bool) {

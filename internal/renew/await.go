@@ -132,6 +132,17 @@ func (r *Renewer) Settle(ctx context.Context) {
 	}
 }
 
+// Announced waits until the token that was adopted has been observed and handed to
+// the targets, or until ctx or Run ends.
+func (r *Renewer) Announced(ctx context.Context) {
+	for p := r.watch(); p.orders == 0 && !p.over && ctx.Err() == nil; p = r.watch() {
+		select {
+		case <-p.changed:
+		case <-ctx.Done():
+		}
+	}
+}
+
 // Stuck reports whether Run, once begun, has not come round for longer than its
 // sleeps and an attempt can take.
 func (r *Renewer) Stuck() bool {

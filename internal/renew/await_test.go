@@ -132,6 +132,51 @@ func TestThoseWhoWaitHearOfTheEnd(t *testing.T) {
 	}
 }
 
+func TestSettleWaitsForTheTargetsOfTheFirstToken(t *testing.T) {
+	slow := &slowTarget{takes: 7 * time.Second}
+	inBubble(t, living(12*time.Hour), map[string]Target{"slow": slow}, nil, func(r rig) {
+		r.Settle(context.Background())
+		if slow.at(hostA) != "1" {
+			t.Errorf("settled, and the target holds %q", slow.at(hostA))
+		}
+	})
+	denied := func(int) (login.Token, error) { return login.Token{}, failing(fault.Denied) }
+	inBubble(t, denied, map[string]Target{"slow": slow}, nil, func(r rig) { r.Settle(context.Background()) })
+}
+
+func TestALoopThatDoesNotComeRoundIsStuck(t *testing.T) {
+	deaf := func(c *Config) { c.Source, c.Attempt = deafSource{3 * time.Hour}, time.Minute }
+	inBubble(t, nil, nil, deaf, func(r rig) {
+		pass(3 * time.Minute)
+		if r.Stuck() {
+			t.Error("stuck while an attempt may still take its time")
+		}
+		pass(time.Hour)
+		if !r.Stuck() {
+			t.Error("not stuck, though the source does not come back")
+		}
+		pass(3 * time.Hour)
+		if r.Stuck() {
+			t.Error("stuck after it came round")
+		}
+	})
+	inBubble(t, living(12*time.Hour), nil, nil, func(r rig) {
+		for range 24 * 60 {
+			if pass(time.Minute); r.Stuck() {
+				t.Fatal("a loop that sleeps is no loop that is stuck")
+			}
+		}
+	})
+}
+
+// deafSource takes its time whatever its context says, once.
+type deafSource struct{ deaf time.Duration }
+
+func (s deafSource) Fetch(context.Context) (login.Token, error) {
+	time.Sleep(s.deaf)
+	return living(12 * time.Hour)(1)
+}
+
 // lateSource answers after a while.
 type lateSource struct {
 	fetch func(int) (login.Token, error)

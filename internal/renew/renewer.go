@@ -42,7 +42,7 @@ type Renewer struct {
 
 	mu       sync.Mutex
 	held     *held // the last token, perhaps expired: Held knows
-	former   bool  // held was adopted from another identity, and is to be replaced at once
+	former   bool  // held was adopted, and is to be replaced at once
 	progress progress
 }
 
@@ -72,9 +72,10 @@ func New(c Config) *Renewer {
 	return r
 }
 
-// Adopt gives the Renewer, before Run, a token that is held already, from
-// before a reload. A former one is of another identity: it serves until the first
-// of the own one is there, which is fetched at once. An expired one is ignored.
+// Adopt gives the Renewer, before Run, a token that is held already: from before a
+// reload or of the former process. A former one, which may be of another identity,
+// serves until the first of the own one is there, which is fetched at once. An expired
+// one is ignored.
 func (r *Renewer) Adopt(t login.Token, former bool) {
 	passed, wall := r.clock.read()
 	if left := t.ExpiresAt.Sub(wall); left > 0 {
@@ -95,7 +96,8 @@ func (r *Renewer) Held() (login.Token, bool) {
 	return t, true
 }
 
-// Former reports whether the held token is still one of another identity.
+// Former reports whether the held token is still one that was adopted to be
+// replaced at once.
 func (r *Renewer) Former() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()

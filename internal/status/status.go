@@ -157,6 +157,30 @@ func (b *Board) rename(e renew.Event) {
 	}
 }
 
+// Inherit takes over how the targets stood on the board before, for hosts of the
+// same identity and for targets of which same is true, as long as nothing newer is
+// known: a reload changes nothing in a target.
+func (b *Board) Inherit(old *Board, same func(target string) bool) {
+	before := make(map[[2]string]Registry)
+	for _, r := range old.Registries(time.Time{}) {
+		before[[2]string{r.Host, r.Identity}] = r
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for i := range b.rows {
+		r := &b.rows[i]
+		if r.State == Pending {
+			continue
+		}
+		for _, was := range before[[2]string{r.Host, r.Identity}].Targets {
+			j := slices.IndexFunc(r.Targets, func(t Target) bool { return t.Name == was.Name })
+			if j >= 0 && r.Targets[j].State == Pending && same(was.Name) {
+				r.Targets[j] = was
+			}
+		}
+	}
+}
+
 func (b *Board) index(i int) {
 	k := key{b.rows[i].Grant, b.rows[i].Host}
 	b.at[k] = append(b.at[k], i)

@@ -24,8 +24,10 @@ func (r Report) Summary() string {
 	switch p := worst.problem(); {
 	case bad == 0:
 		text = fmt.Sprintf("%s logged in%s", count(len(r.Registries)), r.next())
-	case p == nil:
+	case p == nil && worst.State == Pending:
 		text = fmt.Sprintf("%d of %s wait for their first token", bad, count(len(r.Registries)))
+	case p == nil:
+		text = fmt.Sprintf("%d of %s are just being logged in", bad, count(len(r.Registries)))
 	default:
 		text = fmt.Sprintf("%d of %s not well: %s %s: %s", bad, count(len(r.Registries)), worst.Host, worst.State, p.Message)
 		if p.Hint != "" {
@@ -76,12 +78,14 @@ func (r Registry) problem() *Problem {
 func (r Registry) trouble() int {
 	switch {
 	case r.State == Expired:
-		return 5
+		return 6
 	case r.State == Pending && r.Error != nil:
-		return 4
+		return 5
 	case r.State == Failing:
-		return 3
+		return 4
 	case r.problem() != nil:
+		return 3
+	case r.State == Pending:
 		return 2
 	case !r.Well():
 		return 1

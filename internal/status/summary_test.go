@@ -27,6 +27,7 @@ func TestSummary(t *testing.T) {
 		{"well", []Registry{fresh, sooner}, "2 registries logged in, next renewal at 03:04:05"},
 		{"one", []Registry{fresh}, "1 registry logged in, next renewal at 06:00:00"},
 		{"starting", []Registry{fresh, pending}, "1 of 2 registries wait for their first token"},
+		{"storing", []Registry{fresh, {Host: "new", State: Fresh, Targets: []Target{{State: Pending}}}}, "1 of 2 registries are just being logged in"},
 		{"a target", []Registry{fresh, file}, "1 of 2 registries not well: file fresh: disk is full"},
 		{"the worst", []Registry{failing, file, expired, refused}, "4 of 4 registries not well: expired expired: AccessDenied as x; allow it"},
 	}
