@@ -18,14 +18,14 @@ COMPOSE_VERSION = v5.0.2
 NFPM_VERSION    = v2.45.2
 NFPM            = $(CURDIR)/bin/tools/nfpm-$(NFPM_VERSION)
 
-.PHONY: all build demo test lint staticcheck unit long e2e package package-test inspectors bench engine clients systemd clean help
+.PHONY: all build demo test lint staticcheck unit long e2e package package-test image inspectors bench engine clients systemd clean help
 all: build
 
 help:
 	@echo 'make demo    see it work: real pulls through token after token, no AWS account needed'
 	@echo 'make test    every test, end to end with a real Docker Engine'
 	@echo 'make build   bin/ecr-refreshd'
-	@echo 'make package deb and rpm for amd64 and arm64 in bin/package'
+	@echo 'make package deb and rpm for amd64 and arm64 in bin/package; make image: a container image'
 	@echo 'make bench   cost against aws | docker login and their credential helper; needs root, installs both'
 
 build:
@@ -65,15 +65,21 @@ package: $(NFPM)
 	GO=$(GO) NFPM=$(NFPM) VERSION=$(VERSION) deploy/package/build.sh bin/package
 
 # Their own tools read the packages; a Debian within this machine installs them.
-package-test: package inspectors
+package-test: package inspectors systemd
 	PACKAGES=$(CURDIR)/bin/package NFPM=$(NFPM) VERSION=$(VERSION) $(GO) test -count=1 -timeout 10m -v ./deploy/package
 
 inspectors:
-	@command -v lintian >/dev/null && command -v rpm >/dev/null && command -v rpmlint >/dev/null || $(call install,lintian rpm rpmlint)
+	@command -v lintian >/dev/null && command -v rpm >/dev/null && command -v rpmlint >/dev/null || $(call install,lintian rpm rpmlint ca-certificates)
 
 $(NFPM):
 	@echo 'building nfpm $(NFPM_VERSION)'; GOBIN=$(@D)/.new $(GO) install github.com/goreleaser/nfpm/v2/cmd/nfpm@$(NFPM_VERSION) && \
-	mv $(@D)/.new/nfpm $@
+	mv $(@D)/.new/nfpm $@ && rmdir $(@D)/.new
+
+# The container image, with this host's certificates in it; its Containerfile says how
+# to run it.
+image: build
+	mkdir -p bin/image && cp bin/ecr-refreshd bin/docker-credential-ecr-refreshd /etc/ssl/certs/ca-certificates.crt bin/image/
+	docker build --tag ecr-refreshd:$(VERSION) --tag ecr-refreshd --file deploy/package/Containerfile bin/image
 
 bench: engine
 	@command -v aws >/dev/null || $(call install,awscli)
