@@ -67,9 +67,9 @@ func TestTheJournalHasEachField(t *testing.T) {
 	l.Debug("not asked for")
 	l.Warn("token not renewed", zap.Strings("host", []string{"a.example.com", "b.example.com"}), zap.Duration("retry_in", 1500*time.Millisecond),
 		zap.String("hint", `say "please"`), zap.String("account", ""), zap.Int("attempt", 3), zap.Error(errors.New("boom")))
-	want := []systemd.Field{{"SYSLOG_IDENTIFIER", "ecr-refreshd"}, {"PRIORITY", "4"}, {"ACCOUNT", ""}, {"ATTEMPT", "3"}, {"ERROR", "boom"},
-		{"HINT", `say "please"`}, {"HOST", "a.example.com"}, {"HOST", "b.example.com"}, {"REGION", "eu-west-1"}, {"RETRY_IN", "1.5"},
-		{"MESSAGE", `token not renewed attempt=3 error=boom hint="say \"please\"" host=a.example.com,b.example.com region=eu-west-1 retry_in=1.5`}}
+	want := []systemd.Field{{Name: "SYSLOG_IDENTIFIER", Value: "ecr-refreshd"}, {Name: "PRIORITY", Value: "4"}, {Name: "ACCOUNT", Value: ""}, {Name: "ATTEMPT", Value: "3"}, {Name: "ERROR", Value: "boom"},
+		{Name: "HINT", Value: `say "please"`}, {Name: "HOST", Value: "a.example.com"}, {Name: "HOST", Value: "b.example.com"}, {Name: "REGION", Value: "eu-west-1"}, {Name: "RETRY_IN", Value: "1.5"},
+		{Name: "MESSAGE", Value: `token not renewed attempt=3 error=boom hint="say \"please\"" host=a.example.com,b.example.com region=eu-west-1 retry_in=1.5`}}
 	if len(sent) != 1 || !slices.Equal(sent[0], want) {
 		t.Errorf("got  %+v\nwant %+v", sent, want)
 	}

@@ -32,8 +32,11 @@ var (
 	cloudGets       = newCloud(12)
 	cloudRules      = newCloud(13)
 	cloudSystemd    = newCloud(14)
+	cloudGuides     = newCloud(15)
+	cloudRunner     = newCloud(16)
+	cloudFleet      = newCloud(17)
 	clouds          = []cloud{cloudContinuity, cloudWithout, cloudFaults, cloudCrowd, cloudJenkins, cloudAttacks, cloudBreakage, cloudExitCodes, cloudSignals,
-		cloudClients, cloudAgent, cloudGets, cloudRules, cloudSystemd}
+		cloudClients, cloudAgent, cloudGets, cloudRules, cloudSystemd, cloudGuides, cloudRunner, cloudFleet}
 )
 
 var regions = []string{"us-east-1", "eu-west-1"}
