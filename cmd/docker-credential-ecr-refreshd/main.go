@@ -15,7 +15,12 @@ var release = "(devel)"
 
 func main() {
 	// The effective user is the one that the kernel names to the daemon.
-	uid := os.Geteuid()
-	helper := credhelper.New(release, credhelper.Sockets(os.Getenv, uid), uid)
+	uid, getenv := os.Geteuid(), os.Getenv
+	if os.Getuid() != uid || os.Getgid() != os.Getegid() {
+		// The program is setuid or setgid: whoever set the variables is not the one
+		// whom the daemon will see.
+		getenv = func(string) string { return "" }
+	}
+	helper := credhelper.New(release, credhelper.Sockets(getenv, uid), uid)
 	os.Exit(helper.Run(os.Args[1:], os.Stdin, os.Stdout))
 }

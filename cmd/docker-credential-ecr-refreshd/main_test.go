@@ -259,6 +259,58 @@ func TestAUserOutsideTheSocketsGroupIsToldSo(t *testing.T) {
 	}
 }
 
+// Whoever starts a program of another user must not choose who answers it.
+func TestAProgramOfAnotherUserIgnoresTheEnvironment(t *testing.T) {
+	if os.Geteuid() != 0 {
+		skip(t, "needs root, to make a program another user's")
+	}
+	var mount syscall.Statfs_t
+	if err := syscall.Statfs(filepath.Dir(binary), &mount); err != nil {
+		t.Fatal(err)
+	}
+	const nosuid = 2 // MS_NOSUID
+	if mount.Flags&nosuid != 0 {
+		skip(t, "the temporary directory is mounted nosuid")
+	}
+	path := daemon(t)
+	dir := filepath.Dir(path)
+	if err := errors.Join(os.Chmod(filepath.Dir(dir), 0o755), os.Chmod(dir, 0o755), os.Chmod(path, 0o666)); err != nil {
+		t.Fatal(err)
+	}
+	program, err := os.ReadFile(binary)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const owner, caller = 47001, 47002
+	tests := []struct {
+		name  string
+		mode  fs.FileMode
+		asked bool // the daemon that the environment names
+	}{
+		{"setuid", 0o755 | fs.ModeSetuid, false},
+		{"setgid", 0o755 | fs.ModeSetgid, false},
+		{"neither", 0o755, true},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			file := filepath.Join(filepath.Dir(binary), tt.name)
+			if err := errors.Join(os.WriteFile(file, program, 0o755), os.Chown(file, owner, owner), os.Chmod(file, tt.mode)); err != nil {
+				t.Fatal(err)
+			}
+			// With a daemon that is not there it takes its patience. All the files are
+			// written first: a process that is being started would hold one open.
+			t.Parallel()
+			cmd := exec.Command(file, "get")
+			cmd.Env = []string{"ECR_REFRESHD_SOCKET=" + path}
+			cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: caller, Gid: caller}}
+			got, code := run(t, cmd, "late.example")
+			if asked := strings.Contains(got, "get authorization token: denied"); asked != tt.asked || code != 1 {
+				t.Errorf("got %d, %q", code, got)
+			}
+		})
+	}
+}
+
 // skip leaves a test out, unless that is forbidden.
 func skip(t *testing.T, format string, args ...any) {
 	t.Helper()

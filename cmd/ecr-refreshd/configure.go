@@ -13,11 +13,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"ecr-refreshd/internal/api"
+	"ecr-refreshd/internal/credhelper"
 	"ecr-refreshd/internal/login"
 	"ecr-refreshd/internal/target/dockerconfig"
 )
-
-const helperBinary = "docker-credential-ecr-refreshd"
 
 func newConfigureDocker(f *flags) *cobra.Command {
 	var users, files []string
@@ -46,7 +45,7 @@ runs. A target with delivery: helper does the same all the time: for its file
 			var hosts []string
 			if !undo {
 				if hosts, err = f.hosts(ctx); err != nil {
-					return answered(err)
+					return f.answered(err)
 				}
 			}
 			reports, err := configure(ctx, places, hosts, undo)
@@ -62,8 +61,8 @@ runs. A target with delivery: helper does the same all the time: for its file
 			if err != nil {
 				return failed(err)
 			}
-			if _, err := exec.LookPath(helperBinary); err != nil && !undo {
-				fmt.Fprintf(cmd.ErrOrStderr(), "ecr-refreshd: %s is not in $PATH here; install it where docker finds it, such as /usr/local/bin\n", helperBinary)
+			if _, err := exec.LookPath(credhelper.Name); err != nil && !undo {
+				fmt.Fprintf(cmd.ErrOrStderr(), "ecr-refreshd: %s is not in $PATH here; install it where docker finds it, such as /usr/local/bin\n", credhelper.Name)
 			}
 			return nil
 		},
@@ -78,17 +77,17 @@ runs. A target with delivery: helper does the same all the time: for its file
 func helperPlaces(users, files []string) ([]*dockerconfig.Helper, error) {
 	var options []dockerconfig.Options
 	for _, u := range users {
-		options = append(options, dockerconfig.Options{User: u})
+		options = append(options, dockerconfig.Options{User: u, Command: true})
 	}
 	for _, path := range files {
 		absolute, err := filepath.Abs(path)
 		if err != nil {
 			return nil, err
 		}
-		options = append(options, dockerconfig.Options{Path: absolute})
+		options = append(options, dockerconfig.Options{Path: absolute, Command: true})
 	}
 	if len(options) == 0 {
-		options = []dockerconfig.Options{{}}
+		options = []dockerconfig.Options{{Command: true}}
 	}
 	places := make([]*dockerconfig.Helper, len(options))
 	for i, o := range options {
@@ -102,7 +101,7 @@ func helperPlaces(users, files []string) ([]*dockerconfig.Helper, error) {
 
 // configure changes all files, also after an error in one.
 func configure(ctx context.Context, places []*dockerconfig.Helper, hosts []string, undo bool) ([]dockerconfig.Report, error) {
-	var reports []dockerconfig.Report
+	reports := []dockerconfig.Report{} // in JSON a list, also when it is empty
 	var errs []error
 	for _, place := range places {
 		var report dockerconfig.Report
@@ -136,6 +135,9 @@ func (f *flags) hosts(ctx context.Context) ([]string, error) {
 	case errors.Is(err, api.ErrNoDaemon):
 		c, unread := f.load()
 		if unread != nil {
+			if !errors.As(unread, new(noFile)) {
+				f.unread = unread
+			}
 			return nil, err
 		}
 		for _, g := range c.Grants {

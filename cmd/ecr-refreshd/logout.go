@@ -7,8 +7,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"ecr-refreshd/internal/api"
 	"ecr-refreshd/internal/daemon"
+	"ecr-refreshd/internal/fault"
 )
 
 func newLogout(f *flags) *cobra.Command {
@@ -22,25 +22,42 @@ Stop the daemon first: it would put them back.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx, cancel := context.WithTimeout(cmd.Context(), time.Minute)
 			defer cancel()
-			c, err := f.load()
-			if err != nil {
-				return err
-			}
-			client, err := f.client()
-			if err != nil {
-				return err
-			}
-			if _, err := client.Status(ctx); !errors.Is(err, api.ErrNoDaemon) {
-				return failed(errors.New("a daemon is running and would log in again; stop it first: systemctl stop ecr-refreshd.socket ecr-refreshd"))
-			}
-			d, err := daemon.New(c, daemon.Options{})
-			if err != nil {
-				return misused(err)
-			}
-			if err := d.Logout(ctx); err != nil {
-				return failed(err)
-			}
-			return nil
+			return logout(ctx, f)
 		},
 	}
+}
+
+func logout(ctx context.Context, f *flags) error {
+	c, err := f.load()
+	if err != nil {
+		return err
+	}
+	d, err := daemon.New(c, daemon.Options{})
+	if err != nil {
+		return misused(err)
+	}
+	logger, _, err := f.logger(c.Log)
+	if err != nil {
+		return err
+	}
+	// While this works, no daemon may start either.
+	release, err := lock(c.Path, logger)
+	if err != nil {
+		return failed(stopFirst(err))
+	}
+	defer release()
+	if err := d.Logout(ctx); err != nil {
+		return failed(err)
+	}
+	return nil
+}
+
+// stopFirst says of a lock that is taken what that means here.
+func stopFirst(err error) error {
+	var taken *fault.Error
+	if !errors.As(err, &taken) {
+		return err
+	}
+	return &fault.Error{Reason: taken.Reason, Op: "log out", Err: taken.Err,
+		Hint: "it would log in again; stop it first: systemctl stop ecr-refreshd.socket ecr-refreshd"}
 }

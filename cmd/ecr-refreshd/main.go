@@ -60,12 +60,23 @@ func (o *outcome) Unwrap() error { return o.err }
 func failed(err error) error  { return &outcome{exitFailed, err} }
 func misused(err error) error { return &outcome{exitUsage, err} }
 
+// several are errors to be told apart from each other.
+type several []error
+
+func (s several) Error() string   { return errors.Join(s...).Error() }
+func (s several) Unwrap() []error { return s }
+
 // explain says an error in one line for each thing that is wrong, with what to
 // do about it.
 func explain(w io.Writer, err error) {
+	var each several
 	var problems config.Problems
 	var f *fault.Error
 	switch {
+	case errors.As(err, &each):
+		for _, err := range each {
+			explain(w, err)
+		}
 	case err == nil:
 	case errors.As(err, &problems):
 		fmt.Fprintln(w, problems)

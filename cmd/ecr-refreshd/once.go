@@ -85,8 +85,8 @@ func once(ctx context.Context, cmd *cobra.Command, f *flags) error {
 // complain says on standard error what is wrong, and fails if anything is not
 // well.
 func complain(cmd *cobra.Command, registries []status.Registry) error {
-	for _, l := range problemLines(registries) {
-		fmt.Fprintln(cmd.ErrOrStderr(), "ecr-refreshd:", l)
+	for _, t := range troubles(registries) {
+		fmt.Fprintf(cmd.ErrOrStderr(), "ecr-refreshd: %s: %s\n", t.hosts, t.text)
 	}
 	if slices.ContainsFunc(registries, func(r status.Registry) bool { return !r.Well() }) {
 		return failed(nil)

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -10,58 +11,105 @@ import (
 	"github.com/spf13/cobra"
 
 	"ecr-refreshd/internal/api"
+	"ecr-refreshd/internal/fault"
 	"ecr-refreshd/internal/status"
 )
 
+// longest is how long the daemon takes for a renewal at most, whether it is done
+// or not.
+const longest = 2 * time.Minute
+
 func newRefresh(f *flags) *cobra.Command {
-	limit := 2 * time.Minute
+	limit := longest
 	cmd := &cobra.Command{
 		Use:   "refresh [HOST...]",
 		Short: "Ask the running daemon to renew now, and wait for it",
 		Long: `Asks the running daemon to renew the tokens of these hosts, or all, waits until
 every target has the new ones, and prints how they stand. Only root and the
 daemon's own user may.`,
-		RunE: func(cmd *cobra.Command, hosts []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
+			hosts, err := hostNames(args)
+			if err != nil {
+				return err
+			}
 			client, err := f.client()
 			if err != nil {
 				return err
 			}
-			ctx, cancel := context.WithTimeout(cmd.Context(), limit)
-			defer cancel()
-			registries, err := renewal(ctx, client, hosts)
-			if len(registries) == 0 && err != nil {
-				return answered(err)
+			registries, err := renewal(cmd.Context(), client, hosts, min(limit, longest))
+			if err == nil || len(registries) > 0 {
+				if err := printRenewal(cmd, f, registries); err != nil {
+					return failed(err)
+				}
 			}
-			w := cmd.OutOrStdout()
-			if f.output.value == "json" {
-				err = printJSON(w, map[string]any{"registries": registries})
-			} else {
-				err = printRegistries(w, registries, time.Now(), painter(w))
-			}
+			complaint := complain(cmd, registries)
 			if err != nil {
-				return failed(err)
+				return f.answered(err)
 			}
-			if err := complain(cmd, registries); err != nil {
-				return err
-			}
-			return answered(err)
+			return complaint
 		},
 	}
-	cmd.Flags().DurationVar(&limit, "timeout", limit, "give up after this long")
+	cmd.Flags().DurationVar(&limit, "timeout", limit, "give up after this long; the daemon itself does after 2m")
 	return f.withOutput(cmd)
 }
 
+func printRenewal(cmd *cobra.Command, f *flags, registries []status.Registry) error {
+	w := cmd.OutOrStdout()
+	if f.output.value == "json" {
+		return printJSON(w, map[string]any{"registries": registries})
+	}
+	return printRegistries(w, registries, time.Now(), painter(w))
+}
+
+// hostNames gives each of the hosts that were typed once.
+func hostNames(typed []string) ([]string, error) {
+	var hosts []string
+	for _, t := range typed {
+		host, err := hostName(t)
+		if err != nil {
+			return nil, err
+		}
+		if !slices.Contains(hosts, host) {
+			hosts = append(hosts, host)
+		}
+	}
+	return hosts, nil
+}
+
 // renewal asks for each of the hosts, or for everything, and joins the answers.
-func renewal(ctx context.Context, client *api.Client, hosts []string) ([]status.Registry, error) {
+// The error has what the rows do not tell.
+func renewal(ctx context.Context, client *api.Client, hosts []string, limit time.Duration) ([]status.Registry, error) {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	ask := func(host string) ([]status.Registry, error) {
+		rows, err := client.Refresh(ctx, host)
+		switch {
+		case len(troubles(rows)) > 0:
+			return rows, nil
+		case err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded):
+			return rows, unfinished(host, limit)
+		}
+		return rows, err
+	}
 	if len(hosts) == 0 {
-		return client.Refresh(ctx, "")
+		return ask("")
 	}
 	rows := make([][]status.Registry, len(hosts))
 	errs := make([]error, len(hosts))
 	var wg sync.WaitGroup
 	for i, host := range hosts {
-		wg.Go(func() { rows[i], errs[i] = client.Refresh(ctx, host) })
+		wg.Go(func() { rows[i], errs[i] = ask(host) })
 	}
 	wg.Wait()
 	return slices.Concat(rows...), errors.Join(errs...)
+}
+
+// unfinished says that the person's own limit was too short.
+func unfinished(host string, limit time.Duration) error {
+	op := "renew"
+	if host != "" {
+		op = fmt.Sprintf("renew %q", host)
+	}
+	return &fault.Error{Reason: fault.Local, Op: op, Err: fmt.Errorf("not done within %v", limit),
+		Hint: "see with `ecr-refreshd status` how it goes on; --timeout gives it more time, 2m at most"}
 }

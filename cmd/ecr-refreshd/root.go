@@ -18,6 +18,7 @@ type flags struct {
 	level  choice
 	format choice
 	output choice
+	unread error // of load, when the daemon's socket had to be guessed for it; see client
 }
 
 // choice is a flag with a few values.
@@ -70,11 +71,14 @@ func (f *flags) withOutput(cmd *cobra.Command) *cobra.Command {
 	return cmd
 }
 
+// noFile is the cause of load's error when there is no configuration file.
+type noFile struct{ error }
+
 // load finds and reads the configuration; its error is ready to be returned.
 func (f *flags) load() (*config.Config, error) {
 	path, err := config.Find(f.config, os.Getenv, os.Getuid())
 	if err != nil {
-		return nil, misused(err)
+		return nil, misused(noFile{err})
 	}
 	c, err := config.Load(path)
 	if err != nil {

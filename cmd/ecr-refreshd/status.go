@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -14,12 +13,8 @@ import (
 	"ecr-refreshd/internal/status"
 )
 
-const (
-	// asking bounds one question to the daemon, which answers from memory.
-	asking = 10 * time.Second
-	// glance is how often --watch looks.
-	glance = 2 * time.Second
-)
+// asking bounds one question to the daemon, which answers from memory.
+const asking = 10 * time.Second
 
 func newStatus(f *flags) *cobra.Command {
 	var watch bool
@@ -36,13 +31,17 @@ when every token is fresh and in all its targets, 1 when not, 3 without a daemon
 				return err
 			}
 			if watch {
-				return watchStatus(cmd.Context(), client, cmd.OutOrStdout(), f.output.value == "json")
+				shown := watched{
+					ask:    func(ctx context.Context) (status.Report, error) { return ask(ctx, client) },
+					away:   func(w io.Writer, err error) { explain(w, errors.Unwrap(f.answered(err))) },
+					asJSON: f.output.value == "json",
+					out:    cmd.OutOrStdout(), errs: cmd.ErrOrStderr(),
+				}
+				return shown.watch(cmd.Context())
 			}
-			ctx, cancel := context.WithTimeout(cmd.Context(), asking)
-			defer cancel()
-			report, err := client.Status(ctx)
+			report, err := ask(cmd.Context(), client)
 			if err != nil {
-				return answered(err)
+				return f.answered(err)
 			}
 			w := cmd.OutOrStdout()
 			if err := printReport(w, report, f.output.value == "json", painter(w)); err != nil {
@@ -54,7 +53,7 @@ when every token is fresh and in all its targets, 1 when not, 3 without a daemon
 			return nil
 		},
 	}
-	cmd.Flags().BoolVar(&watch, "watch", false, "go on showing it until interrupted")
+	cmd.Flags().BoolVar(&watch, "watch", false, "go on until interrupted: on a terminal in place, elsewhere whenever something has changed")
 	return f.withOutput(cmd)
 }
 
@@ -81,55 +80,14 @@ func printReport(w io.Writer, report status.Report, asJSON bool, colour paint) e
 	if err := printRegistries(w, report.Registries, now, colour); err != nil {
 		return err
 	}
-	problems := problemLines(report.Registries)
-	if len(problems) > 0 {
+	wrong := troubles(report.Registries)
+	if len(wrong) > 0 {
 		fmt.Fprintln(w)
 	}
-	for _, l := range problems {
-		host, text, _ := strings.Cut(l, ": ")
-		fmt.Fprintf(w, "%s: %s\n", colour(red, host), text)
+	for _, t := range wrong {
+		fmt.Fprintf(w, "%s: %s\n", colour(red, t.hosts), t.text)
 	}
 	return nil
-}
-
-// watchStatus shows the status again and again: on a terminal in place, elsewhere
-// whenever it has changed. A daemon that goes away is waited for.
-func watchStatus(ctx context.Context, client *api.Client, w io.Writer, asJSON bool) error {
-	inPlace := isTerminal(w) && !asJSON
-	if inPlace {
-		fmt.Fprint(w, "\x1b[2J")
-	}
-	var last string
-	for {
-		var b strings.Builder
-		report, err := ask(ctx, client)
-		if err == nil {
-			err = printReport(&b, report, asJSON, painter(w))
-		}
-		switch {
-		case ctx.Err() != nil:
-			return nil
-		case errors.Is(err, api.ErrNoDaemon):
-			explain(&b, err)
-		case err != nil:
-			return answered(err)
-		}
-		shown := b.String()
-		if inPlace { // home, each line to its end, and what is below
-			_, err = io.WriteString(w, "\x1b[H"+strings.ReplaceAll(shown, "\n", "\x1b[K\n")+"\x1b[J")
-		} else if shown != last {
-			_, err = io.WriteString(w, shown)
-		}
-		if err != nil {
-			return failed(err)
-		}
-		last = shown
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-time.After(glance):
-		}
-	}
 }
 
 func ask(ctx context.Context, client *api.Client) (status.Report, error) {

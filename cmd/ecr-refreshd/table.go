@@ -128,8 +128,11 @@ func until(t *time.Time, now time.Time, passed string) string {
 	return span(t.Sub(now))
 }
 
-// problemLines says each different problem once, with the hosts it is about.
-func problemLines(registries []status.Registry) []string {
+// trouble is something that is wrong, as people read it.
+type trouble struct{ hosts, text string }
+
+// troubles gives each different problem once, with the hosts it is about.
+func troubles(registries []status.Registry) []trouble {
 	var lines []string
 	hosts := make(map[string][]string)
 	note := func(host string, p *status.Problem) {
@@ -150,10 +153,11 @@ func problemLines(registries []status.Registry) []string {
 			note(r.Host, t.Error)
 		}
 	}
+	all := make([]trouble, len(lines))
 	for i, l := range lines {
-		lines[i] = fmt.Sprintf("%s: %s", few(hosts[l]), l)
+		all[i] = trouble{few(hosts[l]), l}
 	}
-	return lines
+	return all
 }
 
 // few names the first of many.

@@ -32,9 +32,13 @@ With --config, and where no daemon runs, it asks AWS for one.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx, cancel := context.WithTimeout(cmd.Context(), time.Minute)
 			defer cancel()
-			l, err := f.token(ctx, args[0])
+			host, err := hostName(args[0])
 			if err != nil {
-				return answered(err)
+				return err
+			}
+			l, err := f.token(ctx, host)
+			if err != nil {
+				return f.answered(err)
 			}
 			if format.value == "json" {
 				err = printJSON(cmd.OutOrStdout(), map[string]any{"ServerURL": l.Host, "Username": l.Username,

@@ -8,6 +8,10 @@ import (
 	"ecr-refreshd/internal/account"
 )
 
+// maxNames bounds how many names of users are asked for at once, each a process
+// perhaps. They serve messages only, and whoever connects chooses the number.
+const maxNames = 8
+
 // Directory turns names of users and groups into ids, remembers the answers for
 // some seconds, and knows whose ids are to be trusted. One is meant for all the
 // rules of a process, past reloads. Safe for concurrent use.
@@ -20,21 +24,20 @@ type Directory struct {
 
 // NewDirectory makes one that asks the host it runs on. It looks nothing up yet.
 func NewDirectory() *Directory {
+	names := newMemo(func(ctx context.Context, uid uint32) (string, error) {
+		return account.Name(ctx, int(uid))
+	})
+	names.most = maxNames
 	return &Directory{
 		users: newMemo(func(ctx context.Context, name string) (uint32, error) {
-			a, err := account.Lookup(ctx, name)
-			if err != nil {
-				return 0, err
-			}
-			return uint32(a.UID), nil
+			id, err := account.UID(ctx, name)
+			return uint32(id), err
 		}),
 		groups: newMemo(func(ctx context.Context, name string) (uint32, error) {
 			id, err := account.Group(ctx, name)
 			return uint32(id), err
 		}),
-		names: newMemo(func(ctx context.Context, uid uint32) (string, error) {
-			return account.Name(ctx, int(uid))
-		}),
+		names:     names,
 		strangers: sync.OnceValue(readStrangers),
 		self:      uint32(os.Geteuid()),
 	}
@@ -45,7 +48,7 @@ func (d *Directory) Privileged(p Peer) bool {
 	return (p.UID == 0 || p.UID == d.self) && !d.strangers().isUser(p.UID)
 }
 
-// Named gives p with the name of its user, where it has one.
+// Named gives p with the name of its user, where it has one and not too many ask.
 func (d *Directory) Named(ctx context.Context, p Peer) Peer {
 	if p.Name == "" && !d.strangers().isUser(p.UID) {
 		p.Name, _ = d.names.get(ctx, p.UID)

@@ -12,9 +12,9 @@ import (
 const (
 	// answerLife is how long a name's id is believed before it is asked for again.
 	answerLife = 10 * time.Second
-	// patience bounds one question. After one that took longer nobody asks again
-	// for answerLife, so a directory service that hangs costs one request this
-	// long in each such time, and the others nothing.
+	// patience bounds one question. After one that took longer a directory service
+	// is not asked again for answerLife, so one that hangs costs one request this
+	// long in each such time, and the others nothing. The files still answer.
 	patience = 2 * time.Second
 	// maxAnswers bounds the memory: whoever connects adds a name to it.
 	maxAnswers = 4096
@@ -25,11 +25,15 @@ const (
 // stays. Safe for concurrent use.
 type memo[K comparable, V any] struct {
 	// ask finds out; its error wraps account.ErrUnknown when it is sure that there
-	// is no such thing.
+	// is no such thing. With a context that has ended it asks the files alone.
 	ask func(context.Context, K) (V, error)
+	// most is how many questions may be under way at once; 0 means any number. Who
+	// would ask one more gets what is known at once.
+	most int
 
 	mu      sync.Mutex
 	answers map[K]*answer[V]
+	asking  int       // questions under way
 	hung    time.Time // of the last question that nobody answered in time
 }
 
@@ -51,19 +55,13 @@ func (m *memo[K, V]) get(ctx context.Context, key K) (V, bool) {
 	m.mu.Lock()
 	a := m.answers[key]
 	if a == nil {
-		if !m.room(now) {
-			m.mu.Unlock()
-			var none V
-			return none, false
-		}
 		a = new(answer[V])
-		m.answers[key] = a
 	}
 	flight, first := a.flight, a.asked.IsZero()
 	fresh := !first && now.Sub(a.asked) < answerLife
-	hung := !m.hung.IsZero() && now.Sub(m.hung) < answerLife
+	full := m.most > 0 && m.asking >= m.most || first && flight == nil && !m.room(now)
 	switch {
-	case fresh, hung, flight != nil && !first:
+	case fresh, flight != nil && !first, flight == nil && full:
 		defer m.mu.Unlock()
 		return a.value, a.known
 	case flight != nil:
@@ -73,9 +71,12 @@ func (m *memo[K, V]) get(ctx context.Context, key K) (V, bool) {
 		case <-ctx.Done():
 		}
 	default:
+		m.answers[key] = a
 		a.flight = make(chan struct{})
+		m.asking++
+		hung := !m.hung.IsZero() && now.Sub(m.hung) < answerLife
 		m.mu.Unlock()
-		m.find(ctx, key, a)
+		m.find(ctx, key, a, hung)
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -83,10 +84,13 @@ func (m *memo[K, V]) get(ctx context.Context, key K) (V, bool) {
 }
 
 // find asks, whether or not the one who wants to know goes away meanwhile: the
-// others wait for the answer too.
-func (m *memo[K, V]) find(ctx context.Context, key K, a *answer[V]) {
+// others wait for the answer too. With filesOnly no directory service is asked.
+func (m *memo[K, V]) find(ctx context.Context, key K, a *answer[V], filesOnly bool) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
 	defer cancel()
+	if filesOnly {
+		cancel()
+	}
 	value, err := m.ask(ctx, key)
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -96,12 +100,13 @@ func (m *memo[K, V]) find(ctx context.Context, key K, a *answer[V]) {
 	case errors.Is(err, account.ErrUnknown):
 		var none V
 		a.value, a.known = none, false
-	case ctx.Err() != nil:
+	case ctx.Err() != nil && !filesOnly:
 		m.hung = time.Now()
 	}
 	a.asked = time.Now()
 	close(a.flight)
 	a.flight = nil
+	m.asking--
 }
 
 // room forgets what nobody has asked for lately when there is too much, and

@@ -103,6 +103,74 @@ func TestADirectoryThatHangsDelaysOneRequestOnce(t *testing.T) {
 	})
 }
 
+// abby is nobody of the files, jenkins is.
+func TestADirectoryThatHangsHidesNobodyOfTheFiles(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		services := 0
+		m := newMemo(func(ctx context.Context, name string) (uint32, error) {
+			if name == "jenkins" {
+				return 1002, nil
+			}
+			if ctx.Err() == nil {
+				services++
+			}
+			return hang(ctx)
+		})
+		start := time.Now()
+		for range 100 {
+			wantAnswer(t, m, "abby", 0, false)
+			wantAnswer(t, m, "bert", 0, false)
+			wantAnswer(t, m, "jenkins", 1002, true)
+		}
+		if took := time.Since(start); took != patience || services != 1 {
+			t.Errorf("it took %v and %d questions to the directory", took, services)
+		}
+	})
+}
+
+func TestQuestionsAtOnceAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		answer := make(chan struct{})
+		o := &oracle{say: func(context.Context) (uint32, error) { <-answer; return 1001, nil }}
+		m := newMemo(o.ask)
+		m.most = 3
+		var wg sync.WaitGroup
+		for i := range 3 {
+			wg.Go(func() { wantAnswer(t, m, strconv.Itoa(i), 1001, true) })
+		}
+		synctest.Wait()
+		for i := range 1000 {
+			wantAnswer(t, m, strconv.Itoa(100+i), 0, false) // at once, or the bubble would deadlock
+		}
+		if o.asked != 3 || len(m.answers) != 3 {
+			t.Errorf("%d questions, %d remembered", o.asked, len(m.answers))
+		}
+		close(answer)
+		wg.Wait()
+		wantAnswer(t, m, "100", 1001, true)
+	})
+}
+
+func TestNamesForMessagesAreBounded(t *testing.T) {
+	if d := NewDirectory(); d.names.most != maxNames {
+		t.Errorf("%d names may be asked for at once", d.names.most)
+	}
+}
+
+func TestADirectoryIsAskedAgainHoweverOftenItIsWanted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := &oracle{say: hang}
+		m := newMemo(o.ask)
+		wantAnswer(t, m, "first", 0, false)
+		o.will(func(ctx context.Context) (uint32, error) { return 1001, ctx.Err() }) // it is back
+		for i := range answerLife / time.Second {
+			wantAnswer(t, m, i.String(), 0, false)
+			time.Sleep(time.Second)
+		}
+		wantAnswer(t, m, "last", 1001, true)
+	})
+}
+
 func TestOneQuestionServesAllWhoWantToKnow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		answer := make(chan struct{})

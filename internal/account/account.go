@@ -29,27 +29,16 @@ var ErrUnknown = errors.New("no such account or group")
 // none; any other error says that it could not be found out. It takes 5 seconds
 // at most for each of two questions to a directory service.
 func Lookup(ctx context.Context, name string) (*Account, error) {
-	if err := checkName(name); err != nil {
+	e, u, err := find(ctx, name)
+	if err != nil {
 		return nil, err
 	}
-	u, err := user.Lookup(name)
-	if err == nil {
+	if u != nil {
 		groups, err := u.GroupIds()
 		if err != nil {
 			return nil, fmt.Errorf("look up groups of %q: %w", name, err)
 		}
-		return newAccount(name, u.Uid, u.Gid, groups, u.HomeDir)
-	}
-	if !notInFile(err) {
-		return nil, fmt.Errorf("look up account %q: %w", name, err)
-	}
-	line, err := ask(ctx, "getent", "passwd", name)
-	if err != nil {
-		return nil, fmt.Errorf("account %q: %w", name, err)
-	}
-	e, err := parsePasswd(line)
-	if err != nil {
-		return nil, fmt.Errorf("account %q: %w", name, err)
+		return newAccount(name, e.uid, e.gid, groups, e.home)
 	}
 	groups, err := ask(ctx, "id", "-G", name)
 	if err != nil {
@@ -58,8 +47,47 @@ func Lookup(ctx context.Context, name string) (*Account, error) {
 	return newAccount(name, e.uid, e.gid, strings.Fields(groups), e.home)
 }
 
+// UID finds the id of an account by its name, which is one question less than
+// Lookup asks. Errors and times are those of Lookup. With a ctx that has ended it
+// still finds what is in the file.
+func UID(ctx context.Context, name string) (int, error) {
+	e, _, err := find(ctx, name)
+	if err != nil {
+		return 0, err
+	}
+	id, err := ParseID(e.uid)
+	if err != nil {
+		return 0, fmt.Errorf("user id of %q: %w", name, err)
+	}
+	return id, nil
+}
+
+// find gives what there is about an account, with the user.User when it is in the
+// file.
+func find(ctx context.Context, name string) (entry, *user.User, error) {
+	if err := checkName(name); err != nil {
+		return entry{}, nil, err
+	}
+	u, err := user.Lookup(name)
+	if err == nil {
+		return entry{name: name, uid: u.Uid, gid: u.Gid, home: u.HomeDir}, u, nil
+	}
+	if !notInFile(err) {
+		return entry{}, nil, fmt.Errorf("look up account %q: %w", name, err)
+	}
+	line, err := ask(ctx, "getent", "passwd", name)
+	if err != nil {
+		return entry{}, nil, fmt.Errorf("account %q: %w", name, err)
+	}
+	e, err := parsePasswd(line)
+	if err != nil {
+		return entry{}, nil, fmt.Errorf("account %q: %w", name, err)
+	}
+	return e, nil, nil
+}
+
 // Group finds the id of a group by its name; a number is taken for the id
-// itself, whether or not it has a name. Errors and times are those of Lookup.
+// itself, whether or not it has a name. Errors and times are those of UID.
 func Group(ctx context.Context, name string) (int, error) {
 	if id, err := ParseID(name); err == nil {
 		return id, nil
@@ -83,7 +111,7 @@ func Group(ctx context.Context, name string) (int, error) {
 	return id, nil
 }
 
-// Name finds the name of a user id, for messages. Errors and times are those of Lookup.
+// Name finds the name of a user id, for messages. Errors and times are those of UID.
 func Name(ctx context.Context, uid int) (string, error) {
 	id := strconv.Itoa(uid)
 	if u, err := user.LookupId(id); err == nil {

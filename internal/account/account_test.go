@@ -55,6 +55,41 @@ func TestAccountsAreFoundInTheFileAndInADirectory(t *testing.T) {
 	}
 }
 
+// Who may have a login hangs on the id alone: the groups, for which a directory
+// may take long, are not asked for.
+func TestAnIDIsFoundWithoutItsGroups(t *testing.T) {
+	directoryService(t, `[ "$1" = passwd ] && echo "$2:*:70001:70002:Jane,,:/home/jane:/bin/sh"`, "exit 1")
+	if got, err := UID(t.Context(), nobodyHere); got != 70001 || err != nil {
+		t.Errorf("got %d, %v", got, err)
+	}
+	directoryService(t, `echo "$2:*:x:70002::/home/jane:/bin/sh"`, "exit 1")
+	if got, err := UID(t.Context(), nobodyHere); err == nil || errors.Is(err, ErrUnknown) {
+		t.Errorf("got %d, %v", got, err)
+	}
+}
+
+// A directory that is not to be asked, for it hangs, hides nobody of the files.
+func TestTheFilesAnswerWhenTimeIsUp(t *testing.T) {
+	directoryService(t, `echo "$2:*:70001:70002::/home/jane:/bin/sh"`, "echo 70002")
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	uid, err := UID(ended, "root")
+	if uid != 0 || err != nil {
+		t.Errorf("root is %d, %v", uid, err)
+	}
+	gid, err := Group(ended, "root")
+	if gid != 0 || err != nil {
+		t.Errorf("the group root is %d, %v", gid, err)
+	}
+	name, err := Name(ended, 0)
+	if name != "root" || err != nil {
+		t.Errorf("uid 0 is %q, %v", name, err)
+	}
+	if _, err := UID(ended, nobodyHere); !errors.Is(err, context.Canceled) || errors.Is(err, ErrUnknown) {
+		t.Errorf("the directory was asked: %v", err)
+	}
+}
+
 func TestGroupsAreFoundInTheFileAndInADirectory(t *testing.T) {
 	tests := []struct {
 		name, group, getent string

@@ -82,7 +82,7 @@ func explain(err error, host string) (int, problem) {
 		return http.StatusServiceUnavailable, problem{string(fault.Network), "not done in time",
 			"ecr-refreshd goes on trying; ask ecr-refreshd status"}
 	case errors.Is(err, context.Canceled):
-		return http.StatusServiceUnavailable, problem{string(fault.Local), "ecr-refreshd is stopping", "try again in a moment"}
+		return http.StatusServiceUnavailable, problem{string(fault.Local), "ecr-refreshd is stopping or moves its socket", "try again in a moment"}
 	}
 	return http.StatusServiceUnavailable, problem{string(fault.Invalid), err.Error(), ""}
 }
@@ -93,5 +93,5 @@ func invalid(message, hint string) problem {
 }
 
 func unknownPath(r *http.Request) problem {
-	return invalid("no such path: "+strconv.Quote(r.URL.Path), "see the documentation of the local API")
+	return invalid("no such path: "+strconv.Quote(r.URL.Path), "docs/api.md of ecr-refreshd has all there are")
 }

@@ -21,6 +21,9 @@ import (
 // some MiB.
 const maxAnswer = 64 << 20
 
+// headerBytes bounds the head of an answer.
+const headerBytes = 8 << 10
+
 // Client asks a running daemon. Its errors are *fault.Error; they wrap
 // ErrNoDaemon, ErrNotOurs or ErrRefused where that is the cause. Safe for
 // concurrent use.

@@ -55,16 +55,81 @@ func TestARefusalIsLoggedOnceAnHour(t *testing.T) {
 	}
 }
 
-func TestTheJournalsMemoryIsBounded(t *testing.T) {
+func TestOneUserIsRememberedForSoMuchOnly(t *testing.T) {
 	j, _ := newTestJournal()
 	now := time.Now()
-	for i := range maxRemembered + 10 {
-		if got := j.news(occasion{host: strconv.Itoa(i)}, now); got != (i < maxRemembered) {
-			t.Fatalf("%d: %v", i, got)
+	fill := func(uid uint32, n int) {
+		for i := range n {
+			j.said[occasion{uid: uid, host: strconv.Itoa(i)}] = now.Add(time.Duration(i))
 		}
 	}
-	if !j.news(occasion{host: "later"}, now.Add(remindEvery)) || len(j.said) != 1 {
-		t.Errorf("%d are remembered an hour later", len(j.said))
+	fill(1000, maxUserRemembered)
+	fill(1001, maxUserRemembered-1)
+	now = now.Add(time.Minute)
+	for i := range 2 {
+		if !j.news(occasion{uid: 1000, host: "new " + strconv.Itoa(i)}, false, now) {
+			t.Error("what is new is not said")
+		}
+	}
+	for uid, gone := range map[uint32]int{1000: 2, 1001: 0} {
+		for i := range maxUserRemembered - 1 {
+			if _, ok := j.said[occasion{uid: uid, host: strconv.Itoa(i)}]; ok != (i >= gone) {
+				t.Errorf("%d of uid %d: remembered is %v", i, uid, ok)
+			}
+		}
+	}
+}
+
+func TestTheOldestIsForgottenWhenTheJournalIsFull(t *testing.T) {
+	j, _ := newTestJournal()
+	now := time.Now()
+	for i := range maxRemembered {
+		j.said[occasion{uid: uint32(i)}] = now.Add(time.Duration(i))
+	}
+	now = now.Add(time.Minute)
+	if o := (occasion{uid: 1 << 20}); !j.news(o, false, now) || j.news(o, false, now) {
+		t.Error("what is new is not said once")
+	}
+	_, oldest := j.said[occasion{}]
+	_, second := j.said[occasion{uid: 1}]
+	if len(j.said) != maxRemembered || oldest || !second {
+		t.Errorf("%d are remembered, the oldest %v, the second %v", len(j.said), oldest, second)
+	}
+}
+
+func TestLinesAMinuteAreBounded(t *testing.T) {
+	j, _ := newTestJournal()
+	now := time.Now()
+	lines := func(uid uint32, privileged bool, asked int) (said int) {
+		for i := range asked {
+			if j.news(occasion{uid: uid, host: strconv.Itoa(i)}, privileged, now) {
+				said++
+			}
+		}
+		return said
+	}
+	if got := lines(1000, false, 100); got != maxUserLines {
+		t.Errorf("one user has %d lines", got)
+	}
+	others := 0
+	for uid := range uint32(5000) {
+		others += lines(100000+uid, false, 1)
+	}
+	if want := maxLines - maxUserLines; others != want {
+		t.Errorf("the others have %d lines, want %d", others, want)
+	}
+	if !j.news(occasion{uid: 1 << 20, code: http.StatusServiceUnavailable}, false, now) {
+		t.Error("refusals of one kind silence those of another")
+	}
+	if got := lines(0, true, 100); got != maxUserLines {
+		t.Errorf("root has %d lines", got)
+	}
+	now = now.Add(time.Minute)
+	if got := lines(104999, false, 1); got != 1 {
+		t.Error("what was not said is not said in the next minute")
+	}
+	if got := lines(100000, false, 1); got != 0 {
+		t.Error("what was said is said again")
 	}
 }
 

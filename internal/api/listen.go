@@ -43,8 +43,9 @@ type identity struct{ dev, ino uint64 }
 // number, "" for the process's own) and mode. At no moment may anybody connect
 // whom these do not let in. A socket at path at which nobody answers is replaced;
 // anything else there is left alone. The directory is made, open to all, when
-// only it is missing. The error is a *fault.Error of reason local; it wraps
-// ErrInUse when somebody answers at path.
+// only it is missing; one in which others could replace the socket is refused.
+// The error is a *fault.Error of reason local; it wraps ErrInUse when somebody
+// answers at path.
 func Listen(ctx context.Context, path, group string, mode fs.FileMode) (*Listener, error) {
 	l, err := listen(ctx, path, group, mode)
 	if err != nil {
@@ -99,23 +100,42 @@ func bind(dir int, name string, gid int, mode fs.FileMode) (*net.UnixListener, i
 		return nil, identity{}, err
 	}
 	defer func() { _ = file.Close() }() // net.FileListener takes a copy
-	if gid >= 0 {
-		if err := unix.Fchownat(dir, name, -1, gid, unix.AT_SYMLINK_NOFOLLOW); err != nil {
-			return nil, identity{}, fmt.Errorf("give the socket to group %d: %w", gid, err)
-		}
-	}
-	if err := unix.Fchmodat(dir, name, uint32(mode.Perm()), 0); err != nil {
-		return nil, identity{}, fmt.Errorf("change the mode of the socket: %w", err)
-	}
-	var st unix.Stat_t
-	if err := unix.Fstatat(dir, name, &st, unix.AT_SYMLINK_NOFOLLOW); err != nil {
-		return nil, identity{}, fmt.Errorf("look at the socket: %w", err)
+	made, err := openTo(dir, name, gid, mode)
+	if err != nil {
+		return nil, identity{}, err
 	}
 	l, err := net.FileListener(file)
 	if err != nil {
 		return nil, identity{}, fmt.Errorf("listen: %w", err)
 	}
-	return l.(*net.UnixListener), identityOf(&st), nil
+	return l.(*net.UnixListener), made, nil
+}
+
+// openTo gives the new socket called name in dir to gid and mode. It does so by a
+// descriptor of what it has looked at: whatever takes the name meanwhile is left
+// as it is.
+func openTo(dir int, name string, gid int, mode fs.FileMode) (identity, error) {
+	fd, err := unix.Openat(dir, name, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return identity{}, fmt.Errorf("open the socket's file: %w", err)
+	}
+	defer func() { _ = unix.Close(fd) }()
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return identity{}, fmt.Errorf("look at the socket: %w", err)
+	}
+	if st.Mode != unix.S_IFSOCK || int(st.Uid) != os.Geteuid() || st.Nlink != 1 {
+		return identity{}, errSwapped
+	}
+	if gid >= 0 {
+		if err := unix.Fchownat(fd, "", -1, gid, unix.AT_EMPTY_PATH); err != nil {
+			return identity{}, fmt.Errorf("give the socket to group %d: %w", gid, err)
+		}
+	}
+	if err := unix.Chmod(descriptor(fd), uint32(mode.Perm())); err != nil {
+		return identity{}, fmt.Errorf("change the mode of the socket: %w", err)
+	}
+	return identityOf(&st), nil
 }
 
 // bindClosed makes a listening socket called name in dir to which nobody but root
@@ -142,7 +162,7 @@ func bindClosed(dir int, name string) (*os.File, error) {
 }
 
 // through names a file of an open directory in few bytes, however deep that lies.
-func through(dir int, name string) string { return fmt.Sprintf("/proc/self/fd/%d/%s", dir, name) }
+func through(dir int, name string) string { return descriptor(dir) + "/" + name }
 
 func identityOf(st *unix.Stat_t) identity { return identity{uint64(st.Dev), st.Ino} }
 

@@ -202,31 +202,11 @@ func TestOneUsersCrowdIsTurnedAwayAndNobodyElse(t *testing.T) {
 		t.Error(err)
 	}
 	<-done
-	if g.total != 0 || len(g.users) != 0 {
-		t.Errorf("%d connections are counted when all are gone", g.total)
+	g.wantTaken(t, 0, 0)
+	if len(g.users) != 0 {
+		t.Errorf("%v are counted when all are gone", g.users)
 	}
 	if n := logs.FilterMessage("connections turned away").Len(); n != 1 {
 		t.Errorf("%d lines in the log", n)
-	}
-}
-
-func TestTheGateCountsUsersAndAll(t *testing.T) {
-	g := newGate(nil, nil, nil)
-	for uid := range uint32(maxConns / maxUserConn) {
-		for range maxUserConn {
-			if !g.enter(uid) {
-				t.Fatal("turned away too early")
-			}
-		}
-		if g.enter(uid) {
-			t.Fatal("a user has too many")
-		}
-	}
-	if g.enter(99) {
-		t.Error("all have too many")
-	}
-	g.exit(0)
-	if !g.enter(99) || g.enter(0) {
-		t.Error("a place that is free is given to the wrong one")
 	}
 }

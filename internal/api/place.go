@@ -13,11 +13,13 @@ import (
 
 	"ecr-refreshd/internal/access"
 	"ecr-refreshd/internal/account"
+	"ecr-refreshd/internal/trust"
 )
 
 var (
 	errNotSocket  = errors.New("there is something that is not a socket")
-	errNotAPath   = errors.New("not an absolute path without . and ..")
+	errSwapped    = errors.New("somebody has put something else in the place of the new socket")
+	errNotAPath   = errors.New("not an absolute path in its shortest form")
 	errPathLength = fmt.Errorf("the path is longer than the %d bytes that a Unix socket may have", maxSocketPath)
 )
 
@@ -33,22 +35,52 @@ func checkPath(path string) error {
 
 // openDir opens the directory dir, and makes it first when it is all that is
 // missing. Clients of every user must be able to pass it; whom the socket lets
-// in is the socket's own business.
+// in is the socket's own business. A directory that others may write, or lead
+// elsewhere, is refused: they could put something else in the place of what is
+// made there, and answer for the daemon. One that is sticky, such as /tmp, will
+// do: there others can neither rename nor remove what is not theirs.
 func openDir(dir string) (int, error) {
-	switch err := os.Mkdir(dir, 0o755); {
-	case err == nil: // whatever the umask
-		if err := os.Chmod(dir, 0o755); err != nil {
-			return -1, fmt.Errorf("change the mode of the new directory: %w", err)
-		}
-	case !errors.Is(err, fs.ErrExist):
+	rule := onlyOurs()
+	parent, err := rule.Follow(filepath.Dir(dir))
+	if err != nil {
+		return -1, fmt.Errorf("look at the directory: %w", err)
+	}
+	at := filepath.Join(parent, filepath.Base(dir))
+	err = os.Mkdir(at, 0o755)
+	made := err == nil
+	if !made && !errors.Is(err, fs.ErrExist) {
 		return -1, fmt.Errorf("make the directory: %w", err)
 	}
-	fd, err := unix.Open(dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if at, err = rule.Follow(at); err != nil {
+		return -1, fmt.Errorf("look at the directory: %w", err)
+	}
+	fd, err := unix.Open(at, unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return -1, fmt.Errorf("open directory %q: %w", dir, err)
+		return -1, fmt.Errorf("open directory %q: %w", at, err)
+	}
+	if made { // whatever the umask
+		if err := unix.Chmod(descriptor(fd), 0o755); err != nil {
+			_ = unix.Close(fd)
+			return -1, fmt.Errorf("change the mode of the new directory: %w", err)
+		}
 	}
 	return fd, nil
 }
+
+// onlyOurs is who may have a say in where the socket is: root, and the user of
+// this process. A user's own group is no more than the user, as for most of them
+// the umask lets it write.
+func onlyOurs() trust.Rule {
+	uid, gid := uint32(os.Geteuid()), uint32(os.Getegid())
+	return trust.Rule{
+		What:   "what is at the socket's path",
+		Owners: []uint32{uid, 0},
+		Group:  func(group, _ uint32) bool { return group == 0 || group == gid && uid != 0 },
+	}
+}
+
+// descriptor names the file that fd is open for, whatever has become of its path.
+func descriptor(fd int) string { return fmt.Sprintf("/proc/self/fd/%d", fd) }
 
 // makeWay gives nil when a socket may be put at name in dir: nothing is there, or
 // a socket at which nobody answers.
@@ -101,11 +133,16 @@ func by(connected *os.File) string {
 
 // listenHint says what a person can do.
 func listenHint(err error, path, group string) string {
+	var refused *trust.Error
 	switch {
+	case errors.As(err, &refused):
+		return fmt.Sprintf("run `%s`, or set socket.path to where only root and the user of ecr-refreshd may write", refused.Fix)
 	case errors.Is(err, ErrInUse):
 		return "stop the other one, or set socket.path to another path"
 	case errors.Is(err, errNotSocket):
 		return fmt.Sprintf("look at it with `ls -l %s`; move it away, or set socket.path to another path", path)
+	case errors.Is(err, errSwapped):
+		return fmt.Sprintf("find out with `ls -ld %s` who may write there, or set socket.path to another directory", filepath.Dir(path))
 	case errors.Is(err, errNotAPath), errors.Is(err, errPathLength):
 		return "set socket.path to a path such as /run/ecr-refreshd/ecr-refreshd.sock"
 	case errors.Is(err, account.ErrUnknown):

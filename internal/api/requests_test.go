@@ -4,10 +4,17 @@ import (
 	"bufio"
 	"encoding/json"
 	"io"
+	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
+
+	"go.uber.org/zap"
+
+	"ecr-refreshd/internal/access"
+	"ecr-refreshd/internal/login"
 )
 
 func TestRequestsAndTheirAnswers(t *testing.T) {
@@ -142,7 +149,7 @@ func TestAStopAnswersThoseWhoWait(t *testing.T) {
 	<-b.waiting
 	silent := connect(t, b.socket)
 	b.stop()
-	if got := readAnswer(t, bufio.NewReader(c), "GET"); got.code != 503 || !strings.Contains(got.body, "stopping") {
+	if got := readAnswer(t, bufio.NewReader(c), "GET"); got.code != 503 || !strings.Contains(got.body, "is stopping or moves its socket") || !strings.Contains(got.body, "try again") {
 		t.Errorf("got %d %q", got.code, got.body)
 	}
 	if n, err := silent.Read(make([]byte, 1)); n != 0 || err == nil {
@@ -150,6 +157,77 @@ func TestAStopAnswersThoseWhoWait(t *testing.T) {
 	}
 	if n := b.logs.FilterMessage("credential not available").Len(); n != 0 {
 		t.Error("the stop is logged as a trouble")
+	}
+}
+
+func TestAStopLetsRequestsUnderWayFinish(t *testing.T) {
+	b := newBed(t)
+	c := connect(t, b.socket)
+	send(t, c, "GET /v1/credentials/"+brokenHost+" HTTP/1.1\r\nHost: h\r\nPrefer: wait=30\r\n\r\n")
+	<-b.waiting
+	stopped := make(chan struct{})
+	go func() { b.stop(); close(stopped) }()
+	for { // until the shutdown has begun
+		c, err := net.Dial("unix", b.socket)
+		if err != nil {
+			break
+		}
+		_ = c.Close()
+	}
+	select {
+	case b.arrival <- struct{}{}:
+	case <-stopped:
+	}
+	if got := readAnswer(t, bufio.NewReader(c), "GET"); got.code != 200 {
+		t.Errorf("got %d %q", got.code, got.body)
+	}
+	<-stopped
+}
+
+// deadlines is a ResponseWriter that remembers until when the answer may be written.
+type deadlines struct {
+	*httptest.ResponseRecorder
+	write time.Time
+}
+
+func (d *deadlines) SetWriteDeadline(at time.Time) error { d.write = at; return nil }
+
+func TestARequestThatWaitsHasTheTimeToBeAnswered(t *testing.T) {
+	d := access.NewDirectory()
+	s := New(Options{Backend: &fakeBackend{directory: d, secret: login.NewSecret(canary)}, Directory: d, Logger: zap.NewNop()})
+	tests := []struct {
+		name, method, path, prefer string
+		want                       time.Duration // at least; 0 for the server's own
+	}{
+		{"a login", "GET", pathCredentials + "/" + goodHost, "wait=30", 30*time.Second + writeTime},
+		{"all logins", "GET", pathCredentials, "wait=20", 20*time.Second + writeTime},
+		{"a login at once", "GET", pathCredentials + "/" + goodHost, "", 0},
+		{"a refresh", "POST", pathRefresh, "", refreshTime + writeTime},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			w := &deadlines{ResponseRecorder: httptest.NewRecorder()}
+			r := httptest.NewRequest(tt.method, tt.path, nil)
+			r.Header.Set("Prefer", tt.prefer)
+			start := time.Now()
+			s.serve(w, r)
+			if w.Code != http.StatusOK {
+				t.Fatalf("got %d %q", w.Code, w.Body)
+			}
+			if tt.want == 0 != w.write.IsZero() || w.write.Before(start.Add(tt.want)) && tt.want > 0 {
+				t.Errorf("it may be written until %v after the start, want %v", w.write.Sub(start), tt.want)
+			}
+		})
+	}
+}
+
+func TestAHeadIsBounded(t *testing.T) {
+	b := newBed(t)
+	for length, code := range map[int]string{3 << 10: "200", 5 << 10: "431"} {
+		head := "GET " + pathHealth + " HTTP/1.1\r\nHost: h\r\nA: " + strings.Repeat("a", length) + "\r\n\r\n"
+		if got := exchange(t, b.socket, []byte(head)); !strings.HasPrefix(got, "HTTP/1.1 "+code) {
+			t.Errorf("a head of %d bytes is answered with %.100q", length, got)
+		}
 	}
 }
 

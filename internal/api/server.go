@@ -17,12 +17,17 @@ import (
 )
 
 const (
-	headerTime  = 5 * time.Second  // to send a request
-	idleTime    = 30 * time.Second // between two requests
-	headerBytes = 8 << 10
-	// stopTime bounds each of the two steps of the shutdown: answers under way,
-	// then handlers that have lost their connection.
-	stopTime = time.Second
+	headerTime = 5 * time.Second  // to send a request
+	idleTime   = 30 * time.Second // between two requests
+	// headBytes bounds the head of a request; net/http adds 4 KiB to it, which is
+	// all that anybody needs. A head of tiny fields takes twenty times its length in
+	// memory, in each of a thousand connections.
+	headBytes = 1
+	// The steps of the shutdown: what is under way may end by itself, then it is
+	// cut and may answer, then handlers are left that have lost their connection.
+	finishTime = time.Second
+	cutTime    = 500 * time.Millisecond
+	leaveTime  = 500 * time.Millisecond
 )
 
 // Options is what a Server needs.
@@ -59,45 +64,25 @@ func peerOf(r *http.Request) access.Peer {
 }
 
 // Serve answers on l until ctx ends, closes l, and returns nil when the last
-// answer is out or cut, 2 seconds later at most. Requests that wait are answered
-// at once then. An error means that l failed by itself. l must give
-// *net.UnixConn.
+// answer is out or cut, 2 seconds later at most. Requests under way have half of
+// that to be done; those that wait are answered then. An error means that l
+// failed by itself. l must give *net.UnixConn.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
-	complaints, err := zap.NewStdLogAt(s.logger, zapcore.DebugLevel)
-	if err != nil {
-		return fmt.Errorf("serve the local API: %w", err)
-	}
 	requests, cut := context.WithCancel(context.WithoutCancel(ctx))
 	defer cut()
-	var conns sync.WaitGroup // one for each goroutine that serves a connection
-	server := &http.Server{
-		Handler:                      http.HandlerFunc(s.serve),
-		DisableGeneralOptionsHandler: true,
-		ReadHeaderTimeout:            headerTime, // no ReadTimeout: it would end a request that waits
-		WriteTimeout:                 writeTime,
-		IdleTimeout:                  idleTime,
-		MaxHeaderBytes:               headerBytes,
-		ErrorLog:                     complaints,
-		BaseContext:                  func(net.Listener) context.Context { return requests },
-		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
-			return context.WithValue(ctx, peerKey{}, c.(*guest).peer)
-		},
-		ConnState: func(_ net.Conn, state http.ConnState) {
-			switch state {
-			case http.StateNew:
-				conns.Add(1)
-			case http.StateClosed:
-				conns.Done()
-			}
-		},
+	var conns sync.WaitGroup
+	server, err := s.server(requests, &conns)
+	if err != nil {
+		return fmt.Errorf("serve the local API: %w", err)
 	}
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(newGate(l, s.directory, s.logger)) }()
 	stop := func() {
+		if shutdown(server, finishTime) {
+			return
+		}
 		cut()
-		bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTime)
-		defer cancel()
-		if server.Shutdown(bounded) != nil {
+		if !shutdown(server, cutTime) {
 			_ = server.Close()
 		}
 	}
@@ -114,6 +99,45 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	}
 }
 
+// server makes the HTTP server for the connections of a gate. Each goroutine that
+// serves one counts in conns.
+func (s *Server) server(requests context.Context, conns *sync.WaitGroup) (*http.Server, error) {
+	complaints, err := zap.NewStdLogAt(s.logger, zapcore.DebugLevel)
+	if err != nil {
+		return nil, err
+	}
+	return &http.Server{
+		Handler:                      http.HandlerFunc(s.serve),
+		DisableGeneralOptionsHandler: true,
+		ReadHeaderTimeout:            headerTime, // no ReadTimeout: it would end a request that waits
+		WriteTimeout:                 writeTime,
+		IdleTimeout:                  idleTime,
+		MaxHeaderBytes:               headBytes,
+		ErrorLog:                     complaints,
+		BaseContext:                  func(net.Listener) context.Context { return requests },
+		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
+			return context.WithValue(ctx, peerKey{}, c.(*guest).peer)
+		},
+		ConnState: func(c net.Conn, state http.ConnState) {
+			switch state {
+			case http.StateNew:
+				conns.Add(1)
+			case http.StateActive, http.StateIdle:
+				c.(*guest).turn(state == http.StateActive)
+			case http.StateClosed:
+				conns.Done()
+			}
+		},
+	}, nil
+}
+
+// shutdown stops listening and reports whether the last answer was out within limit.
+func shutdown(server *http.Server, limit time.Duration) bool {
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	defer cancel()
+	return server.Shutdown(ctx) == nil
+}
+
 // await waits for connections that were cut. A Backend that does not honour its
 // context cannot hold up the shutdown.
 func await(conns *sync.WaitGroup) {
@@ -121,7 +145,7 @@ func await(conns *sync.WaitGroup) {
 	go func() { conns.Wait(); close(done) }()
 	select {
 	case <-done:
-	case <-time.After(stopTime):
+	case <-time.After(leaveTime):
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"syscall"
 
+	"ecr-refreshd/internal/credhelper"
 	"ecr-refreshd/internal/fault"
 )
 
@@ -63,19 +64,13 @@ func write(w io.Writer, s string) error {
 }
 
 // RuntimeDir is where the daemon of this user keeps what need not outlive it:
-// where systemd's RuntimeDirectory= says, else below /run for root, otherwise
-// below $XDG_RUNTIME_DIR, or the cache directory where there is none.
+// where systemd's RuntimeDirectory= says, else where clients look for its socket.
 func RuntimeDir() (string, error) {
-	const name = "ecr-refreshd"
 	if dir, _, _ := strings.Cut(os.Getenv("RUNTIME_DIRECTORY"), ":"); filepath.IsAbs(dir) {
 		return dir, nil
 	}
-	if os.Getuid() == 0 {
-		return "/run/" + name, nil
+	if dir, ok := credhelper.Own(os.Getenv, os.Geteuid()); ok {
+		return dir, nil
 	}
-	if dir := os.Getenv("XDG_RUNTIME_DIR"); filepath.IsAbs(dir) {
-		return filepath.Join(dir, name), nil
-	}
-	cache, err := os.UserCacheDir()
-	return filepath.Join(cache, name), err
+	return "", errors.New("neither $XDG_RUNTIME_DIR, $XDG_CACHE_HOME nor $HOME is set")
 }

@@ -25,7 +25,7 @@ var may = map[string][]string{
 	"cmd/ecr-emulator":                   {"internal/emulator", "internal/registry"},
 	"internal/account":                   {},
 	"internal/access":                    {"golang.org/x/sys/", "internal/account"},
-	"internal/api": {"go.uber.org/zap", "go.uber.org/zap/", "golang.org/x/sys/", "internal/access", "internal/account", "internal/credhelper", "internal/fault",
+	"internal/api": {"go.uber.org/zap", "go.uber.org/zap/", "golang.org/x/sys/", "internal/access", "internal/account", "internal/fault", "internal/trust",
 		"internal/login", "internal/status"},
 	"internal/survey":   {"golang.org/x/sys/", "internal/registry"},
 	"internal/systemd":  {"golang.org/x/sys/"},
@@ -41,10 +41,10 @@ var may = map[string][]string{
 	"internal/target":   {"internal/config", "internal/renew", "internal/target/"},
 	"internal/target/engine": {"github.com/docker/docker/", "github.com/docker/cli/", "github.com/docker/go-connections/",
 		"github.com/containerd/errdefs", "go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp", "golang.org/x/sys/", "internal/fault", "internal/login", "internal/renew", "internal/trust"},
-	"internal/target/dockerconfig": {"golang.org/x/sys/", "internal/fault", "internal/login", "internal/renew"},
+	"internal/target/dockerconfig": {"golang.org/x/sys/", "internal/account", "internal/fault", "internal/login", "internal/renew"},
 	"internal/status":              {"internal/renew", "internal/fault", "internal/login"},
 	"internal/eventlog":            {"go.uber.org/zap", "go.uber.org/zap/", "internal/renew", "internal/fault"},
-	"internal/daemon": {"go.uber.org/zap", "golang.org/x/sys/", "internal/access", "internal/api", "internal/config", "internal/ecr", "internal/fault", "internal/login",
+	"internal/daemon": {"go.uber.org/zap", "golang.org/x/sys/", "internal/access", "internal/api", "internal/config", "internal/credhelper", "internal/ecr", "internal/fault", "internal/login",
 		"internal/registry", "internal/renew", "internal/schedule", "internal/status", "internal/target"},
 	// Test beds, the demonstration and the benchmark: they may use anything, and
 	// nothing that ships may use them.

@@ -26,6 +26,9 @@ type Options struct {
 	// User is the account that the file belongs to and with whose rights it is
 	// written. Empty means the account of this process.
 	User string
+	// Command says that a person waits for the call: hints name the flags --file and
+	// --user in place of the keys path and user, and promise no second try.
+	Command bool
 }
 
 // Target keeps logins in one config.json. It is safe for concurrent use; calls

@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"ecr-refreshd/internal/account"
 	"ecr-refreshd/internal/fault"
 )
 
@@ -22,9 +23,24 @@ func (w site) fault(op string, err error) *fault.Error {
 	return &fault.Error{Reason: fault.Local, Op: op, Err: err, Hint: w.hint(err)}
 }
 
+// words are what hints say differently of a target and in a command.
+type words struct {
+	path, user string // what to change
+	account    string // format: how to name another account
+	waits      string // said after what must be there first
+	parent     string // format: what to do about a directory that is not there
+}
+
+func (w site) words() words {
+	if w.command {
+		return words{"`--file`", "`--user`", "give `--user %s`", "", "create %s"}
+	}
+	return words{"`path`", "`user`", "set `user: %s` for this target", "; until then it is waited for", "%s is waited for"}
+}
+
 // hint says what a person can do about err.
 func (w site) hint(err error) string {
-	dir := filepath.Dir(w.path)
+	dir, say := filepath.Dir(w.path), w.words()
 	distrust, isDistrust := errors.AsType[*distrustError](err)
 	_, isSyntax := errors.AsType[*syntaxError](err)
 	_, isShape := errors.AsType[*shapeError](err)
@@ -33,21 +49,21 @@ func (w site) hint(err error) string {
 	case isRecord && (isSyntax || isShape || errors.Is(err, errNoRecord) || errors.Is(err, errNotRegular) || errors.Is(err, errTooLarge) || errors.Is(err, errTooMany)):
 		return fmt.Sprintf("correct or delete the file %s beside %s; without it, undo takes our entries away and puts nothing back in their place", record.name, w.path)
 	case isDistrust && w.as != nil:
-		return fmt.Sprintf("nobody but root and %s may decide where the file is: make %q theirs (chown %s, chmod go-w), or set `path` or `user` to what belongs together",
-			w.user, distrust.path, w.user)
+		return fmt.Sprintf("nobody but root and %s may decide where the file is: make %q theirs (chown %s, chmod go-w), or set %s or %s to what belongs together",
+			w.user, distrust.path, w.user, say.path, say.user)
 	case isDistrust:
-		return fmt.Sprintf("set `user: %s` for this target, so that the file is written with that account's rights; or make %q root's alone: chown root, chmod go-w",
+		return fmt.Sprintf(say.account+", so that the file is written with that account's rights; or make %q root's alone: chown root, chmod go-w",
 			ownerName(distrust.owner), distrust.path)
 	case errors.Is(err, errDisplaced):
 		return fmt.Sprintf("see what is in it, and put what is worth it back into %s", w.path)
 	case isSyntax || isShape:
 		return fmt.Sprintf("correct %s with an editor, or put it aside: mv %s %s.broken", w.path, w.path, w.path)
-	case errors.Is(err, errUnknownAccount):
-		return fmt.Sprintf("create the account %s or correct `user`; `getent passwd %s` shows whether this host knows it; until then it is waited for", w.user, w.user)
+	case errors.Is(err, account.ErrUnknown):
+		return fmt.Sprintf("create the account %s or correct %s; `getent passwd %s` shows whether this host knows it%s", w.user, say.user, w.user, say.waits)
 	case errors.Is(err, errIdentity):
-		return fmt.Sprintf("run ecr-refreshd as root, or with CAP_SETUID and CAP_SETGID, or run one as %s itself", w.user)
+		return fmt.Sprintf("run ecr-refreshd as root, or with CAP_SETUID and CAP_SETGID, or as %s itself", w.user)
 	case errors.Is(err, errNoParent):
-		return fmt.Sprintf("%s is waited for; if that is not where the file belongs, set `path`", filepath.Dir(dir))
+		return fmt.Sprintf(say.parent+"; if that is not where the file belongs, set %s", filepath.Dir(dir), say.path)
 	case errors.Is(err, errNotRegular):
 		return fmt.Sprintf("see what it is with `ls -ld %s` and move it away", w.path)
 	case errors.Is(err, errTooLarge), errors.Is(err, errTooMany):
@@ -91,7 +107,7 @@ func (w site) errnoHint(err error, dir string) string {
 	case unix.EIO, unix.ESTALE, unix.ETIMEDOUT, unix.EREMOTEIO, unix.EUCLEAN:
 		return fmt.Sprintf("the disk or server behind %s reports an error: see the kernel's log (dmesg)", dir)
 	case unix.EMFILE, unix.ENFILE:
-		return "too many files are open: raise LimitNOFILE in the unit"
+		return "too many files are open: raise the limit with `ulimit -n`, or with LimitNOFILE in the unit"
 	}
 	return ""
 }

@@ -99,7 +99,7 @@ func TestALinkIntoAProcessLeadsNowhere(t *testing.T) {
 				r.run(t, fmt.Sprintf(link, self, open.Fd()))
 				wantFault(t, r.Store(t.Context(), logins("pw")), unix.EACCES, "chown")
 				wantStale(t, r.Target, true, logins("pw")...)
-				if l, _ := (site{path: r.path, as: r.account}).look(nil, nil); l != nil {
+				if l, _ := (site{path: r.path, as: r.Account}).look(nil, nil); l != nil {
 					t.Error("the file was read")
 				}
 				wantTidy(t, filepath.Join(theirs, "config.json"))
@@ -121,7 +121,7 @@ func TestAnAccountGoesWhereNoStrangerDecides(t *testing.T) {
 	}{
 		{"home of its own", func(*resident) error { return nil }, ""},
 		{"home behind a link of root's", func(r *resident) error {
-			return errors.Join(os.Rename(r.home, r.home+".real"), os.Symlink(r.home+".real", r.home))
+			return errors.Join(os.Rename(r.Home, r.Home+".real"), os.Symlink(r.Home+".real", r.Home))
 		}, ""},
 		{"dotfile manager", func(r *resident) error {
 			return r.command("umask 002; mkdir -p dotfiles/docker .docker; ln -s ../dotfiles/docker/c.json .docker/config.json").Run()
@@ -130,24 +130,24 @@ func TestAnAccountGoesWhereNoStrangerDecides(t *testing.T) {
 			return r.command("mkdir -m 775 .docker").Run()
 		}, ""},
 		{"directory in a shared one", func(r *resident) error {
-			return errors.Join(os.Chmod(r.home, 0o777|os.ModeSticky), os.Chown(r.home, 0, 0), os.Mkdir(r.home+"/.docker", 0o700),
-				os.Chown(r.home+"/.docker", testUID, testGID))
+			return errors.Join(os.Chmod(r.Home, 0o777|os.ModeSticky), os.Chown(r.Home, 0, 0), os.Mkdir(r.Home+"/.docker", 0o700),
+				os.Chown(r.Home+"/.docker", testUID, testGID))
 		}, ""},
 		{"directory that all may write to", func(r *resident) error {
 			return r.command("mkdir .docker; chmod 777 .docker").Run()
 		}, "chmod go-w"},
-		{"home that all may write to", func(r *resident) error { return os.Chmod(r.home, 0o777) }, "chmod go-w"},
+		{"home that all may write to", func(r *resident) error { return os.Chmod(r.Home, 0o777) }, "chmod go-w"},
 		{"directory that another group may write to", func(r *resident) error {
 			return r.command(fmt.Sprintf("mkdir .docker; chgrp %d .docker; chmod 770 .docker", testGroup)).Run()
 		}, "chmod go-w"},
 		{"directory of a stranger", func(r *resident) error {
-			return errors.Join(os.Mkdir(r.home+"/.docker", 0o700), os.Chown(r.home+"/.docker", strangerUID, testGID), os.Chmod(r.home+"/.docker", 0o770))
+			return errors.Join(os.Mkdir(r.Home+"/.docker", 0o700), os.Chown(r.Home+"/.docker", strangerUID, testGID), os.Chmod(r.Home+"/.docker", 0o770))
 		}, "chown resident"},
 		{"link of a stranger's", func(r *resident) error {
-			return errors.Join(os.Mkdir(r.home+"/real", 0o700), os.Chown(r.home+"/real", testUID, testGID),
-				os.Symlink("real", r.home+"/.docker"), os.Lchown(r.home+"/.docker", strangerUID, testGID))
+			return errors.Join(os.Mkdir(r.Home+"/real", 0o700), os.Chown(r.Home+"/real", testUID, testGID),
+				os.Symlink("real", r.Home+"/.docker"), os.Lchown(r.Home+"/.docker", strangerUID, testGID))
 		}, "chown resident"},
-		{"not there yet in a shared directory", func(r *resident) error { return os.Chmod(r.home, 0o777|os.ModeSticky) }, "chmod go-w"},
+		{"not there yet in a shared directory", func(r *resident) error { return os.Chmod(r.Home, 0o777|os.ModeSticky) }, "chmod go-w"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

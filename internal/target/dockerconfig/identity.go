@@ -6,6 +6,8 @@ import (
 	"runtime"
 
 	"golang.org/x/sys/unix"
+
+	"ecr-refreshd/internal/account"
 )
 
 // errIdentity marks that this process may not act as another account.
@@ -23,7 +25,7 @@ var errIdentity = errors.New("this process may not act as another account")
 // takes CAP_SETUID and CAP_SETGID, which need not mean root) the kernel decides.
 //
 // f must start no goroutine: that would run as this process, not as the account.
-func as(a *account, f func() error) error {
+func as(a *account.Account, f func() error) error {
 	if a == nil {
 		return f()
 	}
@@ -49,14 +51,14 @@ func as(a *account, f func() error) error {
 // become gives the calling thread the account's identity, for good. The calls
 // of x/sys/unix used here work on the one thread; those of the same names in syscall
 // would change the whole process.
-func become(a *account) error {
-	if err := unix.Setgroups(a.groups); err != nil {
+func become(a *account.Account) error {
+	if err := unix.Setgroups(a.Groups); err != nil {
 		return fmt.Errorf("set supplementary groups: %w", err)
 	}
-	if err := setFS(unix.SetfsgidRetGid, "group", a.gid); err != nil {
+	if err := setFS(unix.SetfsgidRetGid, "group", a.GID); err != nil {
 		return err
 	}
-	if err := setFS(unix.SetfsuidRetUid, "user", a.uid); err != nil {
+	if err := setFS(unix.SetfsuidRetUid, "user", a.UID); err != nil {
 		return err
 	}
 	// The kernel has dropped the capabilities that override file permissions.

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"ecr-refreshd/internal/account"
 )
 
 // place is the file that a Target or a Helper keeps, and what was last seen in it.
@@ -15,12 +17,14 @@ import (
 type place struct {
 	path string // absolute, or beginning with ~/
 	user string
-	find func(ctx context.Context, name string) (*account, error)
+	// command is how hints are worded; see Options.
+	command bool
+	find    func(ctx context.Context, name string) (*account.Account, error)
 
 	// turn is full while a call works on the file. What follows belongs to that
 	// call.
 	turn    chan struct{}
-	account *account
+	account *account.Account
 	foundAt time.Time
 	look    *look
 	asked   map[string]struct{} // the hosts to look for
@@ -56,7 +60,7 @@ func newPlace(o Options) (*place, error) {
 	if home, err := os.UserHomeDir(); err == nil && filepath.IsAbs(home) && inHome && o.User == "" {
 		path = filepath.Join(home, path[len(underHome):])
 	}
-	return &place{path: path, user: o.User, find: lookupAccount, turn: make(chan struct{}, 1)}, nil
+	return &place{path: path, user: o.User, command: o.Command, find: account.Lookup, turn: make(chan struct{}, 1)}, nil
 }
 
 // String names the file and the user, for people.
@@ -83,7 +87,7 @@ func perform[T any](ctx context.Context, p *place, op string, f func(context.Con
 		return f(ctx, w)
 	})
 	if errors.Is(err, errNoTurn) || errors.Is(err, errHung) {
-		err = site{path: p.path, user: p.user}.fault(op, err)
+		err = site{path: p.path, user: p.user, command: p.command}.fault(op, err)
 	}
 	return value, err
 }

@@ -42,6 +42,14 @@ type Overruled struct {
 	Auths      bool   `json:"auths,omitempty"`       // a login in the file: it stays there, and is not read
 }
 
+const (
+	// maxReported is how many hosts people are told of by name.
+	maxReported = 1000
+	// maxHost is more than the longest host name, in bytes, with a port. The keys of
+	// a file may be anything.
+	maxHost = 260
+)
+
 // String tells it to people, a line for each host.
 func (r Report) String() string {
 	out := &strings.Builder{}
@@ -49,8 +57,11 @@ func (r Report) String() string {
 	if len(r.Hosts) == 0 {
 		out.WriteString(" nothing to do")
 	}
-	for _, h := range r.Hosts {
+	for _, h := range r.Hosts[:min(len(r.Hosts), maxReported)] {
 		fmt.Fprintf(out, "\n  %-8s %s%s", h.Action, h.Host, h.effect())
+	}
+	if more := len(r.Hosts) - maxReported; more > 0 {
+		fmt.Fprintf(out, "\n  and %d more", more)
 	}
 	return out.String()
 }
@@ -78,11 +89,13 @@ func (h HostReport) effect() string {
 	return ": overrules " + strings.Join(overruled, " and ")
 }
 
-// newReport sorts the hosts.
+// newReport sorts the hosts, and makes their names fit to be shown.
 func newReport(file string, hosts map[string]HostReport) Report {
 	r := Report{File: file, Hosts: make([]HostReport, 0, len(hosts))}
 	for _, host := range slices.Sorted(maps.Keys(hosts)) {
-		r.Hosts = append(r.Hosts, hosts[host])
+		h := hosts[host]
+		h.Host = printable(h.Host, maxHost)
+		r.Hosts = append(r.Hosts, h)
 	}
 	return r
 }

@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"ecr-refreshd/internal/account"
 	"ecr-refreshd/internal/login"
 )
 
@@ -27,7 +28,7 @@ const (
 // resident is an account with a home, and a target that root keeps there.
 type resident struct {
 	*Target
-	*account
+	*account.Account
 	path  string // of its config.json
 	vault string // a directory that only root may enter
 }
@@ -41,17 +42,17 @@ func newResident(t *testing.T) *resident {
 	if err := os.Chmod(filepath.Dir(base), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	r := &resident{account: &account{name: "resident", uid: testUID, gid: testGID, groups: []int{testGID, testGroup},
-		home: filepath.Join(base, "home")}, vault: filepath.Join(base, "vault")}
-	r.path = filepath.Join(r.home, ".docker", "config.json")
-	if err := errors.Join(os.Mkdir(r.home, 0o700), os.Chown(r.home, testUID, testGID), os.Mkdir(r.vault, 0o700)); err != nil {
+	r := &resident{Account: &account.Account{Name: "resident", UID: testUID, GID: testGID, Groups: []int{testGID, testGroup},
+		Home: filepath.Join(base, "home")}, vault: filepath.Join(base, "vault")}
+	r.path = filepath.Join(r.Home, ".docker", "config.json")
+	if err := errors.Join(os.Mkdir(r.Home, 0o700), os.Chown(r.Home, testUID, testGID), os.Mkdir(r.vault, 0o700)); err != nil {
 		t.Fatal(err)
 	}
 	var err error
-	if r.Target, err = New(Options{User: r.name}); err != nil {
+	if r.Target, err = New(Options{User: r.Name}); err != nil {
 		t.Fatal(err)
 	}
-	r.find = func(context.Context, string) (*account, error) { return r.account, nil }
+	r.find = func(context.Context, string) (*account.Account, error) { return r.Account, nil }
 	return r
 }
 
@@ -65,7 +66,7 @@ func (r *resident) run(t *testing.T, command string) {
 
 func (r *resident) command(command string) *exec.Cmd {
 	cmd := exec.Command("/bin/sh", "-ec", command)
-	cmd.Dir = r.home
+	cmd.Dir = r.Home
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: unix.SIGKILL,
 		Credential: &syscall.Credential{Uid: testUID, Gid: testGID, Groups: []uint32{testGID, testGroup}}}
 	return cmd
@@ -132,7 +133,7 @@ func wantOnlyRootThreads(t *testing.T) {
 func TestAsGivesExactlyTheAccountsRights(t *testing.T) {
 	r := newResident(t)
 	var status []byte
-	err := as(r.account, func() (err error) {
+	err := as(r.Account, func() (err error) {
 		status, err = os.ReadFile("/proc/thread-self/status")
 		return err
 	})
@@ -152,7 +153,7 @@ func TestAsGivesExactlyTheAccountsRights(t *testing.T) {
 func TestTheMainThreadIsNeverGivenAway(t *testing.T) {
 	r := newResident(t)
 	for range 200 { // whichever thread a goroutine meets
-		err := as(r.account, func() error {
+		err := as(r.Account, func() error {
 			if unix.Gettid() == unix.Getpid() {
 				return errors.New("on the main thread")
 			}
@@ -269,7 +270,7 @@ func TestDirectoriesThatSwapPlacesLeadNowhere(t *testing.T) {
 	}
 	defer self.Close()
 	cmd := r.command("exec /proc/self/fd/3") // the binary's directory may be closed to the account
-	cmd.Env = append(os.Environ(), swappingChild+"="+r.home)
+	cmd.Env = append(os.Environ(), swappingChild+"="+r.Home)
 	cmd.ExtraFiles = []*os.File{self}
 	cmd.Stderr = os.Stderr
 	if err := cmd.Start(); err != nil {
@@ -295,7 +296,7 @@ func TestDirectoriesThatSwapPlacesLeadNowhere(t *testing.T) {
 	if entries, err := os.ReadDir(r.vault); err != nil || len(entries) != 2 {
 		t.Errorf("root's directory has %v, %v", entries, err)
 	}
-	err = filepath.Walk(r.home, func(path string, info os.FileInfo, err error) error {
+	err = filepath.Walk(r.Home, func(path string, info os.FileInfo, err error) error {
 		if err != nil {
 			return err
 		}

@@ -67,8 +67,11 @@ func (h helpers) add(raw json.RawMessage) error {
 const maxExcerpt = 64
 
 // excerpt is as much of a string from the file as people need to recognize it.
-func excerpt(s string) string {
-	s = strings.ToValidUTF8(s[:min(len(s), maxExcerpt)], "")
+func excerpt(s string) string { return printable(s, maxExcerpt) }
+
+// printable is what can be shown of the first bytes of s.
+func printable(s string, most int) string {
+	s = strings.ToValidUTF8(s[:min(len(s), most)], "")
 	return strings.Map(func(r rune) rune {
 		if !unicode.IsPrint(r) {
 			return -1

@@ -12,13 +12,17 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"ecr-refreshd/internal/account"
 )
 
 // site is where the file is for one call, and whose rights the call has there.
 type site struct {
 	path string
-	user string   // as configured; empty for this process itself
-	as   *account // nil for this process as it is
+	user string           // as configured; empty for this process itself
+	as   *account.Account // nil for this process as it is
+	// command is how hints are worded; see Options.
+	command bool
 }
 
 // accountLife is how long an account that was found is not looked up again, so
@@ -28,7 +32,7 @@ const accountLife = 10 * time.Second
 // site finds out where to work. With fresh, the account is looked up again if that
 // was not done just now. The site returned with an error serves to name it.
 func (p *place) site(ctx context.Context, fresh bool) (site, error) {
-	w := site{path: p.path, user: p.user}
+	w := site{path: p.path, user: p.user, command: p.command}
 	rest, inHome := strings.CutPrefix(p.path, underHome)
 	var home string
 	switch {
@@ -40,8 +44,8 @@ func (p *place) site(ctx context.Context, fresh bool) (site, error) {
 			}
 			p.account, p.foundAt = found, time.Now()
 		}
-		home = p.account.home
-		if p.account.uid != os.Geteuid() {
+		home = p.account.Home
+		if p.account.UID != os.Geteuid() {
 			w.as = p.account
 		}
 	case inHome: // $HOME is not set, which is usual for a system service
@@ -64,7 +68,7 @@ func (p *place) site(ctx context.Context, fresh bool) (site, error) {
 // own process is not strict, for it is no more than that user.
 func (w site) trust() trust {
 	if w.as != nil {
-		return trust{w.as.uid, w.as.gid, true}
+		return trust{w.as.UID, w.as.GID, true}
 	}
 	uid := os.Geteuid()
 	return trust{uid, -1, uid == 0}
