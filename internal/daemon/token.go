@@ -12,10 +12,9 @@ import (
 	"ecr-refreshd/internal/registry"
 )
 
-// Token fetches a token for host and stores it nowhere. The error is or wraps
+// Token fetches a token for host, a bare name in lower case, and stores it nowhere. The error is or wraps
 // api.ErrNotOurs, or is a *fault.Error.
 func (d *Daemon) Token(ctx context.Context, host string) (login.Login, error) {
-	host = strings.ToLower(strings.TrimSuffix(strings.TrimPrefix(host, "https://"), "/"))
 	g := d.generation()
 	for i, grant := range g.config.Grants {
 		if !slices.ContainsFunc(grant.Hosts, func(h config.Host) bool { return mayBe(h.Name, host) }) {
