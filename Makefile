@@ -49,7 +49,7 @@ staticcheck:
 
 # -short leaves out nothing but the length of the longest runs, which long
 # makes up for.
-unit: systemd
+unit: engine systemd
 	$(GO) test $(RACE) -short -timeout 10m $(FAST)
 
 long:
