@@ -12,6 +12,8 @@ import (
 	"os/signal"
 	"syscall"
 
+	"golang.org/x/sys/unix"
+
 	"ecr-refreshd/internal/config"
 	"ecr-refreshd/internal/fault"
 )
@@ -28,6 +30,7 @@ func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
 
 // run is the whole program, but for the process around it.
 func run(args []string, stdout, stderr io.Writer) int {
+	keepForOneself()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
 	root := newRoot()
@@ -45,6 +48,14 @@ func run(args []string, stdout, stderr io.Writer) int {
 	}
 	fmt.Fprintf(stderr, "ecr-refreshd: %v\nType `ecr-refreshd --help` for what there is.\n", err)
 	return exitUsage
+}
+
+// keepForOneself sees that what this program starts (credential_process, an MFA
+// command, ssh, getent) inherits none of the capabilities that a unit may give it
+// for other accounts' files. It keeps them itself.
+func keepForOneself() {
+	// Without cgo this acts on every thread; with it, as in tests, it does nothing.
+	_, _, _ = syscall.AllThreadsSyscall(unix.SYS_PRCTL, unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_CLEAR_ALL, 0)
 }
 
 // outcome is an error with the exit code that it leads to. Any other error of

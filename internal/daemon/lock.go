@@ -33,7 +33,7 @@ func Lock(dir, path string) (release func(), err error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return fail(err)
 	}
-	f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW, 0o600)
+	f, err := openLock(dir, name)
 	if err != nil {
 		return fail(err)
 	}
@@ -53,6 +53,23 @@ func Lock(dir, path string) (release func(), err error) {
 		return fail(err)
 	}
 	return func() { f.Close() }, nil
+}
+
+// openLock opens the file. One that root makes in the directory of a service's
+// account is that account's, which could not take the lock otherwise.
+func openLock(dir, name string) (*os.File, error) {
+	f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL|syscall.O_NOFOLLOW, 0o600)
+	if errors.Is(err, os.ErrExist) {
+		return os.OpenFile(name, os.O_RDWR|syscall.O_NOFOLLOW, 0)
+	}
+	if err != nil || os.Geteuid() != 0 {
+		return f, err
+	}
+	var owner syscall.Stat_t
+	if syscall.Stat(dir, &owner) == nil {
+		_ = f.Chown(int(owner.Uid), int(owner.Gid)) // the lock holds all the same
+	}
+	return f, nil
 }
 
 // ErrRunning is the cause of a Lock that is taken.

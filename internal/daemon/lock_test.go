@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"ecr-refreshd/internal/fault"
@@ -57,5 +58,34 @@ func TestTheLockFollowsNoLink(t *testing.T) {
 	}
 	if data, _ := os.ReadFile(victim); string(data) != "precious" {
 		t.Errorf("the victim holds %q", data)
+	}
+}
+
+func TestALockOfRootsBelongsToTheServicesAccount(t *testing.T) {
+	if os.Geteuid() != 0 {
+		if os.Getenv("ECR_REFRESHD_NO_SKIP") != "" {
+			t.Fatal("this takes root")
+		}
+		t.Skip("this takes root")
+	}
+	dir := t.TempDir()
+	if err := os.Chown(dir, 65534, 65534); err != nil {
+		t.Fatal(err)
+	}
+	release, err := Lock(dir, "/etc/x.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer release()
+	made, err := os.ReadDir(dir)
+	if err != nil || len(made) != 1 {
+		t.Fatal(made, err)
+	}
+	info, err := made[0].Info()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if uid := info.Sys().(*syscall.Stat_t).Uid; uid != 65534 {
+		t.Errorf("the lock is uid %d's", uid)
 	}
 }
