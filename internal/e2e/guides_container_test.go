@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -142,26 +143,43 @@ func (s *scene) mounts(guide, service string, here map[string]string) (args []st
 	return args
 }
 
-// clientImage makes an image with nothing in it but docker, which is static, and gives
-// its name.
+// clientImage makes an image with nothing in it but docker and the libraries that it
+// needs, and gives its name.
 func (s *scene) clientImage(as testbed.Account) string {
 	s.t.Helper()
-	program, err := os.ReadFile(s.docker)
-	must(s.t, err)
 	var archive bytes.Buffer
 	w := tar.NewWriter(&archive)
-	for _, dir := range []string{"usr/", "usr/local/", "usr/local/bin/"} {
-		must(s.t, w.WriteHeader(&tar.Header{Typeflag: tar.TypeDir, Name: dir, Mode: 0o755}))
+	files := map[string]string{"usr/local/bin/docker": s.docker}
+	for _, library := range libraries(s.docker) {
+		files[strings.TrimPrefix(library, "/")] = library
 	}
-	must(s.t, w.WriteHeader(&tar.Header{Name: "usr/local/bin/docker", Mode: 0o755, Size: int64(len(program))}))
-	_, err = w.Write(program)
-	must(s.t, err)
+	for name, source := range files {
+		var dir string
+		for part := range strings.SplitSeq(filepath.Dir(name), "/") {
+			dir += part + "/"
+			must(s.t, w.WriteHeader(&tar.Header{Typeflag: tar.TypeDir, Name: dir, Mode: 0o755}))
+		}
+		content, err := os.ReadFile(source)
+		must(s.t, err)
+		must(s.t, w.WriteHeader(&tar.Header{Name: name, Mode: 0o755, Size: int64(len(content))}))
+		_, err = w.Write(content)
+		must(s.t, err)
+	}
 	must(s.t, w.Close())
 	const name = "docker-alone:guides"
 	if out, code := s.run(as, s.engineEnv(s.engine), archive.String(), s.docker, "import", "-", name); code != 0 {
 		s.t.Fatal(out)
 	}
 	return name
+}
+
+// libraries are the paths of those that a program needs; none for a static one.
+func libraries(program string) []string {
+	out, err := exec.Command("ldd", program).Output()
+	if err != nil {
+		return nil // that is how ldd says that it is static
+	}
+	return slices.DeleteFunc(strings.Fields(string(out)), func(word string) bool { return !strings.HasPrefix(word, "/") })
 }
 
 // awaitEnd waits until the token is over that the file has now.
