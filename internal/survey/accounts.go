@@ -60,11 +60,15 @@ var agentUnits = []struct{ prefix, what string }{
 	{"actions.runner.", "GitHub runner"},
 }
 
-// agent notes that an account runs the agent of a build service.
+// agent notes that an account runs the agent of a build service, as something
+// says that only root could write.
 func (l *looker) agent(name, what string) {
 	for i := range l.all {
-		if a := &l.all[i]; a.Name == name && a.Agent == "" {
-			a.Agent = what
+		if a := &l.all[i]; a.Name == name {
+			a.byUnit = true
+			if a.Agent == "" {
+				a.Agent = what
+			}
 		}
 	}
 }
@@ -81,6 +85,31 @@ func (l *looker) runnerIn(h *home, a *Account) {
 		case strings.Contains(name, "runner") && h.has(filepath.Join(name, ".runner")):
 			a.Agent = "GitHub runner"
 		}
+	}
+}
+
+// distrust takes from the host's service what accounts say that are not as good as
+// root. The service runs the programs that AWS files name, and its identity may do
+// more than theirs: nobody may steer it by what lies in a home.
+func (l *looker) distrust() {
+	if l.Own {
+		return
+	}
+	trusted := map[string]bool{"root": true, ownUnit: true}
+	for _, a := range l.all {
+		trusted[a.Name] = trusted[a.Name] || a.Docker || a.byUnit
+	}
+	for _, f := range l.s.AWS.Files {
+		if !trusted[f.User] {
+			l.missed("~"+f.User+"/.aws", errWeak)
+		}
+	}
+	l.s.AWS.Files = slices.DeleteFunc(l.s.AWS.Files, func(f SharedFile) bool { return !trusted[f.User] })
+	l.s.AWS.Profiles = slices.DeleteFunc(l.s.AWS.Profiles, func(p Profile) bool { return !trusted[p.User] })
+	for i := range l.s.Habits {
+		h := &l.s.Habits[i]
+		// What has no account and no script is all in a file of the system's.
+		h.Weak = !trusted[h.User] && (h.User != "" || h.Script != "")
 	}
 }
 

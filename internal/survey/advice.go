@@ -212,8 +212,12 @@ func (s *Survey) start() Step {
 func (s *Survey) outside() []string {
 	var all []string
 	for _, a := range s.pullers() {
-		if !s.Own && !a.Docker {
+		switch {
+		case s.Own || a.Docker:
+		case a.byUnit:
 			all = append(all, "sudo usermod -aG docker "+a.Name)
+		default: // nothing but what lies in its home says that it should
+			all = append(all, "# sudo usermod -aG docker "+a.Name+"   or, for logins only: socket: {allow: {users: ["+a.Name+"], groups: [docker]}}")
 		}
 	}
 	return all
@@ -247,7 +251,7 @@ func (s *Survey) credentials(all []entry) []Step {
 			copies += " " + quote(f.Path)
 		}
 	}
-	return []Step{{"The service reads no home but its own. Give it a copy of the AWS files of " + user + ".", append(home, copies+" "+serviceHome+"/.aws/")}}
+	return []Step{{"The service reads no home but its own. Give it a copy of the AWS files of " + user + ", once you have read them: it runs the programs that they name (credential_process).", append(home, copies+" "+serviceHome+"/.aws/")}}
 }
 
 // identityOf gives the account whose AWS files to use: one that has a profile that
@@ -297,12 +301,8 @@ func (h Habit) end(own bool) Step {
 	case !h.Alone:
 	case h.Kind == SystemCron:
 		command = fmt.Sprintf("sudo sed -i '%ds/^/#/' %s", h.At.Line, quote(h.At.Path))
-	case h.Kind == UserCron && (h.Script == "" || bareWord.MatchString(h.Script)):
-		mark := h.Script
-		if mark == "" {
-			mark = "ecr.*get-login\\|get-authorization-token"
-		}
-		command = fmt.Sprintf("sudo crontab -u %s -l | sed '\\,%s,s/^[^#]/#&/' | sudo crontab -u %[1]s -", h.User, mark)
+	case h.Kind == UserCron:
+		command = fmt.Sprintf("sudo crontab -u %s -e   # take out the login, line %d", h.User, h.At.Line)
 	case (h.Kind == Timer || h.Kind == Service) && own:
 		command = "systemctl --user disable --now " + h.Unit
 	case (h.Kind == Timer || h.Kind == Service) && ownerOf(h.At) != "":

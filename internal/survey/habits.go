@@ -15,6 +15,7 @@ type Habit struct {
 	Unit     string // the systemd unit to disable
 	Commands []Command
 	Alone    bool // it does nothing but log in
+	Weak     bool // its account may not decide as whom the host's service logs in
 }
 
 // Kind is what starts a habit.
@@ -29,16 +30,42 @@ const (
 	Script                 // a script that something else runs
 )
 
-// maxHabits is more than a host has.
-const maxHabits = 200
+const (
+	maxHabits = 200 // more than a host has
+	// maxOfOne is how many habits one account may have, or one file of root's: the
+	// rest of the host is to be seen too.
+	maxOfOne = 20
+)
 
 // note keeps a habit if it logs in; those of others are not a user's to end.
 func (l *looker) note(h Habit, commands []Command, alone bool) {
 	if len(commands) == 0 || len(l.s.Habits) >= maxHabits || l.Own && (l.s.Me == nil || h.User != l.s.Me.Name) {
 		return
 	}
+	if of := h.source(); l.habitsOf(of) >= maxOfOne {
+		l.missed(of, errHabits)
+		return
+	}
 	h.Commands, h.Alone = commands, alone
 	l.s.Habits = append(l.s.Habits, h)
+}
+
+// source is what is counted as one: an account, or a file of root's.
+func (h Habit) source() string {
+	if h.User == "" || h.User == "root" {
+		return h.At.Path
+	}
+	return "~" + h.User
+}
+
+func (l *looker) habitsOf(source string) int {
+	n := 0
+	for _, h := range l.s.Habits {
+		if h.source() == source {
+			n++
+		}
+	}
+	return n
 }
 
 // runs notes a habit whose command line is text: the login is in it, or in a
@@ -53,7 +80,7 @@ func (l *looker) runs(h Habit, text string, env variables) {
 		return
 	}
 	for _, w := range strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune(" \t\"';&|()<>", r) }) {
-		if !path.IsAbs(w) || path.Clean(w) != w || strings.HasPrefix(w, "/dev/") || strings.HasPrefix(w, "/proc/") {
+		if !path.IsAbs(w) || path.Clean(w) != w || !graphic(w) || strings.HasPrefix(w, "/dev/") || strings.HasPrefix(w, "/proc/") {
 			continue
 		}
 		commands, alone := parseShell(string(l.script(w, h.User)), env)
@@ -101,7 +128,9 @@ func textOf(data []byte) []byte {
 func (l *looker) cron() {
 	l.crontab("/etc/crontab", "")
 	for _, file := range l.list("/etc/cron.d") {
-		l.crontab(file, "")
+		if !strings.Contains(path.Base(file), ".") { // cron runs no others
+			l.crontab(file, "")
+		}
 	}
 	// Debian's place, which is no directory of crontabs elsewhere, and Red Hat's.
 	for _, dir := range []string{"/var/spool/cron/crontabs", "/var/spool/cron"} {

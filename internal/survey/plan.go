@@ -27,7 +27,9 @@ func (s *Survey) wants() []want {
 			p.find(m.Registry).from(m.At)
 		}
 	}
-	for _, h := range s.Habits {
+	habits := slices.Clone(s.Habits)
+	slices.SortStableFunc(habits, func(a, b Habit) int { return a.rank() - b.rank() })
+	for _, h := range habits {
 		for _, c := range h.Commands {
 			p.command(h, c)
 		}
@@ -52,6 +54,14 @@ func (s *Survey) wants() []want {
 		all[i] = *w
 	}
 	return all
+}
+
+// rank has root's first: the first one decides.
+func (h Habit) rank() int {
+	if h.User == "root" {
+		return 0
+	}
+	return 1
 }
 
 type plan struct {
@@ -93,20 +103,24 @@ func (p *plan) command(h Habit, c Command) {
 	} else if h.Kind == Script {
 		at.Line = c.First
 	}
+	profile, note := c.Profile, (*want).decide
+	if h.Weak {
+		profile, note = "", func(w *want, _ string, at Place) { w.from(at) }
+	}
 	switch {
 	case len(c.Registries) > 0:
 		for _, r := range c.Registries {
-			p.find(r).decide(c.Profile, at)
+			note(p.find(r), profile, at)
 		}
 	case c.Public:
-		p.find(registry.Registry{Public: true}).decide(c.Profile, at)
+		note(p.find(registry.Registry{Public: true}), profile, at)
 	case c.Region != "":
 		results := p.resultsOf(h, c.Region)
 		for _, r := range results {
-			p.find(r).decide(c.Profile, at)
+			note(p.find(r), profile, at)
 		}
 		if len(results) == 0 {
-			p.own(c.Region, c.Profile).decide(c.Profile, at)
+			note(p.own(c.Region, profile), profile, at)
 		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"syscall"
@@ -30,10 +31,13 @@ type looker struct {
 }
 
 var (
-	errOdd   = errors.New("is not a regular file")
-	errLarge = fmt.Errorf("has more than %d bytes", maxFile)
-	errOwner = errors.New("belongs to somebody else")
-	errMany  = fmt.Errorf("names more than %d registries, which were left out", maxMentions)
+	errOdd    = errors.New("is not a regular file")
+	errLarge  = fmt.Errorf("has more than %d bytes", maxFile)
+	errOwner  = errors.New("belongs to somebody else")
+	errWeak   = errors.New("is not used: its account is neither in the group docker nor that of an agent's system unit")
+	errHabits = fmt.Errorf("has more than %d logins, of which the others were left out", maxOfOne)
+	errProc   = errors.New("cannot be opened without /proc")
+	errMany   = fmt.Errorf("names more than %d registries, which were left out", maxMentions)
 )
 
 // missed notes what could not be read, unless it is just not there.
@@ -64,7 +68,7 @@ func (l *looker) exists(path string) bool {
 // file reads a file of the system's, that is one whose way only root decides.
 // Nil means that there is nothing to read.
 func (l *looker) file(path string) []byte {
-	f, err := os.OpenFile(l.at(path), os.O_RDONLY|unix.O_NONBLOCK, 0)
+	f, err := openRegular(l.at(path))
 	if err == nil {
 		var data []byte
 		if data, err = contents(f, nil); err == nil {
@@ -75,13 +79,39 @@ func (l *looker) file(path string) []byte {
 	return nil
 }
 
-// list gives the paths in a directory of the system's, sorted.
+// openRegular opens a file to read it if it is a regular one. Opening a device may
+// already do something, so it looks first, at what it then opens.
+func openRegular(path string) (*os.File, error) {
+	p, err := os.OpenFile(path, unix.O_PATH, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer p.Close()
+	info, err := p.Stat()
+	switch {
+	case err != nil:
+		return nil, err
+	case !info.Mode().IsRegular():
+		return nil, errOdd
+	}
+	f, err := os.OpenFile(fmt.Sprintf("/proc/self/fd/%d", p.Fd()), os.O_RDONLY|unix.O_NONBLOCK, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, errProc
+	}
+	return f, err
+}
+
+// leftover is what editors and package managers keep of former files.
+var leftover = regexp.MustCompile(`~$|\.dpkg-|\.rpm(new|orig|save)$`)
+
+// list gives the paths in a directory of the system's, sorted, without leftovers.
 func (l *looker) list(dir string) []string {
 	d, err := os.Open(l.at(dir))
 	if err == nil {
 		defer d.Close()
 		var names []string
 		if names, err = d.Readdirnames(maxEntries); err == nil || errors.Is(err, io.EOF) {
+			names = slices.DeleteFunc(names, leftover.MatchString)
 			slices.Sort(names)
 			for i, n := range names {
 				names[i] = filepath.Join(dir, n)

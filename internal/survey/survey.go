@@ -15,6 +15,7 @@ import (
 	"strconv"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"ecr-refreshd/internal/registry"
 )
@@ -47,6 +48,7 @@ type Account struct {
 	Home   string
 	Docker bool   // root, or in the group docker
 	Agent  string // the build service whose agent it runs, for people; empty for none
+	byUnit bool   // that agent is started by the system
 	uid    int
 	gid    int
 }
@@ -78,13 +80,18 @@ type Place struct {
 
 func (p Place) String() string {
 	path := p.Path
-	if strings.ContainsFunc(path, func(r rune) bool { return !unicode.IsGraphic(r) }) {
+	if !graphic(path) {
 		path = strconv.QuoteToASCII(path)
 	}
 	if p.Line == 0 {
 		return path
 	}
 	return fmt.Sprintf("%s:%d", path, p.Line)
+}
+
+// graphic reports whether a text shows as what it is, on a terminal too.
+func graphic(text string) bool {
+	return utf8.ValidString(text) && !strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsGraphic(r) })
 }
 
 // HostService is what there is of the host's own service.
@@ -135,6 +142,7 @@ func look(ctx context.Context, o Options) *Survey {
 	l.images()
 	l.packages()
 	l.identities(ctx)
+	l.distrust()
 	l.keepWhoPulls()
 	return l.s
 }

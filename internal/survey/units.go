@@ -15,8 +15,9 @@ var unitDirs = []string{"/etc/systemd/system", "/usr/local/lib/systemd/system"}
 // userUnitDir is where an account has its own, below its home.
 const userUnitDir = ".config/systemd/user"
 
-// unitName is what systemd accepts without escapes.
-var unitName = regexp.MustCompile(`^[\w@.:-]{1,200}$`)
+// unitName is what systemd accepts without escapes, and no command takes for an
+// option.
+var unitName = regexp.MustCompile(`^[\w@.:][\w@.:-]{0,199}$`)
 
 // ownUnit is the name of our own service, and of its account.
 const ownUnit = "ecr-refreshd"
