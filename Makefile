@@ -69,7 +69,7 @@ package-test: package inspectors systemd
 	PACKAGES=$(CURDIR)/bin/package NFPM=$(NFPM) VERSION=$(VERSION) $(GO) test -count=1 -timeout 10m -v ./deploy/package
 
 inspectors:
-	@command -v lintian >/dev/null && command -v rpm >/dev/null && command -v rpmlint >/dev/null || $(call install,lintian rpm rpmlint ca-certificates)
+	@command -v lintian >/dev/null && command -v rpm >/dev/null && command -v rpmlint >/dev/null && command -v curl >/dev/null || $(call install,lintian rpm rpmlint ca-certificates curl)
 
 $(NFPM):
 	@echo 'building nfpm $(NFPM_VERSION)'; GOBIN=$(@D)/.new $(GO) install github.com/goreleaser/nfpm/v2/cmd/nfpm@$(NFPM_VERSION) && \
