@@ -37,6 +37,7 @@ done`
 func lifeOfDeb(t *testing.T, older, newer string) {
 	m := start(t, bare, older, newer)
 	m.do(prepare)
+	m.do("install -d -m 700 /etc/credstore")
 	was := m.traces()
 
 	m.do("dpkg --install /packages/" + base(older))
@@ -57,6 +58,7 @@ func lifeOfDeb(t *testing.T, older, newer string) {
 	m.want(tokens, "")
 	m.do("grep -q 111122223333 " + configFile)
 
+	m.do("install -m 600 /dev/null /etc/credstore/ecr-refreshd.aws-credentials")
 	m.do("dpkg --purge ecr-refreshd")
 	m.want("dpkg-query --show ecr-refreshd 2>/dev/null", "")
 	same(t, was, m.traces())
@@ -82,7 +84,9 @@ func lifeOfRPM(t *testing.T, older, newer string) {
 	m.do("grep -q 111122223333 " + configFile)
 	m.do("grep -q ecr-refreshd /home/builder/.docker/config.json")
 
+	m.do("install -D -m 600 /dev/null /var/lib/ecr-refreshd/.aws/credentials")
 	m.do(rpm + "--erase ecr-refreshd")
+	m.want("find /var/lib/ecr-refreshd -type f && rm -r /var/lib/ecr-refreshd", "/var/lib/ecr-refreshd/.aws/credentials")
 	m.want(show, before)
 	m.want(tokens, "")
 	m.do("grep -q 111122223333 " + configFile + ".rpmsave")
@@ -131,6 +135,10 @@ func lifeOfService(t *testing.T, older, newer string) {
 		systemd-run --quiet --unit=pulls --uid=builder sh /packages/pulls`)
 	m.await("test $(journalctl -o cat -u pulls | grep -cx pull) -ge 20")
 	first := m.do("systemctl show -P MainPID ecr-refreshd")
+	m.do("echo 'unknown: true' >>" + configFile)
+	m.want("dpkg --install /packages/"+base(newer)+" 2>&1 | grep -c 'not restarted, the configuration has an error'", "1")
+	m.want("systemctl show -P MainPID ecr-refreshd", first)
+	m.do(configure)
 	m.do("dpkg --install /packages/" + base(newer))
 	pulls := m.do("journalctl -o cat -u pulls | grep -cx pull")
 	m.await("test $(journalctl -o cat -u pulls | grep -cx pull) -ge $((" + pulls + " + 20))")

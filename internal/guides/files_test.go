@@ -286,6 +286,37 @@ func mounted(t *testing.T, pod podSpec) []string {
 	return onHost
 }
 
+// What cloud-init runs is one script, which goes on after an error unless told otherwise.
+func TestFirstBootEndsAtTheFirstError(t *testing.T) {
+	type userData struct{ Runcmd []any }
+	for _, u := range decode[userData](t, example("cloud-init/user-data.yaml")) {
+		if len(u.Runcmd) < 2 || u.Runcmd[0] != "set -e" {
+			t.Errorf("runcmd is %q; want \"set -e\" first", u.Runcmd)
+		}
+	}
+}
+
+// A configuration that is wrong must be found before the upgrade, and a right one be
+// in force before it is used.
+func TestTasksAreInOrder(t *testing.T) {
+	type task struct{ Name string }
+	var names []string
+	for _, all := range decode[[]task](t, example("ansible/roles/ecr_refreshd/tasks/main.yml")) {
+		for _, one := range all {
+			names = append(names, one.Name)
+		}
+	}
+	last := -1
+	for _, want := range []string{"Write the configuration", "Check the configuration with the program that is there", "Install the deb",
+		"Check the configuration", "Start now and at every boot", "Reload before the accounts ask", "Point the accounts to the credential helper"} {
+		at := slices.Index(names, want)
+		if at <= last {
+			t.Errorf("%q is task %d of %q; want it after %d", want, at, names, last)
+		}
+		last = at
+	}
+}
+
 func TestTasksNotifyHandlersThatAreThere(t *testing.T) {
 	type task struct{ Name, Notify string }
 	const role = "ansible/roles/ecr_refreshd/"
