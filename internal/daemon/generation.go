@@ -168,16 +168,17 @@ func (g *generation) announced(ctx context.Context) {
 
 // sameTarget tells of a target's name whether it means the same in both.
 func (g *generation) sameTarget(old *generation) func(name string) bool {
-	find := func(g *generation, name string) (t config.Target, ok bool) {
-		i := slices.IndexFunc(g.config.Targets, func(t config.Target) bool { return t.Name == name })
-		if i < 0 {
-			return t, false
-		}
-		return g.config.Targets[i], true
-	}
 	return func(name string) bool {
-		a, inA := find(g, name)
-		b, inB := find(old, name)
-		return inA && inB && reflect.DeepEqual(a, b)
+		a, b := g.target(name), old.target(name)
+		return a != nil && b != nil && reflect.DeepEqual(a, b)
 	}
+}
+
+// target gives the configured target of that name; nil for none.
+func (g *generation) target(name string) *config.Target {
+	i := slices.IndexFunc(g.config.Targets, func(t config.Target) bool { return t.Name == name })
+	if i < 0 {
+		return nil
+	}
+	return &g.config.Targets[i]
 }

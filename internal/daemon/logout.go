@@ -20,8 +20,9 @@ type forgetter interface {
 // put them back. The errors are *fault.Error, joined.
 func (d *Daemon) Logout(ctx context.Context) error {
 	g := d.generation()
+	names := g.hosts()
 	ours := func(host string) bool {
-		return slices.ContainsFunc(g.hosts(), func(name string) bool { return strings.EqualFold(name, host) || mayBe(name, host) })
+		return slices.ContainsFunc(names, func(name string) bool { return strings.EqualFold(name, host) || mayBe(name, host) })
 	}
 	var mu sync.Mutex
 	var errs []error

@@ -66,6 +66,5 @@ func (g *generation) names() map[config.DockerConfig][]string {
 
 // where gives the file behind the name of a target that can release.
 func (g *generation) where(name string) config.DockerConfig {
-	i := slices.IndexFunc(g.config.Targets, func(t config.Target) bool { return t.Name == name })
-	return *g.config.Targets[i].DockerConfig
+	return *g.target(name).DockerConfig
 }

@@ -12,8 +12,8 @@ import (
 	"ecr-refreshd/internal/registry"
 )
 
-// Token fetches a token for host, a bare name in lower case, and stores it nowhere. The error is or wraps
-// api.ErrNotOurs, or is a *fault.Error.
+// Token fetches a token for host, a bare name in lower case, and stores it nowhere.
+// The error is or wraps api.ErrNotOurs, or is a *fault.Error.
 func (d *Daemon) Token(ctx context.Context, host string) (login.Login, error) {
 	g := d.generation()
 	for i, grant := range g.config.Grants {
