@@ -6,7 +6,7 @@ import (
 )
 
 // The limits of login.Redactor.
-const textLimit, window = 500, 16
+const textLimit, window = 500, 10
 
 func TestTheRedactorKnowsEveryFormOfAPassword(t *testing.T) {
 	r := newRedactor(append(passwordFor("a", ""), loginsFor("b", "c")...))
