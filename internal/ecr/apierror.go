@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"regexp"
 	"strings"
 	"time"
 
@@ -53,6 +54,9 @@ func ofAPI(err error, step *stepError, at situation) (verdict, bool) {
 		return verdict{}, false // the SDK's name for an answer without a code
 	}
 	a := apiAnswer{code: api.ErrorCode(), message: api.ErrorMessage()}
+	if !errorCode.MatchString(a.code) {
+		a.code = "an error with a code that is none of AWS's"
+	}
 	var op *smithy.OperationError
 	if errors.As(err, &op) {
 		a.service, a.operation = op.Service(), op.Operation()
@@ -71,11 +75,15 @@ func ofAPI(err error, step *stepError, at situation) (verdict, bool) {
 	return verdict{reason: a.reason(), text: a.text(step), hint: a.hint(step, at)}, true
 }
 
+// errorCode is the form of AWS's error codes.
+var errorCode = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9.:_-]{0,79}$`)
+
 // text is code, message and request id; the operation too, where it is one of
-// the SDK's credential chain.
+// the SDK's credential chain. What hands out credentials is not quoted, but for STS,
+// whose sentences name the permission that is missing.
 func (a apiAnswer) text(step *stepError) string {
 	text := a.code
-	if a.message != "" && a.message != a.code {
+	if a.message != "" && a.message != a.code && a.speaks() {
 		text += ": " + brief(a.message)
 	}
 	if a.request != "" {
@@ -115,6 +123,16 @@ func (a apiAnswer) reason() fault.Reason {
 func (a apiAnswer) known() bool {
 	switch a.service {
 	case ecr.ServiceID, ecrpublic.ServiceID, sts.ServiceID, sso.ServiceID, ssooidc.ServiceID:
+		return true
+	}
+	return false
+}
+
+// speaks reports whether the answer is from a service whose sentences are for people
+// and never hold what it hands out.
+func (a apiAnswer) speaks() bool {
+	switch a.service {
+	case ecr.ServiceID, ecrpublic.ServiceID, sts.ServiceID:
 		return true
 	}
 	return false

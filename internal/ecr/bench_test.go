@@ -1,13 +1,13 @@
 package ecr
 
 import (
-	"context"
 	"fmt"
+	"net"
+	"net/http"
 	"runtime"
+	"sync/atomic"
 	"testing"
 	"time"
-
-	"github.com/aws/aws-sdk-go-v2/service/ecr"
 )
 
 func BenchmarkNewAndFetch(b *testing.B) {
@@ -64,23 +64,29 @@ func heap() uint64 {
 
 // TestConnectionsDoNotStay: a connection ends by itself soon after a round.
 func TestConnectionsDoNotStay(t *testing.T) {
-	if d := NewClients().buildable.GetTransport().IdleConnTimeout; d > 10*time.Second || d <= 0 {
-		t.Errorf("an idle connection stays %v", d)
+	web, metadata := newTransports()
+	for _, transport := range []*http.Transport{web, metadata} {
+		if d := transport.IdleConnTimeout; d > 10*time.Second || d <= 0 {
+			t.Errorf("an idle connection stays %v", d)
+		}
 	}
 }
 
-// TestSourcesShareConnections: the SDK's clients must take the shared HTTP
-// client as it is, and not make one with connections of its own.
 func TestSourcesShareConnections(t *testing.T) {
 	isolate(t)
+	keys(t, "AKIA1", canary)
+	f := newFake(t)
+	var opened atomic.Int32
+	f.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			opened.Add(1)
+		}
+	}
 	clients := NewClients()
-	for range 2 {
-		cfg, _, err := newSource(t, Identity{}, Options{Clients: clients}).load(context.Background())
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got := ecr.NewFromConfig(cfg).Options().HTTPClient; got != clients.shared {
-			t.Errorf("the client of ECR has an HTTP client of its own: %T", got)
-		}
+	for range 3 {
+		mustFetch(t, newSource(t, f.id(), Options{Clients: clients}))
+	}
+	if n := opened.Load(); n != 1 {
+		t.Errorf("three fetches opened %d connections", n)
 	}
 }

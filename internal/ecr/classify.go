@@ -38,10 +38,11 @@ const (
 
 // stepError says in which step an error came.
 type stepError struct {
-	step    int
-	subject string
-	used    login.Redactor // of the credentials that the step was made with
-	err     error
+	step     int
+	subject  string
+	known    login.Redactor // of every secret of the attempt
+	answered bool           // an endpoint has answered in this step
+	err      error
 }
 
 func (e *stepError) Error() string { return e.prefix() + e.err.Error() }
@@ -59,32 +60,26 @@ func (e *stepError) prefix() string {
 	return ""
 }
 
-// plain is an error cut down to what people need; what it came from is kept for
-// errors.Is and errors.As.
-type plain struct {
-	text string
-	from error
-}
-
-func (p *plain) Error() string { return p.text }
-func (p *plain) Unwrap() error { return p.from }
-
 // verdict is one rule's opinion of an error.
 type verdict struct {
 	reason fault.Reason
 	text   string
 	hint   string
-	opaque bool // the original's text holds secrets: drop it
 }
 
 // classify turns what the SDK says into a fault. It looks at nothing but its
-// arguments, and its text never holds the body of an answer or a secret.
+// arguments. Every text of a server, a command or a file that is in err goes through
+// the step's redactor here, and nothing of err is kept, so that this is the only way out.
 func classify(err error, at situation) *fault.Error {
 	step := &stepError{step: stepCredentials}
 	errors.As(err, &step)
 	v := verdict{reason: fault.Credentials, text: oneLine(err), hint: noCredentials(at)}
+	if step.step == stepCredentials && step.answered { // the SDK quotes answers that it cannot read
+		v = verdict{reason: fault.Invalid, text: "what gives the credentials answered with something else than credentials",
+			hint: "something other than AWS may have answered: check the endpoint, HTTPS_PROXY and NO_PROXY"}
+	}
 	rules := [...]func(error, *stepError, situation) (verdict, bool){ // the first that knows the error decides
-		ofTime, ofFile, ofAnswer, ofCommand, ofProcess, ofMetadata, ofAPI, ofShared, ofStatus, ofTransport, ofSetting,
+		ofTime, ofFile, ofAnswer, ofCommand, ofMetadata, ofAPI, ofShared, ofStatus, ofTransport, ofSetting,
 	}
 	for _, rule := range rules {
 		if known, ok := rule(err, step, at); ok {
@@ -92,12 +87,7 @@ func classify(err error, at situation) *fault.Error {
 			break
 		}
 	}
-	// An answer may echo what was sent, and so may hold anything.
-	cause := &plain{text: step.used.Clean(step.prefix() + brief(v.text)), from: err}
-	if v.opaque || step.used.Finds(err.Error()) {
-		cause.from = nil
-	}
-	return &fault.Error{Reason: v.reason, Op: at.op(), Err: cause, Hint: v.hint}
+	return &fault.Error{Reason: v.reason, Op: at.op(), Err: errors.New(step.known.Clean(step.prefix() + brief(v.text))), Hint: v.hint}
 }
 
 // brief is the first line of text, cut to a length that fits a log line. AWS's

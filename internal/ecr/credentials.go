@@ -1,13 +1,19 @@
 package ecr
 
 import (
+	"cmp"
 	"context"
+	"errors"
+	"net"
+	"net/http"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/credentials/ec2rolecreds"
+	"github.com/aws/aws-sdk-go-v2/credentials/endpointcreds"
 	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/aws/smithy-go/logging"
@@ -19,16 +25,28 @@ import (
 // token due for renewal just as soon.
 const roleLife = time.Hour
 
-// load reads the AWS configuration as every SDK does. The second result is set
-// once the instance metadata service has given credentials: their true end.
-func (s *Source) load(ctx context.Context) (aws.Config, *time.Time, error) {
+// sealed is the HTTP client that the SDK is given: it reaches nothing, so that a
+// request that does not go over the wire fails in every test instead of leaking.
+var sealed = awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) {
+	t.Proxy = nil
+	t.DialContext = func(context.Context, string, string) (net.Conn, error) {
+		return nil, errors.New("a request of the SDK went past the wire")
+	}
+})
+
+// load reads the AWS configuration as every SDK does, and gives its requests the
+// wire. The second result is set once the instance metadata service has given
+// credentials: their true end.
+func (s *Source) load(ctx context.Context, w *wire) (aws.Config, *time.Time, error) {
 	end := new(time.Time)
 	options := []func(*config.LoadOptions) error{
 		config.WithRegion(s.region),
-		config.WithHTTPClient(s.clients.buildable),
+		config.WithHTTPClient(sealed),
+		config.WithEndpointCredentialOptions(func(o *endpointcreds.Options) { o.HTTPClient = sealed }),
+		config.WithDefaultsMode(aws.DefaultsModeLegacy), // another may ask the metadata service while it loads
 		config.WithRetryer(func() aws.Retryer { return clockRetryer{} }),
 		config.WithLogger(logging.Nop{}),
-		config.WithAPIOptions([]func(*middleware.Stack) error{boundAnswer, watchMetadata(end)}),
+		config.WithAPIOptions([]func(*middleware.Stack) error{w.install, checkAnswers(end)}),
 		config.WithAssumeRoleCredentialOptions(func(o *stscreds.AssumeRoleOptions) {
 			if c, ok := o.Client.(*sts.Client); ok {
 				o.Client = sts.New(c.Options(), s.sts)
@@ -50,9 +68,6 @@ func (s *Source) load(ctx context.Context) (aws.Config, *time.Time, error) {
 			if o.RoleSessionName == "" {
 				o.RoleSessionName = s.id.SessionName
 			}
-			if file, ok := o.TokenRetriever.(stscreds.IdentityTokenFile); ok {
-				o.TokenRetriever = tokenFile(file)
-			}
 		}),
 	}
 	if s.id.Profile != "" {
@@ -65,8 +80,13 @@ func (s *Source) load(ctx context.Context) (aws.Config, *time.Time, error) {
 		options = append(options, config.WithUseDualStackEndpoint(aws.DualStackEndpointStateEnabled))
 	}
 	cfg, err := config.LoadDefaultConfig(ctx, options...)
-	if cfg.HTTPClient == s.clients.buildable { // not so with a CA bundle of its own
-		cfg.HTTPClient = s.clients.shared
+	if err != nil {
+		return cfg, end, err
+	}
+	// The SDK has put the certificates of ca_bundle or AWS_CA_BUNDLE into its client.
+	if c, ok := cfg.HTTPClient.(*awshttp.BuildableClient); ok && c != sealed {
+		roots := c.GetTransport().TLSClientConfig.RootCAs
+		w.web, w.metadata = newTransports(func(t *http.Transport) { t.TLSClientConfig.RootCAs = roots })
 	}
 	return cfg, end, err
 }
@@ -75,30 +95,60 @@ func (s *Source) load(ctx context.Context) (aws.Config, *time.Time, error) {
 func (s *Source) sts(o *sts.Options) { setEndpoint(&o.BaseEndpoint, s.id.STSEndpointURL) }
 
 // retrieve obtains credentials: those of the SDK's chain, then a session with
-// MFA or the roles, one with the credentials of the other.
-func (s *Source) retrieve(ctx context.Context, cfg aws.Config, end *time.Time) (aws.Credentials, error) {
-	creds, err := cfg.Credentials.Retrieve(ctx)
-	if err != nil {
-		return creds, &stepError{step: stepCredentials, err: err}
+// MFA or the roles, one with the credentials of the other. The error is a *stepError.
+func (s *Source) retrieve(ctx context.Context, cfg aws.Config, w *wire, end *time.Time) (aws.Credentials, error) {
+	creds, err := s.chain(ctx, cfg, w)
+	if err == nil {
+		err = checkCredentials(creds)
 	}
+	if err != nil {
+		return aws.Credentials{}, w.fail(stepCredentials, "", err)
+	}
+	w.learn(creds.SecretAccessKey, creds.SessionToken)
 	if creds.Source == ec2rolecreds.ProviderName && !end.IsZero() {
 		creds.Expires = *end
 	}
 	if s.id.MFASerial != "" && len(s.id.RoleARNs) == 0 {
-		used := redactor(creds)
+		w.begin()
 		creds, err = s.sessionToken(ctx, s.client(cfg, creds))
 		if err != nil {
-			return creds, &stepError{step: stepSession, subject: s.id.MFASerial, used: used, err: err}
+			return aws.Credentials{}, w.fail(stepSession, s.id.MFASerial, err)
 		}
 	}
 	for i, arn := range s.id.RoleARNs {
-		used := redactor(creds)
-		creds, err = s.role(ctx, s.client(cfg, creds), arn, i == 0)
+		w.begin()
+		creds, err = s.role(ctx, s.client(cfg, creds), role{ARN: arn, externalID: s.id.ExternalID, mfaSerial: onlyFirst(i, s.id.MFASerial)})
 		if err != nil {
-			return creds, &stepError{step: stepRole, subject: arn, used: used, err: err}
+			return aws.Credentials{}, w.fail(stepRole, arn, err)
 		}
 	}
+	w.learn(creds.SecretAccessKey, creds.SessionToken)
 	return creds, nil
+}
+
+// chain is the SDK's own, except for a credential_process, which it would run
+// without a bound and with this program's standard error.
+func (s *Source) chain(ctx context.Context, cfg aws.Config, w *wire) (aws.Credentials, error) {
+	process, roles, err := s.process(ctx)
+	if err != nil {
+		return aws.Credentials{}, err
+	}
+	if process == "" {
+		return cfg.Credentials.Retrieve(ctx)
+	}
+	creds, err := runProcess(ctx, process, w)
+	for i := len(roles) - 1; i >= 0 && err == nil; i-- {
+		w.learn(creds.SecretAccessKey, creds.SessionToken)
+		creds, err = s.role(ctx, s.client(cfg, creds), roles[i])
+	}
+	return creds, err
+}
+
+func onlyFirst(i int, text string) string {
+	if i > 0 {
+		return ""
+	}
+	return text
 }
 
 func (s *Source) client(cfg aws.Config, creds aws.Credentials) *sts.Client {
@@ -107,15 +157,22 @@ func (s *Source) client(cfg aws.Config, creds aws.Credentials) *sts.Client {
 	})
 }
 
-func (s *Source) role(ctx context.Context, client *sts.Client, arn string, first bool) (aws.Credentials, error) {
-	return stscreds.NewAssumeRoleProvider(client, arn, func(o *stscreds.AssumeRoleOptions) {
-		o.RoleSessionName = s.id.SessionName
-		o.Duration = roleLife
-		if s.id.ExternalID != "" {
-			o.ExternalID = &s.id.ExternalID
+// role is one to assume, of the configuration or of a profile.
+type role struct {
+	ARN, externalID, mfaSerial string
+	sessionName                string        // the identity's when empty
+	life                       time.Duration // roleLife when zero
+}
+
+func (s *Source) role(ctx context.Context, client *sts.Client, r role) (aws.Credentials, error) {
+	return stscreds.NewAssumeRoleProvider(client, r.ARN, func(o *stscreds.AssumeRoleOptions) {
+		o.RoleSessionName = cmp.Or(r.sessionName, s.id.SessionName)
+		o.Duration = cmp.Or(r.life, roleLife)
+		if r.externalID != "" {
+			o.ExternalID = &r.externalID
 		}
-		if first && s.id.MFASerial != "" {
-			o.SerialNumber = &s.id.MFASerial
+		if r.mfaSerial != "" {
+			o.SerialNumber = &r.mfaSerial
 			o.TokenProvider = func() (string, error) { return mfaCode(ctx, s.id.MFACommand) }
 		}
 	}).Retrieve(ctx)
@@ -132,10 +189,7 @@ func (s *Source) sessionToken(ctx context.Context, client *sts.Client) (aws.Cred
 	if err != nil {
 		return aws.Credentials{}, err
 	}
-	c := out.Credentials
-	if c == nil || c.AccessKeyId == nil || c.SecretAccessKey == nil {
-		return aws.Credentials{}, answerError("the answer holds no credentials")
-	}
+	c := out.Credentials // checkAnswers has seen that they are there
 	return aws.Credentials{AccessKeyID: *c.AccessKeyId, SecretAccessKey: *c.SecretAccessKey,
 		SessionToken: aws.ToString(c.SessionToken), CanExpire: c.Expiration != nil, Expires: aws.ToTime(c.Expiration)}, nil
 }

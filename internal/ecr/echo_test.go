@@ -42,7 +42,7 @@ func TestAnEchoTellsNothing(t *testing.T) {
 			tt.id.EndpointURL, tt.id.STSEndpointURL = f.URL, f.URL
 			f.set(tt.operation, tt.answer)
 			err := failFetch(t, newSource(t, tt.id, Options{}))
-			if err.Reason != fault.Denied || !strings.Contains(err.Error(), "[redacted] signed by [redacted], no") {
+			if err.Reason != fault.Denied || !strings.Contains(err.Error(), "[redacted] signed by [redacted]") {
 				t.Errorf("%s: %q", err.Reason, err)
 			}
 			if strings.ContainsAny(err.Error(), "\x1b\x07\t") {

@@ -10,6 +10,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -46,6 +47,7 @@ type Source struct {
 	timeout time.Duration
 	clients *Clients
 	session *session
+	last    atomic.Pointer[login.Redactor] // knows the last token
 }
 
 var _ renew.Source = (*Source)(nil)
@@ -117,25 +119,29 @@ func (s *Source) attempt(parent context.Context) (login.Token, error) {
 }
 
 func (s *Source) obtain(ctx context.Context) (login.Token, error) {
-	if err := checkFiles(append(sharedFiles(), namedFiles()...)); err != nil {
-		return login.Token{}, &stepError{step: stepCredentials, err: err}
+	w := &wire{web: s.clients.web, metadata: s.clients.metadata, known: s.before()}
+	w.learnEnvironment()
+	if err := s.checkFiles(ctx, w); err != nil {
+		return login.Token{}, w.fail(stepCredentials, "", err)
 	}
 	files := fingerprint(sharedFiles()) // before they are read: a change meanwhile shows the next time
-	cfg, end, err := s.load(ctx)
+	cfg, end, err := s.load(ctx, w)
 	if err != nil {
-		return login.Token{}, &stepError{step: stepCredentials, err: err}
+		return login.Token{}, w.fail(stepCredentials, "", err)
 	}
 	creds, err := s.session.get(ctx, files, func() (aws.Credentials, error) {
-		return s.retrieve(ctx, cfg, end)
+		return s.retrieve(ctx, cfg, w, end)
 	})
 	if err != nil {
 		return login.Token{}, err
 	}
+	w.learn(creds.SecretAccessKey, creds.SessionToken)
+	w.begin()
 	obtained := time.Now()
 	answer, err := s.ask(ctx, cfg, creds)
 	if err != nil {
-		err = &stepError{step: stepToken, used: redactor(creds), err: err}
-		// After a plain no, the person who mends it may attach another role. An
+		err = w.fail(stepToken, "", err)
+		// After a plain no, the person who fixes it may attach another role. An
 		// MFA code is not spent on that: the next no would be about the code.
 		denied := classify(err, situation{}).Reason == fault.Denied
 		if expired(err) || denied && s.id.MFASerial == "" {
@@ -145,13 +151,23 @@ func (s *Source) obtain(ctx context.Context) (login.Token, error) {
 	}
 	token, err := answer.token(s.public)
 	if err != nil {
-		return login.Token{}, err
+		return login.Token{}, w.fail(stepToken, "", err)
 	}
 	token.ObtainedAt = obtained
 	if creds.CanExpire {
 		token.SessionEndsAt = creds.Expires
 	}
+	known := login.NewRedactor(token.Secret)
+	s.last.Store(&known)
 	return token, nil
+}
+
+// before knows the last token: what answers may send back what it said earlier.
+func (s *Source) before() login.Redactor {
+	if last := s.last.Load(); last != nil {
+		return *last
+	}
+	return login.Redactor{}
 }
 
 // ask makes the one call this package is about. The deprecated registryIds are
@@ -180,11 +196,6 @@ func (s *Source) ask(ctx context.Context, cfg aws.Config, creds aws.Credentials)
 	}
 	d := out.AuthorizationData[0]
 	return answer{aws.ToString(d.AuthorizationToken), aws.ToTime(d.ExpiresAt), aws.ToString(d.ProxyEndpoint)}, nil
-}
-
-// redactor knows what of creds an answer could echo.
-func redactor(creds aws.Credentials) login.Redactor {
-	return login.NewRedactor(login.NewSecret(creds.SecretAccessKey), login.NewSecret(creds.SessionToken))
 }
 
 // setEndpoint leaves what the SDK found (AWS_ENDPOINT_URL and the like) alone

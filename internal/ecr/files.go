@@ -1,15 +1,20 @@
 package ecr
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
+	"regexp"
 	"strings"
 	"syscall"
 
 	"github.com/aws/aws-sdk-go-v2/config"
-	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
+	"github.com/aws/aws-sdk-go-v2/credentials/logincreds"
+	"github.com/aws/aws-sdk-go-v2/credentials/ssocreds"
+
+	"ecr-refreshd/internal/trust"
 )
 
 // sharedFiles are the two files in which the SDK looks for profiles.
@@ -24,44 +29,84 @@ func sharedFiles() []string {
 	return files
 }
 
-// namedFiles are the other files that the environment has the SDK read.
-func namedFiles() []string {
-	return []string{os.Getenv("AWS_WEB_IDENTITY_TOKEN_FILE"), os.Getenv("AWS_CA_BUNDLE"), os.Getenv("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE")}
-}
-
 // fileLimit bounds a file that the SDK reads, in bytes.
 const fileLimit = 1 << 20
 
-// fileError is a file that must not be read.
-type fileError struct{ path, why string }
+// fileError is a file that the SDK must not read.
+type fileError struct{ err error }
 
-func (e *fileError) Error() string { return fmt.Sprintf("%q %s", e.path, e.why) }
+func (e *fileError) Error() string { return e.err.Error() }
 
-// checkFiles refuses what the SDK would read without an end, or wait for beyond
-// every context: a FIFO, a device, a huge file. What is missing or may not be
-// looked at is the SDK's to report. /dev/null is how people say "no file".
-func checkFiles(files []string) error {
-	for _, file := range files {
-		info, err := os.Stat(file)
-		switch {
-		case err != nil, file == os.DevNull:
-		case !info.Mode().IsRegular():
-			return &fileError{file, "is not a regular file"}
-		case info.Size() > fileLimit:
-			return &fileError{file, fmt.Sprintf("has more than %d bytes", fileLimit)}
+// setFile is a file and the setting that names it.
+type setFile struct{ setting, path string }
+
+// checkFiles reads all files that the SDK will read: it would do so without an end, and
+// wait beyond every context, for a FIFO, a device, a file system that is away. What is
+// missing or may not be read is the SDK's to report. What they hold is not to be shown.
+func (s *Source) checkFiles(ctx context.Context, w *wire) error {
+	shared := sharedFiles()
+	first := []setFile{{"AWS_CONFIG_FILE", shared[0]}, {"AWS_SHARED_CREDENTIALS_FILE", shared[1]}}
+	for _, variable := range [...]string{"AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CA_BUNDLE", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"} {
+		first = append(first, setFile{variable, os.Getenv(variable)})
+	}
+	if err := w.learnFiles(first); err != nil {
+		return err
+	}
+	whole := s.profile(ctx)
+	var named []setFile
+	for p := &whole; p != nil; p = p.Source {
+		named = append(named, setFile{"ca_bundle", p.CustomCABundle}, setFile{"web_identity_token_file", p.WebIdentityTokenFile})
+		session := p.SSOStartURL
+		if p.SSOSession != nil {
+			session = p.SSOSession.Name
 		}
+		if path, err := ssocreds.StandardCachedTokenFilepath(session); err == nil && session != "" {
+			named = append(named, setFile{"sso_session", path})
+		}
+		if path, err := logincreds.StandardCachedTokenFilepath(p.LoginSession, os.Getenv("AWS_LOGIN_CACHE_DIRECTORY")); err == nil && p.LoginSession != "" {
+			named = append(named, setFile{"login_session", path})
+		}
+	}
+	return w.learnFiles(named)
+}
+
+// pair is a line of a shared file.
+var pair = regexp.MustCompile(`(?m)^[ \t]*([\w.-]+)[ \t]*=[ \t]*(.*?)[ \t\r]*$`)
+
+// learnFiles reads the files and notes what must not be shown of them.
+func (w *wire) learnFiles(files []setFile) error {
+	for _, f := range files {
+		if f.path == "" || f.path == os.DevNull { // how people say "no file"
+			continue
+		}
+		data, err := trust.Read(f.setting, f.path, fileLimit)
+		switch {
+		case errors.Is(err, trust.ErrNotRegular), errors.Is(err, trust.ErrTooLarge), errors.Is(err, trust.ErrHangs):
+			return &fileError{err}
+		case err != nil, f.setting == "AWS_CA_BUNDLE", f.setting == "ca_bundle":
+			continue
+		}
+		if strings.HasSuffix(strings.ToUpper(f.setting), "TOKEN_FILE") {
+			w.learn(strings.TrimSpace(string(data)))
+		}
+		for _, m := range pair.FindAllSubmatch(data, -1) {
+			if secretName(strings.ToLower(string(m[1]))) {
+				w.learn(long([]string{string(m[2])})...)
+			}
+		}
+		w.learn(long(fields(data, secretName))...)
 	}
 	return nil
 }
 
-// tokenFile is the SDK's, after a check: a profile may name one too.
-type tokenFile stscreds.IdentityTokenFile
-
-func (f tokenFile) GetIdentityToken() ([]byte, error) {
-	if err := checkFiles([]string{string(f)}); err != nil {
-		return nil, err
+// learnEnvironment notes the secrets of the SDK's variables.
+func (w *wire) learnEnvironment() {
+	for _, variable := range os.Environ() {
+		name, value, _ := strings.Cut(variable, "=")
+		if strings.HasPrefix(name, "AWS_") && secretName(strings.ToLower(name)) {
+			w.learn(long([]string{value})...)
+		}
 	}
-	return stscreds.IdentityTokenFile(f).GetIdentityToken()
 }
 
 // fingerprint differs when one of the files has changed.

@@ -32,8 +32,8 @@ func TestFilesThatNeverEndAreNotRead(t *testing.T) {
 		{"web identity of a profile", "", fifo, "is not a regular file"},
 		{"certificates", "AWS_CA_BUNDLE", fifo, "is not a regular file"},
 		{"link to a device", "AWS_CONFIG_FILE", zero, "is not a regular file"},
-		{"huge", "AWS_CONFIG_FILE", huge, "has more than 1048576 bytes"},
-		{"huge web identity of a profile", "", huge, "has more than 1048576 bytes"},
+		{"huge", "AWS_CONFIG_FILE", huge, "is too large: it has more than 1048576 bytes"},
+		{"huge web identity of a profile", "", huge, "is too large: it has more than 1048576 bytes"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -10,17 +10,16 @@ import (
 	"io/fs"
 	"net"
 	"net/http"
-	"os/exec"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/config"
-	"github.com/aws/aws-sdk-go-v2/credentials/processcreds"
 	"github.com/aws/aws-sdk-go-v2/credentials/ssocreds"
 	"github.com/aws/aws-sdk-go-v2/feature/ec2/imds"
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"ecr-refreshd/internal/fault"
+	"ecr-refreshd/internal/trust"
 )
 
 // ofTime knows attempts that took too long or were called off. A command that
@@ -44,11 +43,15 @@ func ofTime(err error, step *stepError, at situation) (verdict, bool) {
 // ofFile knows files that must not be read.
 func ofFile(err error, _ *stepError, _ situation) (verdict, bool) {
 	var file *fileError
-	if !errors.As(err, &file) {
-		return verdict{}, false
+	var refused *trust.Error
+	switch {
+	case errors.As(err, &refused):
+		return verdict{reason: fault.Credentials, text: refused.Error(), hint: "run: " + refused.Fix + ", or set HOME to root's own"}, true
+	case errors.As(err, &file):
+		return verdict{reason: fault.Credentials, text: file.Error(),
+			hint: "put a regular file of at most 1 MiB there, or correct the AWS_ variable or the profile that names it"}, true
 	}
-	return verdict{reason: fault.Credentials, text: file.Error(),
-		hint: "put a regular file of at most 1 MiB there, or correct the AWS_ variable or the profile that names it"}, true
+	return verdict{}, false
 }
 
 // ofAnswer knows answers that came well and make no sense.
@@ -56,48 +59,34 @@ func ofAnswer(err error, step *stepError, at situation) (verdict, bool) {
 	const hint = "something other than AWS may have answered: check aws.endpoint_url, AWS_ENDPOINT_URL and HTTPS_PROXY"
 	var bad *smithy.DeserializationError
 	var large *http.MaxBytesError
+	var redirect redirectError
 	switch {
 	case errors.As(err, &large):
-		return verdict{reason: fault.Invalid, text: fmt.Sprintf("the answer has more than %d bytes", large.Limit), hint: hint, opaque: true}, true
+		return verdict{reason: fault.Invalid, text: fmt.Sprintf("the answer has more than %d bytes", large.Limit), hint: hint}, true
+	case errors.As(err, &redirect):
+		return verdict{reason: fault.Invalid, text: redirect.Error(), hint: hint}, true
 	case errors.Is(err, errAnswer):
 		var answer answerError
 		errors.As(err, &answer)
 		return verdict{reason: fault.Invalid, text: string(answer), hint: hint}, true
-	case errors.As(err, &bad) && httpStatus(err)/100 == 2:
-		if errors.Is(bad.Err, io.ErrUnexpectedEOF) || isNet(bad.Err) { // cut off, not wrong
-			return verdict{reason: fault.Network, text: "the connection broke during the answer", hint: unreachable(step, at), opaque: true}, true
-		}
-		return verdict{reason: fault.Invalid, text: "the answer cannot be read", hint: hint, opaque: true}, true
+	case errors.Is(err, errBroken): // cut off, not wrong
+		return verdict{reason: fault.Network, text: errBroken.Error(), hint: unreachable(step, at)}, true
+	case errors.As(err, &bad) && (httpStatus(err) == 0 || httpStatus(err)/100 == 2):
+		return verdict{reason: fault.Invalid, text: "the answer cannot be read", hint: hint}, true
 	}
 	return verdict{}, false
 }
 
-// ofCommand knows an MFA command that gave no code.
-func ofCommand(err error, _ *stepError, _ situation) (verdict, bool) {
+// ofCommand knows a command of the configuration that did not do its work.
+func ofCommand(err error, _ *stepError, at situation) (verdict, bool) {
 	var command *commandError
 	if !errors.As(err, &command) {
 		return verdict{}, false
 	}
-	return verdict{reason: fault.Credentials, text: command.Error(),
-		hint: "run the command of aws.mfa.code_command by hand, as the user the daemon runs as: it must print a code of 6 digits and nothing else"}, true
-}
-
-// ofProcess knows a profile's credential_process. The SDK's error quotes what
-// the process printed, keys and all.
-func ofProcess(err error, _ *stepError, at situation) (verdict, bool) {
-	var process *processcreds.ProviderError
-	if !errors.As(err, &process) {
-		return verdict{}, false
-	}
-	v := verdict{reason: fault.Credentials, opaque: true, text: "credential_process printed something else than credentials",
-		hint: fmt.Sprintf("run the credential_process of %s by hand, as the user the daemon runs as; it is set in %s", at.id.profile(), at.files)}
-	var exit *exec.ExitError
-	var start *exec.Error
-	switch {
-	case errors.As(err, &exit):
-		v.text = "credential_process: " + exit.Error()
-	case errors.As(err, &start):
-		v.text = "credential_process: " + start.Error()
+	v := verdict{reason: fault.Credentials, text: command.Error(),
+		hint: "run the command of aws.mfa.code_command by hand, as the user the daemon runs as: it must print a code of 6 digits and nothing else"}
+	if command.setting == "credential_process" {
+		v.hint = fmt.Sprintf("run the credential_process of %s by hand, as the user the daemon runs as and without a terminal; it is set in %s", at.id.profile(), at.files)
 	}
 	return v, true
 }
@@ -168,14 +157,14 @@ func ofShared(err error, _ *stepError, at situation) (verdict, bool) {
 // ofTransport knows requests that got no answer.
 func ofTransport(err error, step *stepError, at situation) (verdict, bool) {
 	var (
-		send      *smithyhttp.RequestSendError
+		send      *sendError
 		name      *net.DNSError
 		authority x509.UnknownAuthorityError
 		host      x509.HostnameError
 		invalid   x509.CertificateInvalidError
 		record    tls.RecordHeaderError
 	)
-	if !errors.As(err, &send) && !isNet(err) {
+	if !errors.As(err, &send) && !errors.As(err, new(*smithyhttp.RequestSendError)) && !isNet(err) {
 		return verdict{}, false
 	}
 	v := verdict{reason: fault.Network, text: transport(err), hint: unreachable(step, at)}
@@ -201,7 +190,7 @@ func ofStatus(err error, _ *stepError, _ situation) (verdict, bool) {
 		return verdict{}, false
 	}
 	v := verdict{reason: fault.Network, text: fmt.Sprintf("HTTP status %d %s, and no error of AWS's in it", status, http.StatusText(status)),
-		hint: "something other than AWS answered: check HTTPS_PROXY, NO_PROXY, and the endpoint if you set one", opaque: true}
+		hint: "something other than AWS answered: check HTTPS_PROXY, NO_PROXY, and the endpoint if you set one"}
 	switch {
 	case status == http.StatusTooManyRequests:
 		v.reason = fault.Throttled
@@ -232,30 +221,30 @@ func isNet(err error) bool {
 	return errors.As(err, &op) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF)
 }
 
-// transport is the text of a request that got no answer, without the SDK's
-// wrapping.
+// transport is the text of a request that got no answer.
 func transport(err error) string {
-	var send *smithyhttp.RequestSendError
-	if errors.As(err, &send) {
-		return send.Err.Error()
-	}
-	if errors.Is(err, context.DeadlineExceeded) {
+	var send *sendError
+	var sdks *smithyhttp.RequestSendError
+	switch {
+	case errors.As(err, &send):
+		return send.Error()
+	case errors.As(err, &sdks):
+		return (&sendError{sdks.Err}).Error()
+	case errors.Is(err, context.DeadlineExceeded):
 		return "it took too long"
 	}
-	for { // what the SDK wraps says nothing more
-		inner := errors.Unwrap(err)
-		if inner == nil {
-			return err.Error()
-		}
-		err = inner
-	}
+	return (&sendError{err}).Error()
 }
 
 // httpStatus is the status of the answer in err, or 0.
 func httpStatus(err error) int {
 	var r *smithyhttp.ResponseError
-	if errors.As(err, &r) {
+	var endpoint interface{ HTTPStatusCode() int } // of container credentials
+	switch {
+	case errors.As(err, &r):
 		return r.HTTPStatusCode()
+	case errors.As(err, &endpoint):
+		return endpoint.HTTPStatusCode()
 	}
 	return 0
 }

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 )
 
 const (
@@ -26,26 +25,18 @@ const (
 // Safe for concurrent use. It needs no closing: connections close themselves
 // within seconds.
 type Clients struct {
-	// buildable is for the SDK's own credential providers, which adapt it.
-	buildable *awshttp.BuildableClient
-	// shared is the same client, as one that service clients leave as it is.
-	shared aws.HTTPClient
+	web, metadata http.RoundTripper // metadata is for the instance metadata service
 
 	mu       sync.Mutex
 	sessions map[string]*session
 }
 
 // NewClients makes the shared part. It opens no connection.
-func NewClients() *Clients {
-	return newClients(func(*http.Transport) {})
-}
+func NewClients() *Clients { return newClients() }
 
-func newClients(adapt func(*http.Transport)) *Clients {
-	b := awshttp.NewBuildableClient().WithTimeout(longest).WithTransportOptions(func(t *http.Transport) {
-		t.IdleConnTimeout = idle
-		t.MaxIdleConnsPerHost = 1
-	}, adapt)
-	return &Clients{buildable: b, shared: b.Freeze(), sessions: map[string]*session{}}
+func newClients(adapt ...func(*http.Transport)) *Clients {
+	web, metadata := newTransports(adapt...)
+	return &Clients{web: web, metadata: metadata, sessions: map[string]*session{}}
 }
 
 // sessionOf gives the session of an identity. The ECR endpoint is no part of

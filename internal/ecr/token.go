@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 	"time"
+	"unicode"
 
 	"ecr-refreshd/internal/login"
 )
@@ -56,6 +57,8 @@ func decode(encoded string) (string, login.Secret, error) {
 		return "", login.Secret{}, answerError("the authorization token holds no user")
 	case password == "":
 		return "", login.Secret{}, answerError("the authorization token holds no password")
+	case strings.ContainsFunc(string(raw), unicode.IsControl): // it would break a header, a file, a terminal
+		return "", login.Secret{}, answerError("the authorization token holds a control character")
 	}
 	return user, login.NewSecret(password), nil
 }

@@ -1,0 +1,105 @@
+package ecr
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/credentials/processcreds"
+
+	"ecr-refreshd/internal/trust"
+)
+
+// profile is the shared configuration that the SDK will use. What is wrong with it is
+// the SDK's to report, so there is no error.
+func (s *Source) profile(ctx context.Context) config.SharedConfig {
+	name := s.id.Profile
+	for _, variable := range [...]string{"AWS_PROFILE", "AWS_DEFAULT_PROFILE"} {
+		if name == "" {
+			name = os.Getenv(variable)
+		}
+	}
+	if name == "" {
+		name = config.DefaultSharedConfigProfile
+	}
+	files := sharedFiles()
+	p, err := config.LoadSharedConfigProfile(ctx, name, func(o *config.LoadSharedConfigOptions) {
+		o.ConfigFiles, o.CredentialsFiles = files[:1], files[1:]
+	})
+	if err != nil {
+		return config.SharedConfig{}
+	}
+	return p
+}
+
+// process returns the credential_process that the SDK's chain would come to, or "",
+// and the roles that are assumed with its credentials, the last one first.
+func (s *Source) process(ctx context.Context) (line string, roles []role, err error) {
+	env, err := config.NewEnvConfig()
+	if err != nil || s.id.Profile == "" && (env.Credentials.HasKeys() || env.WebIdentityTokenFilePath != "") {
+		return "", nil, nil
+	}
+	whole := s.profile(ctx)
+	p := &whole
+	for {
+		if p.RoleARN != "" {
+			r := role{ARN: p.RoleARN, externalID: p.ExternalID, mfaSerial: p.MFASerial, sessionName: p.RoleSessionName}
+			if d := aws.ToDuration(p.RoleDurationSeconds); d > 15*time.Minute { // the SDK takes 15 minutes for unset
+				r.life = d
+			}
+			roles = append(roles, r)
+		}
+		if p.Source == nil {
+			break
+		}
+		p = p.Source
+	}
+	before := p.CredentialSource + p.WebIdentityTokenFile + p.SSOSessionName + p.SSOAccountID + p.SSORegion + p.SSORoleName + p.SSOStartURL + p.LoginSession
+	if p.CredentialProcess == "" || p.Credentials.HasKeys() || before != "" {
+		return "", nil, nil
+	}
+	return p.CredentialProcess, roles, mayDecide()
+}
+
+// mayDecide refuses shared files that say what root runs and that somebody else could
+// change: under sudo HOME may be another account's.
+func mayDecide() error {
+	if os.Geteuid() != 0 {
+		return nil
+	}
+	rule := trust.Rule{What: "the credential_process that root runs", Owners: []uint32{0}}
+	for _, path := range sharedFiles() {
+		f, err := rule.Open(path)
+		if refused := (*trust.Error)(nil); errors.As(err, &refused) {
+			return refused
+		}
+		if err == nil {
+			_ = f.Close() // only its owner was of interest
+		}
+	}
+	return nil
+}
+
+// runProcess runs a credential_process, as the SDK describes it.
+func runProcess(ctx context.Context, line string, w *wire) (aws.Credentials, error) {
+	out, said, err := output(shell(ctx, line))
+	w.learn(long(fields(out, func(name string) bool { return !plainFields[name] }))...)
+	var c processcreds.CredentialProcessResponse
+	switch {
+	case err != nil:
+	case json.Unmarshal(out, &c) != nil, c.AccessKeyID == "", c.SecretAccessKey == "":
+		err = errors.New("it printed something else than credentials")
+	case c.Version != 1:
+		err = errors.New("it printed credentials of another version than 1")
+	}
+	if err != nil {
+		return aws.Credentials{}, &commandError{setting: "credential_process", err: err, said: mask(said, strings.Fields(line), out)}
+	}
+	return aws.Credentials{AccessKeyID: c.AccessKeyID, SecretAccessKey: c.SecretAccessKey, SessionToken: c.SessionToken,
+		AccountID: c.AccountID, Source: processcreds.ProviderName, CanExpire: c.Expiration != nil, Expires: aws.ToTime(c.Expiration)}, nil
+}
