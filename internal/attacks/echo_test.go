@@ -63,13 +63,19 @@ var echoes = []struct{ name, answer string }{
 
 // TestNoEchoIsShown: whatever an endpoint of AWS answers, no error tells anything of what was sent or received.
 func TestNoEchoIsShown(t *testing.T) {
-	log.SetOutput(io.Discard) // the programs do so, too; see programs_test.go
-	defer log.SetOutput(os.Stderr)
+	silence(t)
 	for _, r := range roads {
 		for _, request := range r.requests {
 			t.Run(r.name+"/"+request, func(t *testing.T) { r.echo(t, request) })
 		}
 	}
+}
+
+// silence takes what net/http logs, as the programs do; TestTheProgramsShowNoEcho
+// sees that they do.
+func silence(t testing.TB) {
+	log.SetOutput(io.Discard)
+	t.Cleanup(func() { log.SetOutput(os.Stderr) })
 }
 
 // echo attacks a request of the road in every way.

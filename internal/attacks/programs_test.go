@@ -61,6 +61,10 @@ type site struct {
 	limit []string
 }
 
+// underLimit keeps what has no bound from taking the machine along: 4 GiB of addresses, of which a Go
+// program uses a part.
+var underLimit = []string{"/bin/sh", "-c", `ulimit -v 4194304; exec "$@"`, "sh"}
+
 const (
 	goodHost = account + ".dkr.ecr.eu-west-1.amazonaws.com"
 	patience = 60 * time.Second // until something is wrong
@@ -68,7 +72,7 @@ const (
 
 func (r road) site(t *testing.T, c *cloud) *site {
 	t.Helper()
-	s := &site{t: t, cloud: c, good: newCloud(t), home: t.TempDir()}
+	s := &site{t: t, cloud: c, good: newCloud(t), home: t.TempDir(), limit: underLimit}
 	env, id := r.prepare(c, s.home)
 	write(s.home, ".aws/credentials", "[good]\naws_access_key_id=AKIAGOOD\naws_secret_access_key="+s.good.secret("secret_access_key", 40)+"\n")
 	if _, err := os.Stat(env["AWS_CONFIG_FILE"]); err != nil {
@@ -125,6 +129,9 @@ type outcome struct {
 	code int
 	bad  registry
 	good registry
+	// memory is the most, in KiB, that the program or a child of it has held.
+	memory int64
+	took   time.Duration
 }
 
 type registry struct {
@@ -178,8 +185,9 @@ func (s *site) once() outcome {
 	cmd := s.command(ctx, "once", "--config", s.config, "--output", "json", "--log-level", "debug", "--log-format", "json")
 	var out, errs bounded
 	cmd.Stdout, cmd.Stderr = &out, &errs
+	begun := time.Now()
 	_ = cmd.Run() // the exit code tells
-	o := outcome{said: out.String() + errs.String(), code: cmd.ProcessState.ExitCode()}
+	o := outcome{said: out.String() + errs.String(), code: cmd.ProcessState.ExitCode(), memory: maxrss(cmd.ProcessState.SysUsage()), took: time.Since(begun)}
 	if err := o.read(out.Bytes()); err != nil {
 		o.said += "\nno JSON: " + err.Error()
 	}
