@@ -14,11 +14,12 @@ RACE     = $(if $(shell command -v gcc),-race)
 CRANE           = github.com/google/go-containerregistry/cmd/crane
 COMPOSE         = github.com/docker/compose/v5
 COMPOSE_VERSION = v5.0.2
+FUZZTIME        = 1m
 # Newer ones have a dependency that not every module proxy serves.
 NFPM_VERSION    = v2.45.2
 NFPM            = $(CURDIR)/bin/tools/nfpm-$(NFPM_VERSION)
 
-.PHONY: all build demo test lint staticcheck unit long e2e package package-test image inspectors bench engine clients systemd clean help
+.PHONY: all build demo test lint staticcheck unit long fuzz e2e package package-test image inspectors bench engine clients systemd clean help
 all: build
 
 help:
@@ -35,7 +36,7 @@ demo: engine build
 	$(BUILD) -o bin/ecr-demo ./internal/demo
 	bin/ecr-demo -daemon bin/ecr-refreshd
 
-test: lint unit long e2e package-test staticcheck
+test: lint unit long fuzz e2e package-test staticcheck
 	@echo 'make test: everything passed'
 
 lint:
@@ -55,6 +56,10 @@ unit: engine systemd
 long:
 	$(GO) test -count=1 -run Month -v ./internal/renew
 	$(GO) test -count=1 -v ./internal/target/dockerconfig
+
+# The echoes that internal/attacks knows, and what a minute makes of them.
+fuzz:
+	$(GO) test -run '^$$' -fuzz FuzzEcho -fuzztime $(FUZZTIME) ./internal/attacks
 
 e2e: engine clients systemd
 	PATH="$(CURDIR)/bin/clients:$$PATH" $(GO) test -count=1 -timeout 15m -v ./internal/e2e

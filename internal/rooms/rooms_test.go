@@ -51,6 +51,7 @@ var may = map[string][]string{
 	"internal/emulator": {"*"},
 	"internal/testbed":  {"*"},
 	"internal/e2e":      {"*"},
+	"internal/attacks":  {"*"},
 	"internal/bench":    {"*"},
 	// It puts the least memory under what it starts.
 	"internal/bench/launcher": {},
