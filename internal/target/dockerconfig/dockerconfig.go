@@ -57,6 +57,9 @@ func New(o Options) (*Target, error) {
 func (t *Target) Store(ctx context.Context, logins []login.Login) error {
 	_, err := perform(ctx, t.place, "store logins", func(ctx context.Context, w site) (none struct{}, err error) {
 		t.ask(logins)
+		for _, l := range logins {
+			w.adds += int64(len(l.Host) + len(l.Basic().Reveal()) + 32)
+		}
 		doc, err := w.update(ctx, true, func(d *document) bool { return d.store(logins) })
 		if err != nil {
 			return none, w.fault("store logins", err)
@@ -104,10 +107,11 @@ func (t *Target) Forget(ctx context.Context, ours func(host string) bool) error 
 
 // Stale reports whether one of the logins is not in the file as Store leaves it, or
 // docker will look for it elsewhere. It is also true when the file cannot be read:
-// Store then says why. It is false while the account, or the home, is not there:
+// Store then says why. Where this process lacks what it takes to look, such as a file
+// descriptor, nothing is known to be undone, and there is an error. It is false while the account, or the home, is not there:
 // no login can be undone in a place that does not exist. Unless the file has
 // changed it costs one stat. A file that is costly to read is not looked at after
-// every change, and until then nothing is known to be undone. An error means that
+// every change, and until then nothing is known to be undone. An error may also mean that
 // there was no answer in time.
 func (t *Target) Stale(ctx context.Context, logins []login.Login) (bool, error) {
 	return t.undone(ctx, logins, (*look).holds)
