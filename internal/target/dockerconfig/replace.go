@@ -42,6 +42,7 @@ func (s *session) update(ctx context.Context, edit func(*document) (bool, error)
 		}
 		if edited || replayed {
 			rounds++
+			s.placed = false
 			content := doc.render()
 			if len(s.changes) > 0 && checkSize(content) != nil {
 				s.changes = nil // see replayed
@@ -54,7 +55,7 @@ func (s *session) update(ctx context.Context, edit func(*document) (bool, error)
 			if !done {
 				continue
 			}
-			wrote = true
+			wrote, s.placed = true, true
 		}
 		if time.Since(s.collided) > lingering {
 			return doc, s.finish(wrote)

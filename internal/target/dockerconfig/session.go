@@ -23,6 +23,7 @@ type session struct {
 	changes  []change
 	noted    int       // the bytes of changes
 	settled  time.Time // from when on no file is waited for, once one was
+	placed   bool      // what update last wrote is in the file, as far as is known
 	collided time.Time // when such a write was last met, or began to be expected
 
 	adds     int64  // the bytes that are to come into the file
