@@ -12,6 +12,9 @@ package dockerconfig
 
 import (
 	"context"
+	"fmt"
+
+	"golang.org/x/sys/unix"
 
 	"ecr-refreshd/internal/login"
 	"ecr-refreshd/internal/renew"
@@ -40,6 +43,7 @@ var (
 	_ renew.Checker  = (*Target)(nil)
 	_ renew.Remover  = (*Target)(nil)
 	_ renew.Releaser = (*Target)(nil)
+	_ renew.Warner   = (*Target)(nil)
 )
 
 // New checks the options and builds the target. It touches no file.
@@ -103,6 +107,20 @@ func (t *Target) Release(ctx context.Context, logins []login.Login) error {
 // in lower case. Its error is a *fault.Error.
 func (t *Target) Forget(ctx context.Context, ours func(host string) bool) error {
 	return t.takeOut(ctx, func(d *document) bool { return d.forget(ours) })
+}
+
+// Warning says that others may read the file, which Store leaves as it is: somebody may
+// have meant it so. It costs one stat.
+func (t *Target) Warning(ctx context.Context) string {
+	warning, _ := inTurn(ctx, t.place, func(ctx context.Context) (string, error) { // Store says what is wrong
+		w, err := t.site(ctx, false)
+		var st unix.Stat_t
+		if err != nil || w.stat(w.path, &st) != nil || st.Mode&0o044 == 0 {
+			return "", err
+		}
+		return fmt.Sprintf("the mode %04o of %s lets others read the tokens in it: chmod 600 %s", st.Mode&0o777, w.path, w.path), nil
+	})
+	return warning
 }
 
 // Stale reports whether one of the logins is not in the file as Store leaves it, or
