@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -64,9 +65,10 @@ func TestAFileThatCannotBeReadIsNamedByItsSetting(t *testing.T) {
 func TestAFileSystemThatHangsEndsTheStoreAndNotTheDaemon(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tgt := mustNew(t, Options{})
-		back, searches := make(chan struct{}), 0
+		back := make(chan struct{})
+		var searches atomic.Int32
 		tgt.env.getenv = func(string) string { // in place of a stat that does not return
-			searches++
+			searches.Add(1)
 			<-back
 			return ""
 		}
@@ -81,8 +83,8 @@ func TestAFileSystemThatHangsEndsTheStoreAndNotTheDaemon(t *testing.T) {
 		if err := tgt.Store(ctx, loginsFor("h")); !errors.Is(err, context.Canceled) {
 			t.Errorf("at the daemon's end: %v", err)
 		}
-		if searches != 1 {
-			t.Errorf("%d goroutines hang", searches)
+		if n := searches.Load(); n != 1 {
+			t.Errorf("%d goroutines hang", n)
 		}
 		close(back)
 		synctest.Wait()
