@@ -1,17 +1,20 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"slices"
 	"strings"
 	"text/tabwriter"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"ecr-refreshd/internal/config"
 	"ecr-refreshd/internal/daemon"
 	"ecr-refreshd/internal/login"
+	"ecr-refreshd/internal/renew"
 	"ecr-refreshd/internal/target"
 )
 
@@ -29,7 +32,7 @@ func newCheck(f *flags) *cobra.Command {
 			if err != nil {
 				return misused(fmt.Errorf("%s: %w", c.Path, err))
 			}
-			x := expand(c, d)
+			x := expand(cmd.Context(), c, d)
 			if f.output.value == "json" {
 				err = printJSON(cmd.OutOrStdout(), x)
 			} else {
@@ -60,12 +63,13 @@ type expandedHost struct {
 }
 
 type expandedTarget struct {
-	Name string `json:"name"`
-	Type string `json:"type"`
-	What string `json:"what"`
+	Name    string `json:"name"`
+	Type    string `json:"type"`
+	What    string `json:"what"`
+	Warning string `json:"warning,omitempty"`
 }
 
-func expand(c *config.Config, d *daemon.Daemon) expansion {
+func expand(ctx context.Context, c *config.Config, d *daemon.Daemon) expansion {
 	x := expansion{Config: c.Path, Grants: len(c.Grants), Refresh: refresh(c.Refresh)}
 	for _, r := range d.Registries() {
 		h := expandedHost{Host: r.Host, Region: r.Region, Identity: r.Identity}
@@ -75,7 +79,15 @@ func expand(c *config.Config, d *daemon.Daemon) expansion {
 		x.Registries = append(x.Registries, h)
 	}
 	for _, t := range c.Targets {
-		x.Targets = append(x.Targets, expandedTarget{t.Name, target.Kind(t), d.Target(t.Name)})
+		warning := ""
+		if made, err := target.New(t); err == nil {
+			if w, ok := made.(renew.Warner); ok {
+				limited, cancel := context.WithTimeout(ctx, 5*time.Second)
+				warning = w.Warning(limited)
+				cancel()
+			}
+		}
+		x.Targets = append(x.Targets, expandedTarget{t.Name, target.Kind(t), d.Target(t.Name), warning})
 	}
 	return x
 }
@@ -96,6 +108,11 @@ func (x expansion) print(w io.Writer) error {
 	}
 	if slices.ContainsFunc(x.Registries, func(r expandedHost) bool { return strings.Contains(r.Host, login.OwnAccount) }) {
 		fmt.Fprintf(w, "\n%s is the identity's own account, known after the first token.\n", login.OwnAccount)
+	}
+	for _, target := range x.Targets {
+		if target.Warning != "" {
+			fmt.Fprintf(w, "\nwarning: %s: %s\n", target.Name, target.Warning)
+		}
 	}
 	_, err := fmt.Fprintln(w, "\n"+x.Refresh)
 	return err

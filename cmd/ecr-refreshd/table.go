@@ -160,6 +160,20 @@ func troubles(registries []status.Registry) []trouble {
 	return all
 }
 
+// warnings gives each target that has a warning once.
+func warnings(registries []status.Registry) []status.Target {
+	var all []status.Target
+	for _, r := range registries {
+		for _, t := range r.Targets {
+			known := func(o status.Target) bool { return o.Name == t.Name }
+			if t.Warning != "" && !slices.ContainsFunc(all, known) {
+				all = append(all, t)
+			}
+		}
+	}
+	return all
+}
+
 // few names the first of many.
 func few(names []string) string {
 	const most = 3

@@ -26,6 +26,7 @@ type Log struct {
 
 	mu       sync.Mutex
 	failures map[subject]said
+	warnings map[string]string // the last of each target
 }
 
 // subject is what can fail and recover by itself.
@@ -43,7 +44,7 @@ type said struct {
 
 // New makes a Log.
 func New(logger *zap.Logger) *Log {
-	return &Log{logger: logger, failures: make(map[subject]said)}
+	return &Log{logger: logger, failures: make(map[subject]said), warnings: make(map[string]string)}
 }
 
 // Observe writes one line for e, or for each of its faults; an unchanged
@@ -69,6 +70,7 @@ func (l *Log) Observe(e renew.Event) {
 		if l.recovered(e, renew.StoreFailed) {
 			level, message = zapcore.InfoLevel, "login stored again"
 		}
+		l.warn(e)
 	case renew.StoreFailed:
 		level, message = l.failure(e), "login not stored"
 	case renew.Undone:
@@ -90,6 +92,17 @@ func (l *Log) Observe(e renew.Event) {
 		}
 		l.logger.Log(level, message, append(fields(e), zap.String("reason", string(f.Reason)),
 			zap.String("hint", f.Hint), zap.String("error", f.Error()))...)
+	}
+}
+
+// warn says a target's warning once, whichever grant it comes with.
+func (l *Log) warn(e renew.Event) {
+	l.mu.Lock()
+	said := l.warnings[e.Target] == e.Warning
+	l.warnings[e.Target] = e.Warning
+	l.mu.Unlock()
+	if !said && e.Warning != "" {
+		l.logger.Warn("target is not safe", zap.String("target", e.Target), zap.String("hint", e.Warning))
 	}
 }
 

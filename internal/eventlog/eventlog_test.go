@@ -95,3 +95,16 @@ func TestEachFaultHasALineWithItsHosts(t *testing.T) {
 		t.Errorf("host = %v", hosts)
 	}
 }
+
+func TestAWarningOfATargetIsSaidOnce(t *testing.T) {
+	core, logs := observer.New(zapcore.WarnLevel)
+	l := New(zap.New(core))
+	for _, warning := range []string{"chmod", "chmod", "", "chmod"} {
+		for _, region := range []string{"eu-west-1", "us-east-1"} {
+			l.Observe(renew.Event{Kind: renew.Stored, Target: "docker", Grant: renew.Grant{Region: region}, Warning: warning})
+		}
+	}
+	if entries := logs.All(); len(entries) != 2 || entries[0].ContextMap()["hint"] != "chmod" {
+		t.Errorf("got %v", entries)
+	}
+}

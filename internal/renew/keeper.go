@@ -181,7 +181,11 @@ func (k *keeper) store(ctx context.Context) error {
 	event := Event{Target: k.Name, Account: k.token.Account, Took: took}
 	if len(good) > 0 {
 		event.Kind, event.Hosts, event.Partial = Stored, good, len(bad) > 0
+		if w, ok := k.Target.(Warner); ok {
+			event.Warning = w.Warning(ctx)
+		}
 		k.observe(event)
+		event.Warning = ""
 	}
 	k.stored = slices.DeleteFunc(slices.Clone(k.logins), func(l login.Login) bool { return slices.Contains(bad, l.Host) })
 	k.report(good, refusals(err, bad))

@@ -48,6 +48,13 @@ type Releaser interface {
 	Release(ctx context.Context, logins []login.Login) error
 }
 
+// Warner is a Target whose place can have a weakness that is no failure of Store.
+type Warner interface {
+	// Warning says in a sentence what a person should do about the place; empty for
+	// nothing. It changes nothing there.
+	Warning(ctx context.Context) string
+}
+
 // Schedule gives times at which to renew besides those that the expiry
 // demands. The zero time means never.
 type Schedule interface{ Next(time.Time) time.Time }
@@ -89,6 +96,7 @@ type Event struct {
 	NextRefreshAt time.Time
 	RetryIn       time.Duration
 	Err           error
+	Warning       string // of a Stored: see Warner
 }
 
 // Grant names what is renewed: one token for one identity in one region.

@@ -69,6 +69,7 @@ type Target struct {
 	State    State      `json:"state"`
 	StoredAt *time.Time `json:"stored_at"`
 	Error    *Problem   `json:"error"`
+	Warning  string     `json:"warning,omitempty"` // what a person should do about its place
 }
 
 // Problem is a failure as a person reads it.
@@ -207,11 +208,11 @@ func (t *Target) delivery(e renew.Event, host string) {
 	switch e.Kind {
 	case renew.Stored:
 		stored := e.At
-		t.State, t.StoredAt, t.Error = OK, &stored, nil
+		t.State, t.StoredAt, t.Error, t.Warning = OK, &stored, nil, e.Warning
 	case renew.StoreFailed, renew.RemoveFailed:
 		t.State, t.Error = Failed, problem(e, host)
 	case renew.Removed:
-		t.State, t.StoredAt, t.Error = Pending, nil, nil
+		t.State, t.StoredAt, t.Error, t.Warning = Pending, nil, nil, ""
 	}
 }
 

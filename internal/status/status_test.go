@@ -134,3 +134,17 @@ func TestJSONHasTheKeysThatScriptsRead(t *testing.T) {
 		}
 	}
 }
+
+func TestAWarningLastsUntilAStoreWithoutIt(t *testing.T) {
+	b := board()
+	warned := stored
+	warned.Warning = "chmod"
+	feed(b, renewed, warned)
+	if got := b.Registries(at)[0].Targets[0]; got.State != OK || got.Warning != "chmod" {
+		t.Errorf("got %+v", got)
+	}
+	feed(b, stored)
+	if got := b.Registries(at)[0].Targets[0]; got.Warning != "" {
+		t.Errorf("got %+v", got)
+	}
+}

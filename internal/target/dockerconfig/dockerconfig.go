@@ -12,6 +12,9 @@ package dockerconfig
 
 import (
 	"context"
+	"fmt"
+
+	"golang.org/x/sys/unix"
 
 	"ecr-refreshd/internal/login"
 	"ecr-refreshd/internal/renew"
@@ -40,6 +43,7 @@ var (
 	_ renew.Checker  = (*Target)(nil)
 	_ renew.Remover  = (*Target)(nil)
 	_ renew.Releaser = (*Target)(nil)
+	_ renew.Warner   = (*Target)(nil)
 )
 
 // New checks the options and builds the target. It touches no file.
@@ -57,6 +61,9 @@ func New(o Options) (*Target, error) {
 func (t *Target) Store(ctx context.Context, logins []login.Login) error {
 	_, err := perform(ctx, t.place, "store logins", func(ctx context.Context, w site) (none struct{}, err error) {
 		t.ask(logins)
+		for _, l := range logins {
+			w.adds += int64(len(l.Host) + len(l.Basic().Reveal()) + 32)
+		}
 		doc, err := w.update(ctx, true, func(d *document) bool { return d.store(logins) })
 		if err != nil {
 			return none, w.fault("store logins", err)
@@ -102,12 +109,27 @@ func (t *Target) Forget(ctx context.Context, ours func(host string) bool) error 
 	return t.takeOut(ctx, func(d *document) bool { return d.forget(ours) })
 }
 
+// Warning says that others may read the file, which Store leaves as it is: somebody may
+// have meant it so. It costs one stat.
+func (t *Target) Warning(ctx context.Context) string {
+	warning, _ := inTurn(ctx, t.place, func(ctx context.Context) (string, error) { // Store says what is wrong
+		w, err := t.site(ctx, false)
+		var st unix.Stat_t
+		if err != nil || w.stat(w.path, &st) != nil || st.Mode&0o044 == 0 {
+			return "", err
+		}
+		return fmt.Sprintf("the mode %04o of %s lets others read the tokens in it: chmod 600 %s", st.Mode&0o777, w.path, w.path), nil
+	})
+	return warning
+}
+
 // Stale reports whether one of the logins is not in the file as Store leaves it, or
 // docker will look for it elsewhere. It is also true when the file cannot be read:
-// Store then says why. It is false while the account, or the home, is not there:
+// Store then says why. Where this process lacks what it takes to look, such as a file
+// descriptor, nothing is known to be undone, and there is an error. It is false while the account, or the home, is not there:
 // no login can be undone in a place that does not exist. Unless the file has
 // changed it costs one stat. A file that is costly to read is not looked at after
-// every change, and until then nothing is known to be undone. An error means that
+// every change, and until then nothing is known to be undone. An error may also mean that
 // there was no answer in time.
 func (t *Target) Stale(ctx context.Context, logins []login.Login) (bool, error) {
 	return t.undone(ctx, logins, (*look).holds)

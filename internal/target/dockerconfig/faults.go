@@ -106,10 +106,17 @@ func (w site) errnoHint(err error, dir string) string {
 		return fmt.Sprintf("a part of %s is missing, or a symbolic link leads nowhere: see `namei -l %s`", w.path, w.path)
 	case unix.EIO, unix.ESTALE, unix.ETIMEDOUT, unix.EREMOTEIO, unix.EUCLEAN:
 		return fmt.Sprintf("the disk or server behind %s reports an error: see the kernel's log (dmesg)", dir)
-	case unix.EMFILE, unix.ENFILE:
-		return "too many files are open: raise the limit with `ulimit -n`, or with LimitNOFILE in the unit"
+	case unix.EMFILE:
+		return "this process has as many file descriptors as it may: raise LimitNOFILE= in the unit (systemctl edit ecr-refreshd), or `ulimit -n`"
+	case unix.ENFILE:
+		return "the whole host has as many files open as it may: raise it with `sysctl fs.file-max`, or find who has them open: lsof"
 	}
 	return ""
+}
+
+// isExhausted tells that err is about this process or host, not about the file.
+func isExhausted(err error) bool {
+	return errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ENFILE) || errors.Is(err, unix.ENOMEM)
 }
 
 // ownerName names the user to set for a directory that is not root's.

@@ -13,8 +13,10 @@ import (
 
 const (
 	// maxSize is the largest file that is read or written, in bytes. A login takes some
-	// 4 KB, so this is room for thousands.
-	maxSize = 12 << 20
+	// 4 KB, so this is room for two thousand.
+	maxSize = 8 << 20
+	// maxRecord is the same for our record beside it: names only.
+	maxRecord = 1 << 20
 	// maxMembers is how many members the objects of a file may have together. Taken
 	// apart, each costs many times its size.
 	maxMembers = 20_000
@@ -22,9 +24,13 @@ const (
 
 var (
 	errNotRegular = errors.New("not a regular file")
-	errTooLarge   = fmt.Errorf("larger than %d bytes", maxSize)
+	errTooLarge   = errors.New("too large")
 	errTooMany    = fmt.Errorf("more than %d members in its JSON objects", maxMembers)
 )
+
+func tooLarge(limit int64) error {
+	return fmt.Errorf("%w: more than %d MiB", errTooLarge, limit>>20)
+}
 
 // fingerprint changes whenever a file's content does, save for a write in the
 // same tick of the file system's clock.
@@ -91,7 +97,7 @@ func readFile(dirfd int, name string, limit int64) (*file, error) {
 		return nil, errNotRegular
 	}
 	if st.Size > limit {
-		return nil, errTooLarge
+		return nil, tooLarge(limit)
 	}
 	// The size is where to start, not what to rely on: it can grow meanwhile.
 	content := bytes.NewBuffer(make([]byte, 0, st.Size+bytes.MinRead))
@@ -99,7 +105,7 @@ func readFile(dirfd int, name string, limit int64) (*file, error) {
 		return nil, err
 	}
 	if int64(content.Len()) > limit {
-		return nil, errTooLarge
+		return nil, tooLarge(limit)
 	}
 	return &file{content.Bytes(), st.Mode & 0o777, int(st.Uid), int(st.Gid), fingerprintOf(&st)}, nil
 }

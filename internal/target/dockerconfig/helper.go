@@ -103,6 +103,9 @@ func (w site) point(ctx context.Context, hosts []string) (Report, error) {
 			}
 			return true, d.point(missing)
 		})
+		if err != nil && !s.placed {
+			clear(done) // it was only about to be done
+		}
 		if err != nil || len(done) == len(hosts) {
 			return err
 		}
@@ -151,6 +154,9 @@ func (w site) unpoint(ctx context.Context, hosts map[string]bool) (Report, error
 			}
 			return true, d.unpoint(asked, was)
 		})
+		if err != nil && !s.placed {
+			clear(done)
+		}
 		if err != nil {
 			return err
 		}

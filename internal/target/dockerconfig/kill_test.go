@@ -32,6 +32,10 @@ func TestMain(m *testing.M) {
 		pointForEver(path)
 		return
 	}
+	if dir := os.Getenv(crowdingChild); dir != "" {
+		storeInAll(dir)
+		return
+	}
 	if home := os.Getenv(swappingChild); home != "" {
 		swapForEver(home)
 	}

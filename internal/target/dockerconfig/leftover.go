@@ -1,6 +1,7 @@
 package dockerconfig
 
 import (
+	"context"
 	"crypto/rand"
 	"fmt"
 	"os"
@@ -45,12 +46,14 @@ func (s *session) swapName(ours, was fileID) string {
 const (
 	maxEntries   = 10_000
 	maxLeftovers = 16
+	// maxLeftover bounds, in bytes, what is read of them in one go.
+	maxLeftover = 1 << 20
 )
 
 // recover clears away what a session before this one has left, and takes what
 // belongs back into the file into s.changes. Without the lock it does nothing: the
 // files could be in use. What a stranger has put there it leaves alone.
-func (s *session) recover() error {
+func (s *session) recover(ctx context.Context) error {
 	if !s.locked {
 		return nil
 	}
@@ -58,7 +61,13 @@ func (s *session) recover() error {
 	if err != nil {
 		return err
 	}
-	budget := int64(maxSize)
+	if len(names) == 0 {
+		return nil
+	}
+	if err := s.enter(ctx, leastShare); err != nil {
+		return err
+	}
+	budget := int64(maxLeftover)
 	for _, name := range names {
 		var st unix.Stat_t
 		if fstatat(s.dirfd, name, &st, unix.AT_SYMLINK_NOFOLLOW) != nil || !s.trusts(st.Uid) {
@@ -69,22 +78,22 @@ func (s *session) recover() error {
 			unlinkat(s.dirfd, name)
 		} else if rest, ok := strings.CutPrefix(mark, swapMark); ok {
 			ours, was, _ := strings.Cut(rest, "-")
-			budget -= s.recoverSwap(name, fileID(ours), fileID(was), budget)
+			if id := idOf(fingerprintOf(&st)); id == fileID(ours) || id == fileID(was) {
+				unlinkat(s.dirfd, name)
+				continue
+			}
+			budget -= s.recoverSwap(name, fileID(ours), budget)
 		}
 	}
 	return nil
 }
 
-// recoverSwap deals with one leftover of an exchange, and gives the bytes that it had
-// to read, at most budget. One that is larger or makes no sense stays where it
-// is: it may be all that is left of somebody's logins.
-func (s *session) recoverSwap(name string, ours, was fileID, budget int64) (size int64) {
+// recoverSwap deals with what another program wrote and an exchange has left, and gives
+// the bytes that it had to read, at most budget. What is larger or makes no sense
+// stays where it is: it may be all that is left of somebody's logins.
+func (s *session) recoverSwap(name string, ours fileID, budget int64) (size int64) {
 	left, err := readFile(s.dirfd, name, budget)
 	if err != nil {
-		return 0
-	}
-	if id := idOf(left.fingerprint); id == ours || id == was {
-		unlinkat(s.dirfd, name)
 		return 0
 	}
 	size = int64(len(left.content))
@@ -94,7 +103,7 @@ func (s *session) recoverSwap(name string, ours, was fileID, budget int64) (size
 		if _, err := parseDocument(left.content); err != nil {
 			return size
 		}
-		now, err := readFile(s.dirfd, s.name, maxSize)
+		now, err := readFile(s.dirfd, s.name, maxLeftover)
 		if err == nil && renameat2(s.dirfd, name, s.name, unix.RENAME_EXCHANGE) == nil {
 			_, _ = s.settleRecovered(name, now)
 			return size
@@ -106,7 +115,7 @@ func (s *session) recoverSwap(name string, ours, was fileID, budget int64) (size
 
 // settleRecovered looks at what came out when a leftover went back in place.
 func (s *session) settleRecovered(name string, ours *file) (done bool, err error) {
-	out, err := readFile(s.dirfd, name, maxSize)
+	out, err := readFile(s.dirfd, name, maxLeftover)
 	if err == nil && out.same(ours) {
 		unlinkat(s.dirfd, name)
 		return true, nil

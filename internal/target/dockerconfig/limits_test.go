@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"ecr-refreshd/internal/login"
 )
 
@@ -29,11 +31,10 @@ func TestLeftoversNeverStandInTheWayOfAStore(t *testing.T) {
 		count, stay          int // how many there are, and how many of them stay after two stores
 	}{
 		{"of tiny members", `{}`, stuffed("k", maxMembers+1, 0), 16, 16},
-		{"that are much together", `{}`, stuffed("k", 1, 3<<20), 16, 10},
-		{"that are too large together with the file", stuffed("f", 1, 9<<20), stuffed("k", 1, 9<<20), 1, 1},
-		{"that leave no room for ours", `{}`, stuffed("k", 1, maxSize-100), 1, 1},
+		{"that are much together", `{}`, stuffed("k", 1, 300<<10), 16, 10},
+		{"that are too large together with the file", stuffed("f", 1, maxSize-500<<10), stuffed("k", 1, 900<<10), 1, 1},
 		{"that are too many together with the file", stuffed("f", maxMembers-100, 0), stuffed("k", maxMembers-100, 0), 1, 1},
-		{"that are larger than a file may be", `{}`, stuffed("k", 1, maxSize), 3, 3},
+		{"that are larger than is read of them", `{}`, stuffed("k", 1, maxLeftover), 3, 3},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -46,7 +47,7 @@ func TestLeftoversNeverStandInTheWayOfAStore(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if err := s.recover(); err != nil {
+			if err := s.recover(t.Context()); err != nil {
 				t.Fatal(err)
 			}
 			held := 0
@@ -54,7 +55,7 @@ func TestLeftoversNeverStandInTheWayOfAStore(t *testing.T) {
 				held += len(c.version.render())
 			}
 			s.close()
-			if held > maxSize {
+			if held > maxLeftover {
 				t.Errorf("%d bytes of leftovers are held", held)
 			}
 			for range 2 {
@@ -167,15 +168,15 @@ func TestAYoungFileThatStaysTheSameIsTakenApartOnce(t *testing.T) {
 	target, path := newTarget(t)
 	store(t, target, logins("pw")...)
 	asked := map[string]struct{}{logins("pw")[0].Host: {}}
-	first, _ := site{path: path}.look(asked, nil)
-	again, _ := site{path: path}.look(asked, first)
+	first, _, _ := site{path: path}.look(asked, nil, maxSize)
+	again, _, _ := site{path: path}.look(asked, first, maxSize)
 	if reflect.ValueOf(first.hosts).Pointer() != reflect.ValueOf(again.hosts).Pointer() {
 		t.Error("the same content is taken apart again")
 	}
 	if err := os.WriteFile(path, []byte(`{}`), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if other, _ := (site{path: path}).look(asked, again); other.holds(logins("pw")[:1]) {
+	if other, _, _ := (site{path: path}).look(asked, again, maxSize); other.holds(logins("pw")[:1]) {
 		t.Error("another content is taken for the same")
 	}
 }
@@ -212,4 +213,30 @@ func TestErrorsQuoteOnlyALittleOfTheFile(t *testing.T) {
 			t.Errorf("%q: got %q", in, got)
 		}
 	}
+}
+
+func TestWithoutFileDescriptorsNothingIsKnownToBeUndone(t *testing.T) {
+	target, path := newTarget(t)
+	store(t, target, logins("pw")...)
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		t.Fatal(err)
+	}
+	none := limit
+	none.Cur = 0
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &none); err != nil {
+		t.Fatal(err)
+	}
+	undone, staleErr := target.Stale(t.Context(), logins("pw"))
+	storeErr := target.Store(t.Context(), logins("pw"))
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		t.Fatal(err)
+	}
+	if undone || !errors.Is(staleErr, unix.EMFILE) {
+		t.Errorf("stale: got %v, %v", undone, staleErr)
+	}
+	wantFault(t, storeErr, unix.EMFILE, "LimitNOFILE=")
+	wantStale(t, target, false, logins("pw")...)
+	write(t, path, `{}`)
+	wantStale(t, target, true, logins("pw")...)
 }

@@ -82,7 +82,11 @@ func (p *place) undone(ctx context.Context, logins []login.Login, shows func(*lo
 		if err == unix.ENOENT {
 			return w.stat(filepath.Dir(filepath.Dir(w.path)), &st) != unix.ENOENT, nil
 		}
-		return err != nil || p.see(w, fingerprintOf(&st), logins) && !shows(p.look, logins), nil
+		if err != nil {
+			return true, nil
+		}
+		known, err := p.see(ctx, w, fingerprintOf(&st), logins)
+		return known && !shows(p.look, logins), err
 	})
 	if err != nil {
 		return false, fmt.Errorf("look at %q: %w", p, err)
@@ -91,20 +95,28 @@ func (p *place) undone(ctx context.Context, logins []login.Login, shows func(*lo
 }
 
 // see makes sure that p.look tells what is in the file, which now has the fingerprint
-// f, and reports whether it does.
-func (p *place) see(w site, f fingerprint, logins []login.Login) bool {
+// f, and reports whether it does. An error means that there was nothing to look with.
+func (p *place) see(ctx context.Context, w site, f fingerprint, logins []login.Login) (bool, error) {
 	p.ask(logins)
 	now := time.Now()
 	if p.look.covers(f, now) && p.look.answers(logins) {
-		return true
+		return true, nil
 	}
 	if !p.pace.allows(now) {
-		return false
+		return false, nil
 	}
-	look, cost := w.look(p.asked, p.look)
+	bytes, giveBack, err := takeShare(ctx, f.size)
+	if err != nil {
+		return false, err
+	}
+	look, cost, err := w.look(p.asked, p.look, bytes)
+	giveBack()
 	p.pace.spend(time.Now(), cost)
+	if isExhausted(err) {
+		return false, err
+	}
 	p.look = look
-	return true
+	return true, nil
 }
 
 // ask remembers what looks are for.
@@ -128,12 +140,12 @@ func (w site) stat(path string, st *unix.Stat_t) error {
 	return err
 }
 
-// look reads the file, for the hosts asked for; nil when that is not possible. It
-// costs this much of a core. A file with the content of the last look is not taken
+// look reads the file of at most limit bytes, for the hosts asked for; nil, and why,
+// when that is not possible. It costs this much of a core. A file with the content of the last look is not taken
 // apart again: while it is young it is read often.
-func (w site) look(asked map[string]struct{}, last *look) (l *look, cost time.Duration) {
+func (w site) look(asked map[string]struct{}, last *look, limit int64) (l *look, cost time.Duration, err error) {
 	at := time.Now()
-	_ = as(w.as, func() error { // Store says what is wrong
+	err = as(w.as, func() error {
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
 		began := threadTime()
@@ -142,7 +154,7 @@ func (w site) look(asked map[string]struct{}, last *look) (l *look, cost time.Du
 		if err != nil {
 			return err
 		}
-		f, err := readFile(dirfd, name, maxSize)
+		f, err := readFile(dirfd, name, limit)
 		_ = unix.Close(dirfd)
 		if err != nil {
 			return err
@@ -157,7 +169,7 @@ func (w site) look(asked map[string]struct{}, last *look) (l *look, cost time.Du
 		}
 		return nil
 	})
-	return l, cost
+	return l, cost, err
 }
 
 // threadTime is how long the calling thread has run on a processor.

@@ -42,6 +42,7 @@ func (s *session) update(ctx context.Context, edit func(*document) (bool, error)
 		}
 		if edited || replayed {
 			rounds++
+			s.placed = false
 			content := doc.render()
 			if len(s.changes) > 0 && checkSize(content) != nil {
 				s.changes = nil // see replayed
@@ -54,9 +55,13 @@ func (s *session) update(ctx context.Context, edit func(*document) (bool, error)
 			if !done {
 				continue
 			}
-			wrote = true
+			wrote, s.placed = true, true
 		}
-		if time.Since(s.collided) > lingering || wait(ctx, lingerRetry) != nil {
+		if time.Since(s.collided) > lingering {
+			return doc, s.finish(wrote)
+		}
+		s.leave()
+		if wait(ctx, lingerRetry) != nil {
 			return doc, s.finish(wrote)
 		}
 	}
@@ -141,7 +146,8 @@ func (s *session) replace(was *file, content []byte) (done bool, err error) {
 
 // settle looks at what an exchange brought out under the name swap.
 func (s *session) settle(swap string, was *file, content []byte) (done bool, err error) {
-	out, err := readFile(s.dirfd, swap, maxSize)
+	limit := max(s.share, int64(len(content))) // what is larger is not ours, and waits for its own share
+	out, err := readFile(s.dirfd, swap, limit)
 	if err == nil && out.same(was) {
 		unlinkat(s.dirfd, swap)
 		return true, nil
@@ -152,11 +158,9 @@ func (s *session) settle(swap string, was *file, content []byte) (done bool, err
 		return false, s.keep(swap, was.content, out)
 	}
 	if out != nil { // in place again, unless a program that read ours writes over it
-		if c, err := newChange(was.content, out.content); err == nil {
-			s.changes = append(s.changes, c)
-		}
+		_ = s.note("", was.content, out.content)
 	}
-	out, err = readFile(s.dirfd, swap, maxSize)
+	out, err = readFile(s.dirfd, swap, limit)
 	if err == nil && bytes.Equal(out.content, content) {
 		unlinkat(s.dirfd, swap)
 		return false, nil
@@ -172,9 +176,24 @@ func (s *session) keep(name string, base []byte, version *file) error {
 	if version == nil {
 		return fmt.Errorf("%w as %q", errDisplaced, name)
 	}
-	c, err := newChange(base, version.content)
-	if err != nil {
+	if err := s.note(name, base, version.content); err != nil {
 		return fmt.Errorf("%w as %q: %w", errDisplaced, name, err)
+	}
+	return nil
+}
+
+// maxNoted bounds, in bytes, what a session remembers of others' changes: it does so
+// over all its rounds, in whose shares that is not.
+const maxNoted = 2 << 20
+
+// note adds a change to s.changes, with the name of its file or none.
+func (s *session) note(name string, base, version []byte) error {
+	if s.noted += len(base) + len(version); s.noted > maxNoted {
+		return tooLarge(maxNoted)
+	}
+	c, err := newChange(base, version)
+	if err != nil {
+		return err
 	}
 	c.file = name
 	s.changes = append(s.changes, c)

@@ -2,6 +2,7 @@ package dockerconfig
 
 import (
 	"fmt"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -80,5 +81,26 @@ func TestHintsOfACommandSpeakOfItsFlags(t *testing.T) {
 				t.Errorf("of a command: got %q, want %q", got, tt.typed)
 			}
 		})
+	}
+}
+
+func TestAReportNamesNothingThatCouldNotBeWritten(t *testing.T) {
+	full := func(head string) string {
+		head = withHelper(head)
+		return head + `"k":"` + strings.Repeat("x", maxSize-len(head)-10) + `"}`
+	}
+	h, path := newHelper(t)
+	write(t, path, full(`{`))
+	report, err := h.Configure(t.Context(), []string{hostA})
+	wantFault(t, err, errTooLarge, "put it aside")
+	if len(report.Hosts) != 0 {
+		t.Errorf("configure: %s", report)
+	}
+	write(t, path, full(`{"credHelpers":{"`+hostA+`":"us"},`))
+	write(t, filepath.Join(filepath.Dir(path), recordName("config.json")), `{"credHelpers":{"`+hostA+`":"`+strings.Repeat("y", 100)+`"}}`)
+	report, err = h.Undo(t.Context())
+	wantFault(t, err, errTooLarge, "put it aside")
+	if len(report.Hosts) != 0 {
+		t.Errorf("undo: %s", report)
 	}
 }

@@ -76,7 +76,7 @@ func countMembers(raw []byte) (n int) {
 // not be read again.
 func checkSize(content []byte) error {
 	if len(content) > maxSize {
-		return errTooLarge
+		return tooLarge(maxSize)
 	}
 	if countMembers(content) > maxMembers {
 		return errTooMany
@@ -99,8 +99,9 @@ func unquoted(raw json.RawMessage) string {
 const maxIndent = 8
 
 // indent gives raw the form in which docker writes it: a line for each member,
-// indented with tabs. What would become too large that way stays as it is.
+// indented with tabs. What would become much larger that way stays as it is.
 func indent(raw []byte) []byte {
+	most := min(2*len(raw)+4096, maxSize)
 	out := make([]byte, 0, len(raw)+len(raw)/8)
 	depth := 0
 	newline := func() {
@@ -109,7 +110,7 @@ func indent(raw []byte) []byte {
 		}
 	}
 	for at := skipSpace(raw, 0); at < len(raw); at = skipSpace(raw, at) {
-		if len(out) > maxSize {
+		if len(out) > most {
 			return raw
 		}
 		switch c := raw[at]; c {

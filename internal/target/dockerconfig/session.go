@@ -21,8 +21,15 @@ type session struct {
 	// changes is what other programs wrote while this session had read the file and
 	// not yet replaced it, and what a killed session had displaced.
 	changes  []change
+	noted    int       // the bytes of changes
 	settled  time.Time // from when on no file is waited for, once one was
+	placed   bool      // what update last wrote is in the file, as far as is known
 	collided time.Time // when such a write was last met, or began to be expected
+
+	adds     int64  // the bytes that are to come into the file
+	share    int64  // the bytes that may be read now; see room
+	giveBack func() // ends the share; nil for none
+	within   bool   // another session's share
 }
 
 var (
@@ -43,7 +50,7 @@ func (w site) open(ctx context.Context, create bool) (*session, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open directory of %q: %w", w.path, err)
 	}
-	s := &session{trust: who, dirfd: dirfd, name: name}
+	s := &session{trust: who, dirfd: dirfd, name: name, adds: w.adds}
 	if err := s.lock(ctx); err != nil {
 		s.close()
 		return nil, err
@@ -51,7 +58,10 @@ func (w site) open(ctx context.Context, create bool) (*session, error) {
 	return s, nil
 }
 
-func (s *session) close() { _ = unix.Close(s.dirfd) } // and with it goes the lock
+func (s *session) close() {
+	s.leave()
+	_ = unix.Close(s.dirfd) // and with it goes the lock
+}
 
 func openDir(dirfd int, name string) (int, error) {
 	return openat(dirfd, name, unix.O_RDONLY|unix.O_DIRECTORY, 0)
@@ -111,19 +121,29 @@ const (
 	settleRetry = 20 * time.Millisecond
 )
 
-// read reads the file, nil when there is none, and takes it apart.
+// read reads the file, nil when there is none, and takes it apart, within a share that
+// is the session's then.
 func (s *session) read(ctx context.Context) (*file, *document, error) {
 	for {
-		f, err := readFile(s.dirfd, s.name, maxSize)
-		if err == unix.ENOENT {
-			f = nil
-		} else if err != nil {
+		var st unix.Stat_t
+		_ = fstatat(s.dirfd, s.name, &st, unix.AT_SYMLINK_NOFOLLOW) // reading it will say what is wrong
+		if err := s.enter(ctx, st.Size); err != nil {
 			return nil, nil, err
 		}
-		doc, err := parseDocument(f.data())
-		if f == nil || err == nil && len(f.content) > 0 || !s.unsettled(f, time.Now()) {
-			return f, doc, err
+		f, err := readFile(s.dirfd, s.name, s.share)
+		grown := errors.Is(err, errTooLarge) && s.share < maxSize && !s.within
+		if err == unix.ENOENT {
+			f = nil
+		} else if err != nil && !grown {
+			return nil, nil, err
 		}
+		if !grown {
+			doc, err := parseDocument(f.data())
+			if f == nil || err == nil && len(f.content) > 0 || !s.unsettled(f, time.Now()) {
+				return f, doc, err
+			}
+		}
+		s.leave()
 		if err := wait(ctx, settleRetry); err != nil {
 			return nil, nil, err
 		}
@@ -143,6 +163,9 @@ func (s *session) unsettled(f *file, now time.Time) bool {
 // gives its name. Its mode and owner are those of the file that it is to
 // replace; nil is a new one.
 func (s *session) write(content []byte, like *file) (name string, err error) {
+	if s.within && len(content) > maxRecord {
+		return "", tooLarge(maxRecord)
+	}
 	if err := checkSize(content); err != nil {
 		return "", err
 	}

@@ -23,6 +23,7 @@ type site struct {
 	as   *account.Account // nil for this process as it is
 	// command is how hints are worded; see Options.
 	command bool
+	adds    int64 // about how many bytes a file will have more than now
 }
 
 // accountLife is how long an account that was found is not looked up again, so
@@ -93,7 +94,7 @@ func (w site) visit(ctx context.Context, create bool, f func(*session) error) er
 			return err
 		}
 		defer s.close()
-		if err := s.recover(); err != nil {
+		if err := s.recover(ctx); err != nil {
 			return err
 		}
 		return f(s)

@@ -320,3 +320,18 @@ func TestNewTellsWhatToWriteInstead(t *testing.T) {
 		}
 	}
 }
+
+func TestAFileThatOthersCanReadIsWarnedOf(t *testing.T) {
+	target, path := newTarget(t)
+	for mode, want := range map[os.FileMode]bool{0o600: false, 0o640: true, 0o604: true, 0o644: true, 0o622: false} {
+		write(t, path, `{}`)
+		if err := os.Chmod(path, mode); err != nil {
+			t.Fatal(err)
+		}
+		store(t, target, logins("pw")...)
+		warning := target.Warning(t.Context())
+		if got := strings.Contains(warning, "chmod 600 "+path); got != want {
+			t.Errorf("mode %#o: got %q", mode, warning)
+		}
+	}
+}

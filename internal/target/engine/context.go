@@ -43,12 +43,13 @@ func (e environment) context(name string) (endpoint, error) {
 	sum := sha256.Sum256([]byte(name))
 	id := hex.EncodeToString(sum[:])
 	file := filepath.Join(dir, "contexts", "meta", id, "meta.json")
-	data, err := readFile(file, e.root)
+	setting := fmt.Sprintf("docker context %q", name)
+	data, err := readFile(setting, file, e.root)
 	if errors.Is(err, fs.ErrNotExist) {
 		return endpoint{}, fmt.Errorf("docker context %q in %q: %w", name, dir, errNoContext)
 	}
 	if err != nil {
-		return endpoint{}, fmt.Errorf("docker context %q: %w", name, err)
+		return endpoint{}, err
 	}
 	meta, err := parseContext(data)
 	if err != nil {
@@ -66,7 +67,7 @@ func (e environment) context(name string) (endpoint, error) {
 		}
 	}
 	files := contextTLS(certs, meta.SkipTLSVerify)
-	files.rootOnly = e.root
+	files.rootOnly, files.setting = e.root, setting
 	where, err := newEndpoint(host, files)
 	if err != nil {
 		return endpoint{}, fmt.Errorf("docker context %q: %w", name, err)
@@ -118,7 +119,7 @@ func (e environment) currentContext() (string, error) {
 	if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
 		return "", nil // it decides nothing, whoever could put one there
 	}
-	data, err := readFile(file, e.root)
+	data, err := readFile("docker's current context", file, e.root)
 	if refused := (*trust.Error)(nil); errors.As(err, &refused) {
 		return "", refused
 	}

@@ -178,18 +178,20 @@ func (e environment) tls(o Options) (tlsFiles, error) {
 	if files := o.tls(); files.on || e.getenv("DOCKER_TLS_VERIFY") == "" {
 		return files, nil
 	}
-	dir := e.getenv("DOCKER_CERT_PATH")
+	dir, setting := e.getenv("DOCKER_CERT_PATH"), "DOCKER_CERT_PATH"
 	if dir == "" {
+		setting = "DOCKER_TLS_VERIFY"
 		var err error
 		if dir, err = e.configDir(); err != nil {
 			return tlsFiles{}, err
 		}
 	}
 	return tlsFiles{
-		on:   true,
-		ca:   filepath.Join(dir, "ca.pem"),
-		cert: ifThere(filepath.Join(dir, "cert.pem")),
-		key:  ifThere(filepath.Join(dir, "key.pem")),
+		on:      true,
+		setting: setting,
+		ca:      filepath.Join(dir, "ca.pem"),
+		cert:    ifThere(filepath.Join(dir, "cert.pem")),
+		key:     ifThere(filepath.Join(dir, "key.pem")),
 	}, nil
 }
 

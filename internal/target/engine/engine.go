@@ -24,6 +24,7 @@ import (
 	"ecr-refreshd/internal/fault"
 	"ecr-refreshd/internal/login"
 	"ecr-refreshd/internal/renew"
+	"ecr-refreshd/internal/trust"
 )
 
 const (
@@ -56,8 +57,10 @@ type Options struct {
 type Target struct {
 	options  Options
 	env      environment
-	pause    time.Duration          // before a second try
-	slots    chan struct{}          // holds one entry per request under way
+	pause    time.Duration // before a second try
+	slots    chan struct{} // holds one entry per request under way
+	turn     chan struct{} // is full while the engine is looked for
+	secrets  secrets
 	resolved atomic.Pointer[string] // the engine of the last Store, for String
 }
 
@@ -71,7 +74,7 @@ func New(o Options) (*Target, error) {
 	if o.Timeout == 0 {
 		o.Timeout = defaultTimeout
 	}
-	return &Target{options: o, env: processEnvironment(), pause: secondTry, slots: make(chan struct{}, parallel)}, nil
+	return &Target{options: o, env: processEnvironment(), pause: secondTry, slots: make(chan struct{}, parallel), turn: make(chan struct{}, 1)}, nil
 }
 
 func (o Options) check() error {
@@ -117,13 +120,8 @@ func (t *Target) Store(ctx context.Context, logins []login.Login) error {
 	if len(logins) == 0 {
 		return nil
 	}
-	where, err := t.env.resolve(t.options)
-	if err != nil {
-		return err
-	}
-	name := where.String()
-	t.resolved.Store(&name)
-	s, err := open(ctx, where, newRedactor(logins))
+	t.secrets.add(logins, time.Now())
+	s, err := t.open(ctx)
 	if err != nil {
 		return err
 	}
@@ -131,7 +129,64 @@ func (t *Target) Store(ctx context.Context, logins []login.Login) error {
 	if err := t.ping(ctx, s); err != nil {
 		return err
 	}
-	return report(ctx, t.loginAll(ctx, s, logins))
+	return report(ctx, t.loginAll(ctx, s, logins), t.secrets.clean)
+}
+
+// open finds the engine and prepares a session with it. That reads files, so it is done
+// in a goroutine of its own: a file system that hangs must not take the caller with it.
+// The goroutine then keeps the turn until the kernel lets go of it, so that there
+// is never more than one for a Target. The error is a fault.
+func (t *Target) open(ctx context.Context) (*session, error) {
+	limited, cancel := context.WithTimeout(ctx, t.options.Timeout)
+	defer cancel()
+	select {
+	case t.turn <- struct{}{}:
+	case <-limited.Done():
+		return nil, hung(ctx)
+	}
+	type result struct {
+		session *session
+		err     error
+	}
+	done := make(chan result)
+	go func() {
+		s, err := t.find(ctx)
+		<-t.turn
+		select {
+		case done <- result{s, err}:
+		case <-limited.Done():
+			if s != nil {
+				s.close()
+			}
+		}
+	}()
+	select {
+	case r := <-done:
+		return r.session, r.err
+	case <-limited.Done():
+		return nil, hung(ctx)
+	}
+}
+
+func (t *Target) find(ctx context.Context) (*session, error) {
+	where, err := t.env.resolve(t.options)
+	if err != nil {
+		return nil, err
+	}
+	name := where.String()
+	t.resolved.Store(&name)
+	if where.scheme == "unix" {
+		_, _ = os.Stat(where.target) // where this hangs, connecting would, and nothing could end that
+	}
+	return open(ctx, where, t.secrets.clean)
+}
+
+// hung is the fault of a search for the engine that has not come to an end.
+func hung(ctx context.Context) *fault.Error {
+	if errors.Is(ctx.Err(), context.Canceled) {
+		return interrupted(ctx, nil)
+	}
+	return &fault.Error{Reason: fault.Local, Op: "find the docker engine", Err: trust.ErrHangs, Hint: hangHint}
 }
 
 // ping reaches the engine and settles the API version. It takes a slot, so that

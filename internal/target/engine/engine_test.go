@@ -281,7 +281,7 @@ func TestSlowRegistryIsNetwork(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := open(t.Context(), where, newRedactor(nil))
+	s, err := open(t.Context(), where, tgt.secrets.clean)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -290,7 +290,7 @@ func TestSlowRegistryIsNetwork(t *testing.T) {
 		t.Fatal(err)
 	}
 	tgt.options.Timeout = 50 * time.Millisecond // never enough: the gate stays shut
-	err = report(t.Context(), tgt.loginAll(t.Context(), s, loginsFor("h")))
+	err = report(t.Context(), tgt.loginAll(t.Context(), s, loginsFor("h")), tgt.secrets.clean)
 	if all := fault.All(err); len(all) != 1 || all[0].Reason != fault.Network || !slices.Equal(all[0].Hosts, []string{"h"}) {
 		t.Errorf("got %v", err)
 	}

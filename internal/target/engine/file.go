@@ -2,8 +2,6 @@ package engine
 
 import (
 	"errors"
-	"fmt"
-	"io"
 	"io/fs"
 	"path/filepath"
 
@@ -18,23 +16,13 @@ func rootAlone() trust.Rule {
 	return trust.Rule{What: "where root's tokens go", Owners: []uint32{0}}
 }
 
-// readFile reads a regular file. With rootOnly the error is a *trust.Error when
-// others than root could change it or where path leads.
-func readFile(path string, rootOnly bool) ([]byte, error) {
-	open := trust.Open
+// readFile is trust.Read. With rootOnly the error is a *trust.Error when others than
+// root could change the file or where path leads.
+func readFile(setting, path string, rootOnly bool) ([]byte, error) {
 	if rootOnly {
-		open = rootAlone().Open
+		return rootAlone().Read(setting, path, fileLimit)
 	}
-	f, err := open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, fileLimit+1))
-	if err == nil && len(data) > fileLimit {
-		err = fmt.Errorf("%q has more than %d bytes", path, fileLimit)
-	}
-	return data, err
+	return trust.Read(setting, path, fileLimit)
 }
 
 // checkPlace refuses a directory in which others than root could add files or

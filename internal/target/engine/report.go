@@ -19,7 +19,8 @@ const (
 	failed
 )
 
-// result is what one login came to. Only a failed one has a text and a verdict.
+// result is what one login came to. Only a failed one has a text and a verdict. The
+// text may hold anything, secrets too: report makes it fit to show.
 type result struct {
 	host    string
 	outcome outcome
@@ -34,7 +35,7 @@ const anyHost = "HOST"
 // report makes one fault of every distinct cause, so that 50 hosts behind one
 // trouble are one line and not 50. A cause that concerns the whole engine takes
 // the hosts along that it kept from being tried.
-func report(ctx context.Context, results []result) error {
+func report(ctx context.Context, results []result, clean func(string) string) error {
 	var (
 		order  []string // the keys of groups, as they came
 		groups = map[string][]result{}
@@ -58,13 +59,13 @@ func report(ctx context.Context, results []result) error {
 		}
 	}
 	for _, key := range order {
-		faults = append(faults, one(groups[key]))
+		faults = append(faults, one(groups[key], clean))
 	}
 	if len(left) > 0 {
 		e := interrupted(ctx, left)
 		if all != nil {
 			e = &fault.Error{Reason: all.verdict.reason, Op: "log the docker engine in",
-				Err: errors.New(all.text), Hint: all.verdict.hint, Hosts: left}
+				Err: errors.New(clean(all.text)), Hint: all.verdict.hint, Hosts: left}
 		}
 		if len(left) == len(results) {
 			e.Hosts = nil // which means all of the call
@@ -75,18 +76,18 @@ func report(ctx context.Context, results []result) error {
 	return faults.Err()
 }
 
-func one(group []result) *fault.Error {
+func one(group []result, clean func(string) string) *fault.Error {
 	first := group[0]
 	e := &fault.Error{Reason: first.verdict.reason, Hosts: []string{first.host}}
 	if len(group) == 1 {
-		e.Op, e.Err, e.Hint = fmt.Sprintf("log the docker engine in to %q", first.host), errors.New(first.text), first.verdict.hint
+		e.Op, e.Err, e.Hint = fmt.Sprintf("log the docker engine in to %q", first.host), errors.New(clean(first.text)), first.verdict.hint
 		return e
 	}
 	for _, r := range group[1:] {
 		e.Hosts = append(e.Hosts, r.host)
 	}
 	e.Op = fmt.Sprintf("log the docker engine in to %d registries", len(group))
-	e.Err = errors.New(withoutHost(first.text, first.host))
+	e.Err = errors.New(clean(withoutHost(first.text, first.host)))
 	e.Hint = withoutHost(first.verdict.hint, first.host)
 	return e
 }

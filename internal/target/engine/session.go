@@ -26,22 +26,26 @@ const (
 	answerLimit = 1 << 20
 	// readLimit bounds, in bytes, how much of an answer is judged.
 	readLimit = 4096
+	// headerLimit bounds the header of an answer, in bytes.
+	headerLimit = 64 << 10
 )
 
 // session is the conversation with the engine during one Store.
 type session struct {
-	where    endpoint
-	api      *client.Client
-	wire     *wire
-	redactor login.Redactor
+	where endpoint
+	api   *client.Client
+	wire  *wire
+	clean func(text string) string // makes what came from the engine fit to show
 }
 
 // open prepares a session and contacts nobody yet. Its error is a fault.
-func open(ctx context.Context, where endpoint, r login.Redactor) (*session, error) {
+func open(ctx context.Context, where endpoint, clean func(string) string) (*session, error) {
 	local := func(err error) error {
 		hint := "check the ca, cert and key files of this engine, and that the daemon may read them"
 		if refused := (*trust.Error)(nil); errors.As(err, &refused) {
 			hint = trustHint(refused)
+		} else if errors.Is(err, trust.ErrHangs) {
+			hint = hangHint
 		}
 		return &fault.Error{Reason: fault.Local, Op: "prepare the connection to the docker engine at " + where.String(), Err: err, Hint: hint}
 	}
@@ -54,7 +58,7 @@ func open(ctx context.Context, where endpoint, r login.Redactor) (*session, erro
 	}
 	// All connections may wait for their next host: the transport's own default
 	// keeps 2 and would open the others again and again.
-	transport := &http.Transport{TLSClientConfig: secured,
+	transport := &http.Transport{TLSClientConfig: secured, MaxResponseHeaderBytes: headerLimit,
 		MaxConnsPerHost: parallel, MaxIdleConns: parallel, MaxIdleConnsPerHost: parallel}
 	host := where.String()
 	var helper *connhelper.ConnectionHelper
@@ -86,7 +90,7 @@ func open(ctx context.Context, where endpoint, r login.Redactor) (*session, erro
 	}
 	w := newWire(ctx, dial)
 	transport.DialContext = w.dialContext
-	return &session{where: where, api: api, wire: w, redactor: r}, nil
+	return &session{where: where, api: api, wire: w, clean: clean}, nil
 }
 
 // bounded gives answers of answerLimit at most: the rest is an error.
@@ -114,9 +118,14 @@ func (s *session) ping(ctx context.Context) error {
 		s.api.NegotiateAPIVersionPing(pong)
 		return nil
 	}
-	cause := s.cause(err)
-	return &fault.Error{Reason: fault.Engine, Op: "reach the docker engine at " + s.where.String(),
-		Err: told{s.redactor.Clean(cause.Error()), cause}, Hint: unreachableHint(cause, s.where.address)}
+	e := &fault.Error{Reason: fault.Engine, Op: "reach the docker engine at " + s.where.String()}
+	if lost := s.lost(err); lost != nil {
+		e.Err, e.Hint = lost, unreachableHint(lost, s.where.address)
+		return e
+	}
+	// The text alone: what it wraps holds the engine's own words.
+	e.Err, e.Hint = errors.New(s.clean(err.Error())), unreachableHint(err, s.where.address)
+	return e
 }
 
 // login sends one POST /auth and judges what comes back.
@@ -131,30 +140,33 @@ func (s *session) login(ctx context.Context, l login.Login) result {
 	case err == nil:
 		return result{host: l.Host, outcome: proven}
 	case ok:
-		r.text = s.redactor.Clean(answer)
+		r.text = answer
 		r.verdict = judge(answer[:min(len(answer), readLimit)], l.Host)
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		r.late = true
 		r.text = "the engine has not answered in time"
 		r.verdict = verdict{reason: fault.Network, hint: connectHint(l.Host)}
 	case client.IsErrConnectionFailed(err):
-		cause := s.cause(err)
-		r.text = "the connection to the docker engine at " + s.where.String() + " broke: " + s.redactor.Clean(cause.Error())
+		cause := err
+		if lost := s.lost(err); lost != nil {
+			cause = lost
+		}
+		r.text = "the connection to the docker engine at " + s.where.String() + " broke: " + cause.Error()
 		r.verdict = verdict{reason: fault.Engine, hint: unreachableHint(cause, s.where.address), concernsAll: true}
 	default:
-		r.text = s.redactor.Clean(err.Error())
+		r.text = err.Error()
 		r.verdict = verdict{reason: fault.Invalid, hint: "check that a docker engine, not something else, listens at " + s.where.String()}
 	}
 	return r
 }
 
-// cause prefers what dialling reported: docker's client replaces it by a
-// sentence of its own.
-func (s *session) cause(err error) error {
-	if lost := s.wire.lost(); lost != nil && client.IsErrConnectionFailed(err) {
-		return lost
+// lost is what dialling reported, if that is behind err: docker's client replaces it
+// by a sentence of its own. It holds this host's own words only, none of the engine's.
+func (s *session) lost(err error) error {
+	if client.IsErrConnectionFailed(err) {
+		return s.wire.lost()
 	}
-	return err
+	return nil
 }
 
 func errorText(err error) string {
@@ -163,12 +175,3 @@ func errorText(err error) string {
 	}
 	return err.Error()
 }
-
-// told is an error whose text has been made fit to show.
-type told struct {
-	text string
-	err  error
-}
-
-func (t told) Error() string { return t.text }
-func (t told) Unwrap() error { return t.err }

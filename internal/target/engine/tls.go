@@ -14,8 +14,9 @@ import (
 type tlsFiles struct {
 	on            bool
 	ca, cert, key string
-	skipVerify    bool // a context may say so; nothing else can
-	rootOnly      bool // refuse files that others than root could change
+	skipVerify    bool   // a context may say so; nothing else can
+	setting       string // what names the files; empty for the keys of the target's own tls block
+	rootOnly      bool   // refuse files that others than root could change
 }
 
 func (o Options) tls() tlsFiles {
@@ -37,7 +38,7 @@ func (f tlsFiles) config() (*tls.Config, error) {
 	}
 	config := &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: f.skipVerify}
 	if f.ca != "" {
-		pem, err := readFile(f.ca, f.rootOnly)
+		pem, err := f.read("ca", f.ca)
 		if err != nil {
 			return nil, err
 		}
@@ -52,11 +53,11 @@ func (f tlsFiles) config() (*tls.Config, error) {
 	if f.cert == "" || f.key == "" {
 		return nil, fmt.Errorf("certificate %q and key %q come together: one is missing", f.cert, f.key)
 	}
-	cert, err := readFile(f.cert, f.rootOnly)
+	cert, err := f.read("cert", f.cert)
 	if err != nil {
 		return nil, err
 	}
-	key, err := readFile(f.key, f.rootOnly)
+	key, err := f.read("key", f.key)
 	if err != nil {
 		return nil, err
 	}
@@ -66,4 +67,12 @@ func (f tlsFiles) config() (*tls.Config, error) {
 	}
 	config.Certificates = []tls.Certificate{pair}
 	return config, nil
+}
+
+func (f tlsFiles) read(key, path string) ([]byte, error) {
+	setting := f.setting
+	if setting == "" {
+		setting = "tls." + key
+	}
+	return readFile(setting, path, f.rootOnly)
 }

@@ -66,12 +66,16 @@ func isTLS(err error) bool {
 		strings.Contains(text, "malformed HTTP response") || strings.Contains(text, "HTTP response to HTTPS client")
 }
 
+const hangHint = "check what the engine's socket, its TLS files and docker's contexts are on (`findmnt -T FILE`): a network server may be away"
+
 // resolveHint says what to do about an engine that could not even be named.
 func resolveHint(err error) string {
 	var refused *trust.Error
 	switch {
 	case errors.As(err, &refused):
 		return trustHint(refused)
+	case errors.Is(err, trust.ErrHangs):
+		return hangHint
 	case errors.Is(err, errNoContext):
 		return "`docker context ls` lists the contexts of the user that runs this; another user's are found by DOCKER_CONFIG"
 	case errors.Is(err, fs.ErrPermission):

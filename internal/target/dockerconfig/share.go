@@ -1,0 +1,57 @@
+package dockerconfig
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/semaphore"
+)
+
+// A file is in memory some five times while it is rewritten, and accounts decide how
+// large theirs are. So whatever is read takes a share of the room that all files of
+// this process have together: one of the largest at a time, or some small ones.
+var room = semaphore.NewWeighted(maxSize)
+
+const (
+	// leastShare is that of a small file, in bytes: what its parts take besides.
+	leastShare = 1 << 20
+	// shareLife is how long a share is kept. A file system that does not answer must
+	// not keep the files of others waiting.
+	shareLife = 5 * time.Second
+)
+
+var errNoRoom = errors.New("others work on large files")
+
+// takeShare waits for room for size bytes. It returns how many may be read, at least
+// as many unless that is more than maxSize, and the function that gives the share back.
+func takeShare(ctx context.Context, size int64) (bytes int64, giveBack func(), err error) {
+	bytes = min(max(size, leastShare), maxSize)
+	if err := room.Acquire(ctx, bytes); err != nil {
+		return 0, nil, fmt.Errorf("%w: %w", errNoRoom, err)
+	}
+	release := sync.OnceFunc(func() { room.Release(bytes) })
+	late := time.AfterFunc(shareLife, release)
+	return bytes, func() { late.Stop(); release() }, nil
+}
+
+// enter takes a share for the session, in place of the one that it has. A session on the
+// record of another is within the share of that.
+func (s *session) enter(ctx context.Context, size int64) (err error) {
+	if s.within {
+		s.share = maxRecord
+		return nil
+	}
+	s.leave()
+	s.share, s.giveBack, err = takeShare(ctx, size+s.adds)
+	return err
+}
+
+func (s *session) leave() {
+	if s.giveBack != nil {
+		s.giveBack()
+		s.giveBack = nil
+	}
+}
