@@ -168,7 +168,7 @@ func TestTwoProgramsDoNotFightForEver(t *testing.T) {
 		if n := r.diary.count(Undone, func(e Event) bool { return e.Err != nil }); n != 1 {
 			t.Errorf("said %d times, want once", n)
 		}
-		pass(2 * truce) // the other one has ended
+		pass(2 * conflictInterval) // the other one has ended
 		one.undo(hostA)
 		pass(2 * time.Second)
 		if one.at(hostA) == "" {
