@@ -27,6 +27,9 @@ const (
 	conflictWindow   = time.Minute
 	conflictInterval = 30 * time.Second
 
+	// lastChance is how long logins outlive their token, for the loop to replace it.
+	lastChance = time.Second
+
 	never = time.Duration(math.MaxInt64)
 )
 
@@ -112,17 +115,21 @@ func (d *delivery) take(h *held) {
 }
 
 // expire wants nothing any more. Each login that was wanted may be there, even if a
-// Store of it has failed.
-func (d *delivery) expire() {
-	d.renewer.expire(d.token)
+// Store of it has failed. They stay for the lastChance: when it is the clock that
+// was set forward, the loop only has to come round to renew the token.
+func (d *delivery) expire(now time.Duration) {
+	select {
+	case d.renewer.round <- struct{}{}:
+	default:
+	}
 	d.want, d.have = nil, d.want
-	d.retry.at, d.retry.failures = 0, 0
+	d.retry.at, d.retry.failures = now+lastChance, 0
 }
 
 // step does the next thing if its time has come, and returns when to step again.
 func (d *delivery) step(ctx context.Context, now time.Duration) time.Duration {
 	if len(d.want) > 0 && now >= d.token.expires {
-		d.expire()
+		d.expire(now)
 	}
 	do, at := d.plan()
 	if now >= at && ctx.Err() == nil {
@@ -261,6 +268,7 @@ func (d *delivery) release(ctx context.Context) {
 
 // remove takes the expired logins away where they would do harm.
 func (d *delivery) remove(ctx context.Context) {
+	d.renewer.expire(d.token) // comes first, though the loop may be in a fetch that hangs
 	r, ok := d.Target.(Remover)
 	if !ok {
 		d.have = nil

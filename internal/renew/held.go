@@ -62,13 +62,12 @@ func (r *Renewer) hold(h *held) {
 	r.held = h
 }
 
-// expire observes the end of h, once, whether the loop or a target comes upon it
-// first: the loop may be in a fetch that hangs, and targets asleep by a clock that
-// has been set since.
+// expire observes the end of h, once, and wakes the targets, whose timers know nothing
+// of a wall clock that was set.
 func (r *Renewer) expire(h *held) {
 	h.end.Do(func() {
 		r.observe(Event{Kind: Expired, Account: h.Account, ExpiresAt: h.ExpiresAt})
-		r.change(func(*State) {}) // wakes the targets
+		r.change(func(*State) {})
 	})
 }
 

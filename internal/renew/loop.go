@@ -56,6 +56,7 @@ func (l *loop) run(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 		case <-timer.C:
+		case <-r.round:
 		case <-r.wake:
 			l.bringForward(0)
 		case secret := <-r.refused:

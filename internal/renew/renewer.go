@@ -34,7 +34,8 @@ type Renewer struct {
 	Config
 	clock      *clock
 	deliveries []*delivery
-	wake       chan struct{}
+	wake       chan struct{}     // has the loop renew
+	round      chan struct{}     // has the loop come round and see what is due
 	refused    chan login.Secret // tokens that a registry refused while they were fresh
 
 	mu    sync.Mutex
@@ -51,6 +52,7 @@ func New(c Config) *Renewer {
 		Config:  c,
 		clock:   newClock(c.Wall),
 		wake:    make(chan struct{}, 1),
+		round:   make(chan struct{}, 1),
 		refused: make(chan login.Secret, 1),
 	}
 	for _, b := range c.Bindings {

@@ -280,6 +280,27 @@ func TestASteppedWallClock(t *testing.T) {
 	}
 }
 
+func TestAClockSetForwardTakesNoLoginAwayThatCanBeRenewed(t *testing.T) {
+	var mu sync.Mutex
+	var offset time.Duration
+	wall := func() time.Time { mu.Lock(); defer mu.Unlock(); return time.Now().Add(offset) }
+	file := new(fakeFile)
+	inBubble(t, living(12*time.Hour), map[string]Target{"file": file}, func(c *Config) { c.Wall = wall }, func(r rig) {
+		pass(2*time.Hour + 10*time.Second)
+		mu.Lock()
+		offset = 20 * time.Hour
+		mu.Unlock()
+		for range 120 {
+			if pass(time.Second / 2); file.at(hostA) == "" {
+				t.Fatal("the file holds nothing, and AWS was not asked first")
+			}
+		}
+		if file.at(hostA) == "1" || r.diary.count(Expired) != 0 {
+			t.Errorf("the file holds %q, %d expired", file.at(hostA), r.diary.count(Expired))
+		}
+	})
+}
+
 func TestAnAdoptedTokenIsDeliveredWithoutAFetch(t *testing.T) {
 	file := new(fakeFile)
 	var adopted login.Token
