@@ -145,3 +145,100 @@ func TestAFormerTokenServesUntilTheFirstOfTheOwnIsThere(t *testing.T) {
 		wg.Wait()
 	})
 }
+
+func TestEachExpiryIsToldAndActedOn(t *testing.T) {
+	// AWS answers in the first ten minutes of every other hour, for 40 minutes.
+	fetch := func(n int) (login.Token, error) {
+		if time.Since(start2000())%(2*time.Hour) < 10*time.Minute {
+			return living(40 * time.Minute)(n)
+		}
+		return login.Token{}, failing(fault.Network)
+	}
+	file := new(fakeFile)
+	inBubble(t, fetch, map[string]Target{"file": file}, nil, func(r rig) {
+		for n := range 3 {
+			pass(5 * time.Minute)
+			if file.at(hostA) == "" {
+				t.Errorf("period %d: the file holds nothing", n)
+			}
+			pass(time.Hour)
+			if file.at(hostA) != "" || r.diary.count(Expired) != n+1 || r.diary.count(Removed) != n+1 {
+				t.Errorf("period %d: the file holds %q; %d expired, %d removed", n, file.at(hostA), r.diary.count(Expired), r.diary.count(Removed))
+			}
+			pass(55 * time.Minute)
+		}
+	})
+}
+
+func TestTheEndOfATokenIsToldBeforeItsLoginsGo(t *testing.T) {
+	sources := map[string]Source{
+		"the fetch fails": &fakeSource{fetch: func(n int) (login.Token, error) {
+			if n > 1 {
+				return login.Token{}, failing(fault.Network)
+			}
+			return living(time.Hour)(n)
+		}},
+		"the fetch hangs": &hungSource{fakeSource: fakeSource{fetch: living(time.Hour)}, hang: 50 * time.Minute},
+	}
+	for name, source := range sources {
+		t.Run(name, func(t *testing.T) {
+			targets := map[string]Target{"file": new(fakeFile), "another": new(fakeFile)}
+			inBubble(t, nil, targets, func(c *Config) { c.Source = source }, func(r rig) {
+				pass(3 * time.Hour)
+				var kinds []Kind
+				for _, e := range r.diary.events {
+					if e.Kind == Expired || e.Kind == Removed {
+						kinds = append(kinds, e.Kind)
+					}
+				}
+				if !slices.Equal(kinds, []Kind{Expired, Removed, Removed}) {
+					t.Errorf("got %v", kinds)
+				}
+			})
+		})
+	}
+}
+
+func TestATargetThatHungEndsWithTheNewestToken(t *testing.T) {
+	slow := &slowTarget{takes: 3 * time.Hour}
+	inBubble(t, living(time.Hour), map[string]Target{"slow": slow}, nil, func(r rig) {
+		pass(3*time.Hour + time.Second) // some six renewals later
+		slow.takes = time.Millisecond
+		pass(3 * time.Hour)
+		if token, _ := r.Held(); slow.at(hostA) != token.Secret.Reveal() {
+			t.Errorf("the target ends with %q, and %q is held", slow.at(hostA), token.Secret.Reveal())
+		}
+	})
+}
+
+func TestARetryIsForTheFaultThatMayBeOverSoonest(t *testing.T) {
+	engine := new(fakeTarget)
+	engine.err = func([]login.Login) error {
+		return fault.List{{Reason: fault.Denied, Op: "a", Hosts: []string{hostA}}, {Reason: fault.Engine, Op: "b", Hosts: []string{hostB}}}
+	}
+	inBubble(t, living(12*time.Hour), map[string]Target{"engine": engine}, nil, func(r rig) {
+		pass(time.Hour)
+		if n := engine.count(); n < 100 {
+			t.Errorf("%d tries in an hour, want one in %s at least", n, nearby)
+		}
+	})
+}
+
+func TestAHostThatAcceptsATokenMayRefuseALaterOne(t *testing.T) {
+	engine := new(fakeTarget)
+	engine.err = func(logins []login.Login) error {
+		if s := logins[0].Secret.Reveal(); s == "1" || s == "3" {
+			return failing(fault.Rejected)
+		}
+		return nil
+	}
+	inBubble(t, living(12*time.Hour), map[string]Target{"engine": engine}, nil, func(r rig) {
+		for r.source.calls() < 3 {
+			pass(5 * time.Second)
+		}
+		pass(5 * time.Second)
+		if n := r.source.calls(); n != 4 || engine.at(hostA) != "4" {
+			t.Errorf("%d calls, and the engine holds %q", n, engine.at(hostA))
+		}
+	})
+}
