@@ -2,7 +2,6 @@ package renew
 
 import (
 	"context"
-	"errors"
 	"math"
 	"slices"
 	"time"
@@ -11,64 +10,35 @@ import (
 	"ecr-refreshd/internal/login"
 )
 
-const (
-	// lookInterval is how often a Checker is asked: half of the two seconds within
-	// which an undone login must be back.
-	lookInterval = time.Second
-	// afterChange is how long after a change was reported a Watcher is asked, so that
-	// many in a row, as when many grants store in one file, cost one look.
-	afterChange = 500 * time.Millisecond
-	// watchedInterval is how often a Watcher is asked that reports no change.
-	watchedInterval = time.Minute
-	// Logins that are undone conflictLimit times within conflictWindow are in conflict
-	// with another program. Then they are put back every conflictInterval only, until
-	// a look finds them in place.
-	conflictLimit    = 30
-	conflictWindow   = time.Minute
-	conflictInterval = 30 * time.Second
+// lastChance is how long logins outlive their token, for the loop to replace it.
+const lastChance = time.Second
 
-	// lastChance is how long logins outlive their token, for the loop to replace it.
-	lastChance = time.Second
+const never = time.Duration(math.MaxInt64)
 
-	never = time.Duration(math.MaxInt64)
-)
-
-// delivery keeps one target in step with the token.
+// delivery keeps one target in step with the token. Save for tried, its fields
+// belong to its goroutine. Times are readings of the renewer's clock.
 type delivery struct {
 	Binding
 	renewer *Renewer
-	watched bool // the target is a Watcher
-	taken   int  // number of the token, of State.Deliveries
-	tried   int  // number of the last token that the target has dealt with; Renewer.mu guards it
+	taken   int // number of the token that is wanted, of State.Deliveries
+	tried   int // number of the last one that the target has dealt with; Renewer.mu guards it
 
-	// The state of the target. It belongs to the goroutine, and so does all below.
 	token *held         // the one that the logins are of; nil before the first
 	want  []login.Login // those that the target should hold; none once the token has expired
-	have  []login.Login // those of want that it holds, as far as is known; or the expired ones to be removed
+	have  []login.Login // those of want that it holds, as far as is known; after the end those to be removed
 	drop  []login.Login // those of hosts that are ours no longer
 	retry struct {
-		at       time.Duration // when to store or remove what is to be
+		at       time.Duration // when to store or remove again
 		failures int           // in a row
 	}
-
-	look struct {
-		at       time.Duration   // when to ask the Checker
-		failed   bool            // it could not tell, the last time
-		undone   []time.Duration // when it found have undone, within the conflictWindow
-		conflict bool            // that was too often, and it has not found them in place since
-	}
+	looks   looks    // of a Checker
 	refused []string // hosts whose registry refused a token and has accepted none since
-}
-
-func newDelivery(r *Renewer, b Binding) *delivery {
-	return &delivery{Binding: b, renewer: r}
 }
 
 func (d *delivery) run(ctx context.Context) {
 	r := d.renewer
 	changed := make(chan struct{}, 1)
 	if w, ok := d.Target.(Watcher); ok {
-		d.watched = true
 		w.Watch(ctx, func() {
 			select {
 			case changed <- struct{}{}:
@@ -96,7 +66,7 @@ func (d *delivery) run(ctx context.Context) {
 		case <-s.changed:
 		case <-timer.C:
 		case <-changed:
-			d.changed()
+			d.looks.changed(now)
 		}
 	}
 }
@@ -153,8 +123,8 @@ func (d *delivery) plan() (do func(context.Context), at time.Duration) {
 	if len(d.have) < len(d.want) && d.retry.at < at {
 		do, at = func(ctx context.Context) { _ = d.store(ctx) }, d.retry.at // observed, and planned again
 	}
-	if _, checks := d.Target.(Checker); checks && len(d.have) > 0 && d.look.at < at {
-		do, at = d.check, d.look.at
+	if _, checks := d.Target.(Checker); checks && len(d.have) > 0 && d.looks.at < at {
+		do, at = d.check, d.looks.at
 	}
 	return do, at
 }
@@ -168,14 +138,15 @@ func (d *delivery) store(ctx context.Context) error {
 		return ctx.Err()
 	}
 	event := Event{Target: d.Name, Account: d.token.Account, Took: time.Since(started)}
-	good, bad := divide(hostsOf(d.want), err)
+	good, bad, refused := outcome(hostsOf(d.want), err)
 	d.have = slices.DeleteFunc(slices.Clone(d.want), func(l login.Login) bool { return slices.Contains(bad, l.Host) })
-	d.lookIn(lookInterval)
+	now, _ := d.renewer.clock.read()
+	d.looks.next(now, lookInterval)
 	if len(good) > 0 {
 		event.Kind, event.Hosts, event.Partial = Stored, good, len(bad) > 0
 		d.renewer.observe(event)
 	}
-	d.report(good, refusals(err, bad))
+	d.report(good, refused)
 	if len(bad) == 0 {
 		d.retry.failures = 0
 		return nil
@@ -185,29 +156,30 @@ func (d *delivery) store(ctx context.Context) error {
 	return err
 }
 
-// check asks the Checker whether the target still has what it had.
+// check asks the Checker whether the target still holds what it had.
 func (d *delivery) check(ctx context.Context) {
 	stale, err := d.Target.(Checker).Stale(ctx, d.have)
 	if ctx.Err() != nil {
 		return
 	}
+	now, _ := d.renewer.clock.read()
 	event := Event{Target: d.Name, Account: d.token.Account, Hosts: hostsOf(d.have)}
-	failed := d.look.failed
-	d.look.failed = err != nil
+	failed := d.looks.failed
+	d.looks.failed = err != nil
 	switch {
 	case err != nil:
 		event.Kind = StoreFailed
 		d.fail(event, err)
-		d.look.at = d.retry.at
+		d.looks.at = d.retry.at
 	case stale:
-		event.Kind, event.Err = Undone, d.countUndone()
-		d.renewer.observe(event)
-		d.have, d.retry.at = nil, 0
-	default:
-		d.look.conflict = false
-		if d.lookIn(lookInterval); d.watched {
-			d.lookIn(watchedInterval)
+		event.Kind = Undone
+		if d.looks.undoneAt(now) {
+			event.Err = inConflict(d.Name)
 		}
+		d.have, d.retry.at = nil, 0
+		d.renewer.observe(event)
+	default:
+		d.looks.intact(now, d.Target)
 		if failed {
 			event.Kind, event.Partial = Stored, len(d.have) < len(d.want)
 			if !event.Partial {
@@ -216,39 +188,6 @@ func (d *delivery) check(ctx context.Context) {
 			d.renewer.observe(event)
 		}
 	}
-}
-
-// lookIn has the Checker asked after this time, or later during a conflict.
-func (d *delivery) lookIn(wait time.Duration) {
-	if d.look.conflict {
-		wait = conflictInterval
-	}
-	now, _ := d.renewer.clock.read()
-	d.look.at = now + wait
-}
-
-// changed has a Watcher asked that reports a change, unless it is to be asked less often.
-func (d *delivery) changed() {
-	now, _ := d.renewer.clock.read()
-	if !d.look.conflict && !d.look.failed {
-		d.look.at = min(d.look.at, now+afterChange)
-	}
-}
-
-// countUndone counts that logins were undone, and returns an error when a conflict
-// begins by it.
-func (d *delivery) countUndone() error {
-	now, _ := d.renewer.clock.read()
-	d.look.undone = append(d.look.undone, now)
-	d.look.undone = slices.DeleteFunc(d.look.undone, func(at time.Duration) bool { return now-at > conflictWindow })
-	if d.look.conflict || len(d.look.undone) < conflictLimit {
-		return nil
-	}
-	d.look.conflict = true
-	return &fault.Error{Reason: fault.Local, Op: "keep the logins in " + d.Name,
-		Err: errors.New("another program changes them again and again"),
-		Hint: "find it: a second ecr-refreshd, a cron line with `docker login`, a credential script, or two entries of the configuration " +
-			"for one registry, of which one names no account; until then they are put back every " + conflictInterval.String()}
 }
 
 // release drops the logins of hosts that are ours no longer. It is tried once:
@@ -304,47 +243,36 @@ func (d *delivery) fail(event Event, err error) {
 // report asks the loop for another token when a registry refuses this one; once
 // for a host, until it has accepted one.
 func (d *delivery) report(good, refused []string) {
-	d.refused = slices.DeleteFunc(d.refused, func(h string) bool { return slices.Contains(good, h) })
-	known := len(d.refused)
-	for _, h := range refused {
-		if !slices.Contains(d.refused, h) {
-			d.refused = append(d.refused, h)
-		}
-	}
-	if len(d.refused) == known {
+	d.refused = without(d.refused, good)
+	refused = without(refused, d.refused)
+	if len(refused) == 0 {
 		return
 	}
+	d.refused = append(d.refused, refused...)
 	select {
 	case d.renewer.refused <- d.token.Secret:
 	default: // another target has reported already
 	}
 }
 
-// divide tells the hosts that err is about from the others.
-func divide(hosts []string, err error) (good, bad []string) {
+// outcome divides the hosts into those that err, of a Store, is about and the
+// others; refused are those of the bad ones whose registry refused the token.
+func outcome(hosts []string, err error) (good, bad, refused []string) {
 	faults := fault.All(err)
 	for _, h := range hosts {
-		if slices.ContainsFunc(faults, func(f *fault.Error) bool { return f.Concerns(h) }) {
-			bad = append(bad, h)
-		} else {
+		concerns := func(f *fault.Error) bool { return f.Concerns(h) }
+		if !slices.ContainsFunc(faults, concerns) {
 			good = append(good, h)
-		}
-	}
-	return good, bad
-}
-
-// refusals are those of the hosts whose registry refused the token.
-func refusals(err error, hosts []string) []string {
-	var refused []string
-	for _, f := range fault.All(err) {
-		if f.Reason != fault.Rejected {
 			continue
 		}
-		for _, h := range hosts {
-			if f.Concerns(h) {
-				refused = append(refused, h)
-			}
+		bad = append(bad, h)
+		if slices.ContainsFunc(faults, func(f *fault.Error) bool { return concerns(f) && f.Reason == fault.Rejected }) {
+			refused = append(refused, h)
 		}
 	}
-	return refused
+	return good, bad, refused
+}
+
+func without(hosts, others []string) []string {
+	return slices.DeleteFunc(hosts, func(h string) bool { return slices.Contains(others, h) })
 }

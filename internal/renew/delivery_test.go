@@ -47,6 +47,11 @@ func (s *scripted) Release(_ context.Context, logins []login.Login) error {
 	return s.take
 }
 
+// watched is one that reports changes; there are none.
+type watched struct{ *scripted }
+
+func (watched) Watch(context.Context, func()) {}
+
 // plain leaves only Store of a target.
 type plain struct{ Target }
 
@@ -71,7 +76,7 @@ func TestStep(t *testing.T) {
 	has := func(hosts ...string) func(*delivery) {
 		return func(d *delivery) {
 			d.have = loginsFor(hosts, d.token.Token)
-			d.look.at, d.retry.at = now-time.Second/2, now+20*time.Second
+			d.looks.at, d.retry.at = now-time.Second/2, now+20*time.Second
 			if len(hosts) == len(d.want) {
 				d.retry.at = 0
 			}
@@ -84,22 +89,22 @@ func TestStep(t *testing.T) {
 			}
 		}
 	}
-	lookLater := func(d *delivery) { d.look.at = now + 700*time.Millisecond }
+	lookLater := func(d *delivery) { d.looks.at = now + 700*time.Millisecond }
 	failed := func(n int) func(*delivery) { return func(d *delivery) { d.retry.failures = n } }
 	over := func(d *delivery) { d.token.expires = now }
 	gone := func(d *delivery) { d.want, d.have, d.token.expires = nil, d.want, now-time.Second }
-	blind := func(d *delivery) { d.look.failed = true }
-	conflict := func(d *delivery) { d.look.conflict = true }
+	blind := func(d *delivery) { d.looks.failed = true }
+	conflict := func(d *delivery) { d.looks.conflict = true }
 	dropped := func(d *delivery) { d.drop = []login.Login{{Host: "9", Token: login.Token{}}} }
-	watches := func(d *delivery) { d.watched = true }
+	watches := func(d *delivery) { d.Target = watched{d.Target.(*scripted)} }
 	undoneOften := func(d *delivery) {
 		for i := range conflictLimit - 1 {
-			d.look.undone = append(d.look.undone, now-time.Duration(conflictLimit-i)*time.Second)
+			d.looks.undone = append(d.looks.undone, now-time.Duration(conflictLimit-i)*time.Second)
 		}
 	}
 	undoneSlowly := func(d *delivery) {
 		for i := range conflictLimit - 1 {
-			d.look.undone = append(d.look.undone, now-time.Duration(conflictLimit-i)*3*time.Second)
+			d.looks.undone = append(d.looks.undone, now-time.Duration(conflictLimit-i)*3*time.Second)
 		}
 	}
 	const (
@@ -211,8 +216,8 @@ func TestStep(t *testing.T) {
 				case wait != tt.next:
 					t.Errorf("the next step is in %v, want %v", wait, tt.next)
 				}
-				if d.look.conflict != tt.conflict {
-					t.Errorf("in conflict: %v", d.look.conflict)
+				if d.looks.conflict != tt.conflict {
+					t.Errorf("in conflict: %v", d.looks.conflict)
 				}
 			})
 		})

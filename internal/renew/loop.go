@@ -99,7 +99,7 @@ func (l *loop) attempt(ctx context.Context) {
 }
 
 func (l *loop) try(ctx context.Context) error {
-	h, took, err := l.renewer.fetch(ctx)
+	h, took, err := l.fetch(ctx)
 	switch {
 	case err == nil:
 		l.failures, l.lastErr = 0, nil
@@ -112,6 +112,28 @@ func (l *loop) try(ctx context.Context) error {
 		l.fail(err, took)
 	}
 	return err
+}
+
+// fetch makes one attempt and, when it succeeds, holds the token.
+func (l *loop) fetch(ctx context.Context) (h *held, took time.Duration, err error) {
+	r := l.renewer
+	obtained, wall := r.clock.read()
+	started := time.Now()
+	t, err := r.Source.Fetch(ctx)
+	took = time.Since(started)
+	if err != nil {
+		return nil, took, err
+	}
+	if t.ObtainedAt.IsZero() {
+		t.ObtainedAt = wall
+	}
+	reported := t.ExpiresAt
+	if t, err = correct(t); err != nil {
+		r.observe(Event{Kind: ClockWrong, Account: t.Account, ExpiresAt: reported, Err: err})
+	}
+	h = &held{Token: t, obtained: obtained, expires: obtained + t.ExpiresAt.Sub(t.ObtainedAt)}
+	r.hold(h)
+	return h, took, nil
 }
 
 // deliver plans the renewal of h, announces h by the event, and makes it the

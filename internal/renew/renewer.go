@@ -56,7 +56,7 @@ func New(c Config) *Renewer {
 		refused: make(chan login.Secret, 1),
 	}
 	for _, b := range c.Bindings {
-		r.deliveries = append(r.deliveries, newDelivery(r, b))
+		r.deliveries = append(r.deliveries, &delivery{Binding: b, renewer: r})
 	}
 	return r
 }
@@ -81,27 +81,6 @@ func (r *Renewer) Run(ctx context.Context) error {
 	wg.Wait()
 	r.change(func(s *State) { s.Over = true })
 	return ctx.Err()
-}
-
-// fetch makes one attempt and, when it succeeds, holds the token.
-func (r *Renewer) fetch(ctx context.Context) (*held, time.Duration, error) {
-	obtained, wall := r.clock.read()
-	started := time.Now()
-	t, err := r.Source.Fetch(ctx)
-	took := time.Since(started)
-	if err != nil {
-		return nil, took, err
-	}
-	if t.ObtainedAt.IsZero() {
-		t.ObtainedAt = wall
-	}
-	reported := t.ExpiresAt
-	if t, err = correct(t); err != nil {
-		r.observe(Event{Kind: ClockWrong, Account: t.Account, ExpiresAt: reported, Err: err})
-	}
-	h := &held{Token: t, obtained: obtained, expires: obtained + t.ExpiresAt.Sub(t.ObtainedAt)}
-	r.hold(h)
-	return h, took, nil
 }
 
 // observe fills in what every event of this grant has in common.

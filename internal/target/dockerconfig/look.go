@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"ecr-refreshd/internal/fault"
 	"ecr-refreshd/internal/login"
 )
 
@@ -85,7 +86,7 @@ func (p *place) undone(ctx context.Context, logins []login.Login, shows func(*lo
 		return err != nil || p.see(w, fingerprintOf(&st), logins) && !shows(p.look, logins), nil
 	})
 	if err != nil {
-		return false, fmt.Errorf("look at %q: %w", p, err)
+		return false, &fault.Error{Reason: fault.Local, Op: fmt.Sprintf("look at %q", p), Err: err}
 	}
 	return undone, nil
 }
