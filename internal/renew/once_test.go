@@ -33,6 +33,8 @@ func TestOnce(t *testing.T) {
 		{"AWS is away", after(9, fault.Throttled), nil, 3, 0, true},
 		{"AWS says no", after(9, fault.Denied), nil, 1, 0, true},
 		{"the engine hiccups", after(0, ""), []error{failing(fault.Engine)}, 1, 2, false},
+		{"the engine hiccups twice", after(0, ""), []error{failing(fault.Engine), failing(fault.Engine)}, 1, 3, false},
+		{"the engine is away", after(0, ""), []error{failing(fault.Engine), failing(fault.Engine), failing(fault.Engine), failing(fault.Engine)}, 1, 3, true},
 		{"the disk is full", after(0, ""), []error{failing(fault.Local), failing(fault.Local)}, 1, 1, true},
 		{"a fresh token is refused", after(0, ""), []error{failing(fault.Rejected)}, 2, 2, false},
 		{"all tokens are refused", after(0, ""), []error{failing(fault.Rejected), failing(fault.Rejected)}, 2, 2, true},
@@ -50,7 +52,11 @@ func TestOnce(t *testing.T) {
 				}
 				r := New(Config{Hosts: []string{hostA}, Source: source, Observer: new(diary), Policy: usual,
 					Bindings: []Binding{{"engine", target, []string{hostA}}}})
+				began := time.Now()
 				err := r.Once(t.Context())
+				if took := time.Since(began); took > 3*time.Second && tt.name != "AWS is away" {
+					t.Errorf("it took %v; two waits are 3 s at most", took)
+				}
 				if (err != nil) != tt.fails || source.calls() != tt.fetches || target.count() != tt.tries {
 					t.Errorf("%d fetches, %d stores, error %v; want %d, %d, failure %v",
 						source.calls(), target.count(), err, tt.fetches, tt.tries, tt.fails)

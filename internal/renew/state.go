@@ -41,17 +41,17 @@ func (r *Renewer) State() State {
 }
 
 // change makes a change to the state that those who wait hear of.
-func (r *Renewer) change(make func(*State)) {
+func (r *Renewer) change(edit func(*State)) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	make(&r.state)
+	edit(&r.state)
 	if r.state.changed != nil {
 		close(r.state.changed)
 		r.state.changed = nil
 	}
 }
 
-// turn notes when the loop came round, which nobody waits for.
+// turn notes when the loop came round. Nobody waits for that, so nobody is woken.
 func (r *Renewer) turn(now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
