@@ -59,6 +59,13 @@ func TestAReplacedTokenDoesNotExpire(t *testing.T) {
 	if n := events.count(Expired); n != 0 {
 		t.Errorf("%d expired", n)
 	}
+	state := r.State()
+	r.expire(second)
+	select {
+	case <-state.changed:
+	default:
+		t.Error("the targets do not hear of the end")
+	}
 }
 
 func TestTheEndOfATokenIsToldAtOnce(t *testing.T) {
