@@ -200,11 +200,11 @@ func TestTheEndOfATokenIsToldBeforeItsLoginsGo(t *testing.T) {
 }
 
 func TestATargetThatHungEndsWithTheNewestToken(t *testing.T) {
-	slow := &slowTarget{takes: 3 * time.Hour}
+	slow := new(fakeTarget)
+	var hang sync.Once
+	slow.err = func([]login.Login) error { hang.Do(func() { time.Sleep(3 * time.Hour) }); return nil }
 	inBubble(t, living(time.Hour), map[string]Target{"slow": slow}, nil, func(r rig) {
 		pass(3*time.Hour + time.Second) // some six renewals later
-		slow.takes = time.Millisecond
-		pass(3 * time.Hour)
 		if token, _ := r.Held(); slow.at(hostA) != token.Secret.Reveal() {
 			t.Errorf("the target ends with %q, and %q is held", slow.at(hostA), token.Secret.Reveal())
 		}
