@@ -55,16 +55,11 @@ func (d *Daemon) build(c *config.Config) (*generation, error) {
 	}
 	grants := name(c.Grants)
 	g.board = status.New(rows(c, grants, kinds))
-	endpoints := make(map[string]*renew.Endpoint)
 	for i, grant := range c.Grants {
 		source, err := ecr.New(ecr.Identity(grant.Identity), grant.Region, grant.Public,
 			ecr.Options{Timeout: c.Refresh.Timeout, Clients: d.clients})
 		if err != nil {
 			return nil, fmt.Errorf("registries in %s: %w", grant.Region, err)
-		}
-		where := endpoint(grant)
-		if endpoints[where] == nil {
-			endpoints[where] = new(renew.Endpoint)
 		}
 		g.renewers = append(g.renewers, renew.New(renew.Config{
 			Grant:    grants[i],
@@ -73,7 +68,6 @@ func (d *Daemon) build(c *config.Config) (*generation, error) {
 			Bindings: g.bindings(grant),
 			Policy: renew.Policy{At: c.Refresh.At, Jitter: c.Refresh.Jitter, Schedule: times,
 				Initial: c.Refresh.BackoffInitial, Max: c.Refresh.BackoffMax},
-			Endpoint: endpoints[where],
 			Attempt:  c.Refresh.Timeout,
 			Observer: append(observers{g.board}, d.Observers...),
 		}))
@@ -118,14 +112,6 @@ func name(grants []config.Grant) []renew.Grant {
 	return named
 }
 
-// endpoint tells grants apart that ask AWS in different places or ways, and so
-// share no outage.
-func endpoint(g config.Grant) string {
-	id := g.Identity
-	return fmt.Sprintf("%s %t %q %q %t %t %t", g.Region, g.Public, id.EndpointURL, id.STSEndpointURL,
-		id.FIPS, id.DualStack, len(id.RoleARNs) > 0)
-}
-
 func rows(c *config.Config, grants []renew.Grant, kinds map[string]string) []status.Row {
 	var rows []status.Row
 	for i, grant := range c.Grants {
@@ -161,7 +147,7 @@ func (g *generation) start(ctx context.Context) (stop context.CancelFunc, done <
 func (g *generation) announced(ctx context.Context) {
 	for _, r := range g.renewers {
 		if _, held := r.Held(); held {
-			r.Announced(ctx)
+			_, _ = r.Until(ctx, func(s renew.State) bool { return s.Deliveries > 0 }) // no more can be done about it
 		}
 	}
 }

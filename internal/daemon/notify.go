@@ -115,7 +115,9 @@ func (d *Daemon) settle(ctx context.Context) {
 		g := d.generation()
 		var wg sync.WaitGroup
 		for _, r := range g.renewers {
-			wg.Go(func() { r.Settle(ctx) })
+			wg.Go(func() {
+				_, _ = r.Until(ctx, func(s renew.State) bool { return s.Ended > 0 && s.Delivered }) // looked at below
+			})
 		}
 		wg.Wait()
 		if ctx.Err() != nil || g == d.generation() {

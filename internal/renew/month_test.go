@@ -180,7 +180,6 @@ func live(t *testing.T, identities int, faults bool) (calls int, places []*place
 		ctx, cancel := context.WithCancel(t.Context())
 		var wg sync.WaitGroup
 		for _, region := range regions {
-			endpoint := new(Endpoint)
 			for i := range identities {
 				host := fmt.Sprintf("%012d.dkr.ecr.%s.amazonaws.com", i, region)
 				file := &place{world: w, name: "file of " + host, broken: &w.disk, reason: fault.Local}
@@ -188,7 +187,7 @@ func live(t *testing.T, identities int, faults bool) (calls int, places []*place
 				places = append(places, file, engine)
 				r := New(Config{Grant: Grant{Region: region, Identity: fmt.Sprint(i)}, Hosts: []string{host}, Source: w,
 					Bindings: []Binding{{"file", file, []string{host}}, {"engine", engine, []string{host}}},
-					Policy:   usual, Endpoint: endpoint, Observer: new(counter), Wall: w.wall})
+					Policy:   usual, Observer: new(counter), Wall: w.wall})
 				wg.Go(func() { _ = r.Run(ctx) })
 			}
 		}
@@ -253,8 +252,9 @@ func TestAMonthOfAHundredGrantsWithFaults(t *testing.T) {
 		}
 	}
 	t.Logf("calls: %d without faults, %d with (%.3f times); unavoidable gaps: %d", calm, stormy, float64(stormy)/float64(calm), gaps)
-	// Fewer grants share an endpoint's retries less well, so the bound is for the hundred.
-	if stormy*10 > calm*12 && !testing.Short() {
-		t.Errorf("%d calls with faults, %d without: more than 1.2 times", stormy, calm)
+	// Each grant finds out for itself that an outage is over, which costs calls; up to
+	// half as many again are no burden for AWS, which allows 20 in a second.
+	if stormy*10 > calm*15 {
+		t.Errorf("%d calls with faults, %d without: more than 1.5 times", stormy, calm)
 	}
 }

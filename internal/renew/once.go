@@ -42,35 +42,40 @@ func (r *Renewer) fetchOnce(ctx context.Context) error {
 	l := newLoop(r)
 	for {
 		l.attempt(ctx)
-		passed, _ := r.clock.read()
+		now, _ := r.clock.read()
 		switch {
 		case l.failures == 0:
 			return ctx.Err()
 		case ctx.Err() != nil, l.failures == onceTries, !passing(l.lastErr):
 			return l.lastErr
 		}
-		if !sleep(ctx, l.next-passed) {
+		if !sleep(ctx, l.next-now) {
 			return l.lastErr
 		}
 	}
 }
 
 func (r *Renewer) storeOnce(ctx context.Context) error {
-	errs := make([]error, len(r.keepers))
+	errs := make([]error, len(r.deliveries))
 	var wg sync.WaitGroup
-	for i, k := range r.keepers {
-		wg.Go(func() {
-			k.take(r.holding())
-			for try := 1; ; try++ {
-				err := k.store(ctx)
-				if errs[i] = err; err == nil || try == onceTries || !passing(err) || !sleep(ctx, time.Until(k.doAt)) {
-					return
-				}
-			}
-		})
+	for i, d := range r.deliveries {
+		wg.Go(func() { errs[i] = d.once(ctx, r.holding()) })
 	}
 	wg.Wait()
 	return errors.Join(errs...)
+}
+
+// once stores the logins of h, tried a few times where that can help.
+func (d *delivery) once(ctx context.Context, h *held) (err error) {
+	d.take(h)
+	for try := 1; ; try++ {
+		if err = d.store(ctx); err == nil || try == onceTries || !passing(err) {
+			return err
+		}
+		if now, _ := d.renewer.clock.read(); !sleep(ctx, d.retry.at-now) {
+			return err
+		}
+	}
 }
 
 // passing reports whether a failure may be over when it is tried again soon.

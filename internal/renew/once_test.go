@@ -33,6 +33,8 @@ func TestOnce(t *testing.T) {
 		{"AWS is away", after(9, fault.Throttled), nil, 3, 0, true},
 		{"AWS says no", after(9, fault.Denied), nil, 1, 0, true},
 		{"the engine hiccups", after(0, ""), []error{failing(fault.Engine)}, 1, 2, false},
+		{"the engine hiccups twice", after(0, ""), []error{failing(fault.Engine), failing(fault.Engine)}, 1, 3, false},
+		{"the engine is away", after(0, ""), []error{failing(fault.Engine), failing(fault.Engine), failing(fault.Engine), failing(fault.Engine)}, 1, 3, true},
 		{"the disk is full", after(0, ""), []error{failing(fault.Local), failing(fault.Local)}, 1, 1, true},
 		{"a fresh token is refused", after(0, ""), []error{failing(fault.Rejected)}, 2, 2, false},
 		{"all tokens are refused", after(0, ""), []error{failing(fault.Rejected), failing(fault.Rejected)}, 2, 2, true},
@@ -50,7 +52,11 @@ func TestOnce(t *testing.T) {
 				}
 				r := New(Config{Hosts: []string{hostA}, Source: source, Observer: new(diary), Policy: usual,
 					Bindings: []Binding{{"engine", target, []string{hostA}}}})
+				began := time.Now()
 				err := r.Once(t.Context())
+				if took := time.Since(began); took > 3*time.Second && tt.name != "AWS is away" {
+					t.Errorf("it took %v; two waits are 3 s at most", took)
+				}
 				if (err != nil) != tt.fails || source.calls() != tt.fetches || target.count() != tt.tries {
 					t.Errorf("%d fetches, %d stores, error %v; want %d, %d, failure %v",
 						source.calls(), target.count(), err, tt.fetches, tt.tries, tt.fails)
@@ -69,43 +75,5 @@ func TestOnceEndsWithItsContext(t *testing.T) {
 		if err := r.Once(ctx); err == nil {
 			t.Error("a target that hung is no failure")
 		}
-	})
-}
-
-func TestGrantsOfAnEndpointShareItsOutage(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		const grants = 50
-		source := &fakeSource{}
-		ends := time.Now().Add(3 * time.Hour)
-		source.fetch = func(n int) (login.Token, error) {
-			if time.Now().Before(ends) {
-				return login.Token{}, failing(fault.Network)
-			}
-			return living(12 * time.Hour)(n)
-		}
-		ctx, cancel := context.WithCancel(t.Context())
-		defer cancel()
-		endpoint := new(Endpoint)
-		var renewers []*Renewer
-		for range grants {
-			r := New(Config{Hosts: []string{hostA}, Source: source, Observer: new(diary), Policy: usual, Endpoint: endpoint})
-			// A token with much life left, due at once: what an outage meets as a rule.
-			r.Adopt(login.Token{Secret: login.NewSecret("old"), ObtainedAt: time.Now().Add(-6 * time.Hour), ExpiresAt: time.Now().Add(6 * time.Hour)}, false)
-			renewers = append(renewers, r)
-			go func() { _ = r.Run(ctx) }()
-		}
-		pass(3*time.Hour - time.Second)
-		// Alone, each would try some 80 times: together 4,000.
-		if n := source.calls(); n < 60 || n > 800 {
-			t.Errorf("%d calls of %d grants in 3 hours", n, grants)
-		}
-		pass(10 * time.Minute)
-		for i, r := range renewers {
-			if tok, ok := r.Held(); !ok || tok.Secret.Reveal() == "old" {
-				t.Errorf("grant %d is not renewed 10 minutes after the outage", i)
-			}
-		}
-		cancel()
-		synctest.Wait()
 	})
 }

@@ -94,6 +94,13 @@ func patience(left time.Duration) time.Duration {
 	return max(left/6, urgent)
 }
 
+// unhurried stretches a wait for AWS while the token has hours left to live: many
+// grants that meet an outage in the middle of their tokens' lives have no reason to
+// ask it again and again, and each finds out for itself that it is over.
+func unhurried(wait, left time.Duration) time.Duration {
+	return max(wait, min(4*wait, left/6))
+}
+
 // jittered spreads a wait over everything between the floor and d.
 func jittered(d time.Duration, draw float64) time.Duration {
 	if d <= floor {

@@ -101,6 +101,26 @@ func TestDelay(t *testing.T) {
 	}
 }
 
+func TestUnhurried(t *testing.T) {
+	tests := []struct {
+		name             string
+		wait, left, want time.Duration
+	}{
+		{"there is time", time.Minute, 6 * time.Hour, 4 * time.Minute},
+		{"but not for ever", 5 * time.Minute, time.Hour, 10 * time.Minute},
+		{"near the end", time.Minute, 3 * time.Minute, time.Minute},
+		{"without a token", time.Second, 0, time.Second},
+		{"after its end", time.Second, -time.Hour, time.Second},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := unhurried(tt.wait, tt.left); got != tt.want {
+				t.Errorf("got %v, want %v", got, tt.want)
+			}
+		})
+	}
+}
+
 func TestCorrectDistrustsAnExpiryThatCannotBeTrue(t *testing.T) {
 	tests := []struct {
 		name  string

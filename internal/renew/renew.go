@@ -1,7 +1,38 @@
-// Package renew is the heart: it keeps one grant's token fresh and its targets
-// in step. When to renew and how long to wait after a failure are pure
-// functions of Policy; Renewer runs them. It knows neither AWS nor Docker: a
-// Source gives tokens, Targets take logins, an Observer hears what happened.
+// Package renew keeps one grant's token fresh and its targets in step with it.
+//
+// A Renewer runs a goroutine for the token and one for each target, so that
+// nothing waits for what fails or hangs:
+//
+//	           Wake   a registry refused the token
+//	             v    v
+//	Source --> loop.run: sleep, attempt, deliver --> the newest token, in State
+//	             |                                             |
+//	      Policy: when to renew,                  one delivery.run per target:
+//	      how long to wait                        take the newest, step, sleep
+//	                                                           v
+//	                                              Target: Store, Stale, Remove, Release
+//
+// The loop (loop.go) sleeps until the renewal is due, fetches, and holds the
+// token. A failure only decides when the next attempt is; nothing ends the loop
+// but its context. When to renew and how long to wait are pure functions
+// (policy.go).
+//
+// A delivery (delivery.go) is the state machine of one target. It has four facts:
+// the logins that it wants there, those that the target has, those to drop, and
+// when to retry. A new token changes what is wanted, and its end leaves nothing
+// wanted; what the target answers changes what it has. A step compares them, does
+// at most one thing about a difference, and returns when to look again.
+//
+// Time is a reading of the renewer's own clock (held.go), which neither stands
+// still while the machine is suspended nor goes back when the wall clock is set.
+// Wall-clock times occur in tokens and events only.
+//
+// Others learn what happened in two ways: each step is an Event for the Observer,
+// and how far a Renewer has come is its State, which Until waits for (state.go).
+// A program that runs now and then instead of all the time calls Once (once.go).
+//
+// The package knows neither AWS nor Docker: what it needs of them are the
+// interfaces below.
 package renew
 
 import (
@@ -30,8 +61,29 @@ type Target interface {
 // Checker is a Target whose logins can be undone by others.
 type Checker interface {
 	// Stale reports whether a Store of these logins has been undone. It is asked
-	// every second, so it must cost next to nothing while nothing has changed.
+	// every second, so it must cost next to nothing while nothing has changed. An
+	// error, a *fault.Error, means that this could not be found out: nothing counts
+	// as undone then, the target counts as failed, and it is asked again later.
 	Stale(ctx context.Context, logins []login.Login) (bool, error)
+}
+
+// Watcher is a Checker that notices by itself that its place may have changed. It is
+// asked whether logins are Stale only then, once after each Store, and every minute
+// in case a change went unnoticed.
+type Watcher interface {
+	Checker
+	// Watch has changed called after whatever may have undone a login, from before
+	// it returns until ctx ends. It returns at once and never fails: what cannot be watched, because it does not exist yet,
+	// is on a network file system or no watches are left, the Watcher looks at itself
+	// every second, and it calls changed when events may have been lost.
+	//
+	// Each grant watches once, so a place that serves many has many changed
+	// functions and should watch once for all of them. changed may be called by any
+	// goroutine, holding any lock, for no reason, for this process's own stores and
+	// after ctx's end; it never blocks, and many calls in a row cost one look. A
+	// change must be reported within a second: the look comes half a second after
+	// the report, and an undone login must be back within two.
+	Watch(ctx context.Context, changed func())
 }
 
 // Remover is a Target in which an expired login does harm.
@@ -55,7 +107,7 @@ type Warner interface {
 	Warning(ctx context.Context) string
 }
 
-// Schedule gives times at which to renew besides those that the expiry
+// Schedule returns times at which to renew besides those that the expiry
 // demands. The zero time means never.
 type Schedule interface{ Next(time.Time) time.Time }
 

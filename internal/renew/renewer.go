@@ -4,7 +4,6 @@ import (
 	"context"
 	"math/rand/v2"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"ecr-refreshd/internal/login"
@@ -24,7 +23,6 @@ type Config struct {
 	Source   Source
 	Bindings []Binding
 	Policy   Policy
-	Endpoint *Endpoint // shared with the grants that ask the same endpoint; nil for one alone
 	Observer Observer
 	Attempt  time.Duration    // the longest that a Fetch takes; Stuck goes by it
 	Wall     func() time.Time // the wall clock; nil for time.Now
@@ -34,22 +32,15 @@ type Config struct {
 // are safe for concurrent use; Run and Once are called once, and not both.
 type Renewer struct {
 	Config
-	clock    *clock
-	keepers  []*keeper
-	wake     chan struct{}
-	rejected chan login.Secret         // tokens that a registry refused while they were fresh
-	turned   atomic.Pointer[time.Time] // when the loop last came round; nil unless it runs
+	clock      *clock
+	deliveries []*delivery
+	wake       chan struct{}     // has the loop renew
+	round      chan struct{}     // has the loop come round and see what is due
+	refused    chan login.Secret // tokens that a registry refused while they were fresh
 
-	mu       sync.Mutex
-	held     *held // the last token, perhaps expired: Held knows
-	former   bool  // held was adopted, and is to be replaced at once
-	progress progress
-}
-
-// held is a token on the renewer's own clock.
-type held struct {
-	login.Token
-	obtained, expires time.Duration
+	mu    sync.Mutex
+	held  *held // the last token, perhaps expired
+	state State
 }
 
 // New builds a Renewer; it starts nothing.
@@ -57,51 +48,17 @@ func New(c Config) *Renewer {
 	if c.Wall == nil {
 		c.Wall = time.Now
 	}
-	if c.Endpoint == nil {
-		c.Endpoint = new(Endpoint)
-	}
 	r := &Renewer{
-		Config:   c,
-		clock:    newClock(c.Wall),
-		wake:     make(chan struct{}, 1),
-		rejected: make(chan login.Secret, 1),
+		Config:  c,
+		clock:   newClock(c.Wall),
+		wake:    make(chan struct{}, 1),
+		round:   make(chan struct{}, 1),
+		refused: make(chan login.Secret, 1),
 	}
 	for _, b := range c.Bindings {
-		r.keepers = append(r.keepers, &keeper{Renewer: r, Binding: b, orders: make(chan order, 1)})
+		r.deliveries = append(r.deliveries, &delivery{Binding: b, renewer: r})
 	}
 	return r
-}
-
-// Adopt gives the Renewer, before Run, a token that is held already: from before a
-// reload or of the former process. A former one, which may be of another identity,
-// serves until the first of the own one is there, which is fetched at once. An expired
-// one is ignored.
-func (r *Renewer) Adopt(t login.Token, former bool) {
-	passed, wall := r.clock.read()
-	if left := t.ExpiresAt.Sub(wall); left > 0 {
-		r.hold(&held{t, passed - wall.Sub(t.ObtainedAt), passed + left}, former)
-	}
-}
-
-// Held gives the token while it is valid. Its times fit the present wall
-// clock, even when that has been set meanwhile.
-func (r *Renewer) Held() (login.Token, bool) {
-	passed, wall := r.clock.read()
-	h := r.holding()
-	if h == nil || passed >= h.expires {
-		return login.Token{}, false
-	}
-	t := h.Token
-	t.ObtainedAt, t.ExpiresAt = wall.Add(h.obtained-passed), wall.Add(h.expires-passed)
-	return t, true
-}
-
-// Former reports whether the held token is still one that was adopted to be
-// replaced at once.
-func (r *Renewer) Former() bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.former
 }
 
 // Wake asks for a renewal now. It never blocks; several calls before the next
@@ -117,47 +74,13 @@ func (r *Renewer) Wake() {
 // after its targets' goroutines have ended.
 func (r *Renewer) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
-	for _, k := range r.keepers {
-		wg.Go(func() { k.run(ctx) })
+	for _, d := range r.deliveries {
+		wg.Go(func() { d.run(ctx) })
 	}
 	newLoop(r).run(ctx)
-	r.turned.Store(nil)
 	wg.Wait()
-	r.advance(func(p *progress) { p.over = true })
+	r.change(func(s *State) { s.Over = true })
 	return ctx.Err()
-}
-
-func (r *Renewer) holding() *held {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.held
-}
-
-func (r *Renewer) hold(h *held, former bool) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.held, r.former = h, former
-}
-
-// fetch makes one attempt and, when it succeeds, holds the token.
-func (r *Renewer) fetch(ctx context.Context) (*held, time.Duration, error) {
-	obtained, wall := r.clock.read()
-	started := time.Now()
-	t, err := r.Source.Fetch(ctx)
-	took := time.Since(started)
-	if err != nil {
-		return nil, took, err
-	}
-	if t.ObtainedAt.IsZero() {
-		t.ObtainedAt = wall
-	}
-	reported := t.ExpiresAt
-	if t, err = correct(t); err != nil {
-		r.observe(Event{Kind: ClockWrong, Account: t.Account, ExpiresAt: reported, Err: err})
-	}
-	h := &held{t, obtained, obtained + t.ExpiresAt.Sub(t.ObtainedAt)}
-	r.hold(h, false)
-	return h, took, nil
 }
 
 // observe fills in what every event of this grant has in common.

@@ -146,66 +146,99 @@ func TestAFormerTokenServesUntilTheFirstOfTheOwnIsThere(t *testing.T) {
 	})
 }
 
-func TestTroubleThatIsNotTheEndpointsWakesNobody(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		ctx, cancel := context.WithCancel(t.Context())
-		endpoint := new(Endpoint)
-		away := &fakeSource{fetch: func(int) (login.Token, error) { return login.Token{}, failing(fault.Network) }}
-		lost := &fakeSource{fetch: func(int) (login.Token, error) { return login.Token{}, failing(fault.Credentials) }}
-		var wg sync.WaitGroup
-		for _, source := range []*fakeSource{away, lost} {
-			r := New(Config{Hosts: []string{hostA}, Source: source, Observer: new(diary), Policy: usual, Endpoint: endpoint})
-			r.Adopt(login.Token{Secret: login.NewSecret("old"), ObtainedAt: time.Now().Add(-6 * time.Hour), ExpiresAt: time.Now().Add(6 * time.Hour)}, false)
-			wg.Go(func() { _ = r.Run(ctx) })
+func TestEachExpiryIsToldAndActedOn(t *testing.T) {
+	// AWS answers in the first ten minutes of every other hour, for 40 minutes.
+	fetch := func(n int) (login.Token, error) {
+		if time.Since(start2000())%(2*time.Hour) < 10*time.Minute {
+			return living(40 * time.Minute)(n)
 		}
-		pass(5 * time.Hour)
-		// At most every 5 minutes with full jitter, after a few quick tries.
-		if n := away.calls(); n > 180 {
-			t.Errorf("%d calls to an endpoint that is away, beside %d without credentials", n, lost.calls())
-		}
-		cancel()
-		wg.Wait()
-	})
-}
-
-func TestNewsThatComesDuringAnAttemptIsNotMissed(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		ctx, cancel := context.WithCancel(t.Context())
-		endpoint := new(Endpoint)
-		old := login.Token{Secret: login.NewSecret("old"), ObtainedAt: time.Now().Add(-6 * time.Hour), ExpiresAt: time.Now().Add(6 * time.Hour)}
-		// One grant's call hangs from before the end of the outage until after it.
-		slow := &slowSource{ends: time.Now().Add(40 * time.Second), fakeSource: fakeSource{fetch: living(12 * time.Hour)}}
-		quick := &fakeSource{fetch: living(12 * time.Hour)}
-		var wg sync.WaitGroup
-		for _, source := range []Source{slow, quick} {
-			r := New(Config{Hosts: []string{hostA}, Source: source, Observer: new(diary), Endpoint: endpoint,
-				Policy: Policy{At: 0.5, Initial: 5 * time.Minute, Max: 5 * time.Minute}})
-			if source == Source(quick) {
-				old.ObtainedAt = old.ObtainedAt.Add(20 * time.Second) // due in 20 s
-				old.ExpiresAt = old.ExpiresAt.Add(20 * time.Second)
-			}
-			r.Adopt(old, false)
-			wg.Go(func() { _ = r.Run(ctx) })
-		}
-		pass(time.Minute)
-		if n := slow.calls(); n != 1 {
-			t.Errorf("%d good calls of the slow one a minute after the start, want 1", n)
-		}
-		cancel()
-		wg.Wait()
-	})
-}
-
-// slowSource fails at the time ends, having hung until then, and is well afterwards.
-type slowSource struct {
-	fakeSource
-	ends time.Time
-}
-
-func (s *slowSource) Fetch(ctx context.Context) (login.Token, error) {
-	if time.Now().Before(s.ends) {
-		time.Sleep(time.Until(s.ends))
 		return login.Token{}, failing(fault.Network)
 	}
-	return s.fakeSource.Fetch(ctx)
+	file := new(fakeFile)
+	inBubble(t, fetch, map[string]Target{"file": file}, nil, func(r rig) {
+		for n := range 3 {
+			pass(5 * time.Minute)
+			if file.at(hostA) == "" {
+				t.Errorf("period %d: the file holds nothing", n)
+			}
+			pass(time.Hour)
+			if file.at(hostA) != "" || r.diary.count(Expired) != n+1 || r.diary.count(Removed) != n+1 {
+				t.Errorf("period %d: the file holds %q; %d expired, %d removed", n, file.at(hostA), r.diary.count(Expired), r.diary.count(Removed))
+			}
+			pass(55 * time.Minute)
+		}
+	})
+}
+
+func TestTheEndOfATokenIsToldBeforeItsLoginsGo(t *testing.T) {
+	sources := map[string]Source{
+		"the fetch fails": &fakeSource{fetch: func(n int) (login.Token, error) {
+			if n > 1 {
+				return login.Token{}, failing(fault.Network)
+			}
+			return living(time.Hour)(n)
+		}},
+		"the fetch hangs": &hungSource{fakeSource: fakeSource{fetch: living(time.Hour)}, hang: 50 * time.Minute},
+	}
+	for name, source := range sources {
+		t.Run(name, func(t *testing.T) {
+			targets := map[string]Target{"file": new(fakeFile), "another": new(fakeFile)}
+			inBubble(t, nil, targets, func(c *Config) { c.Source = source }, func(r rig) {
+				pass(3 * time.Hour)
+				var kinds []Kind
+				for _, e := range r.diary.events {
+					if e.Kind == Expired || e.Kind == Removed {
+						kinds = append(kinds, e.Kind)
+					}
+				}
+				if !slices.Equal(kinds, []Kind{Expired, Removed, Removed}) {
+					t.Errorf("got %v", kinds)
+				}
+			})
+		})
+	}
+}
+
+func TestATargetThatHungEndsWithTheNewestToken(t *testing.T) {
+	slow := new(fakeTarget)
+	var hang sync.Once
+	slow.err = func([]login.Login) error { hang.Do(func() { time.Sleep(3 * time.Hour) }); return nil }
+	inBubble(t, living(time.Hour), map[string]Target{"slow": slow}, nil, func(r rig) {
+		pass(3*time.Hour + time.Second) // some six renewals later
+		if token, _ := r.Held(); slow.at(hostA) != token.Secret.Reveal() {
+			t.Errorf("the target ends with %q, and %q is held", slow.at(hostA), token.Secret.Reveal())
+		}
+	})
+}
+
+func TestARetryIsForTheFaultThatMayBeOverSoonest(t *testing.T) {
+	engine := new(fakeTarget)
+	engine.err = func([]login.Login) error {
+		return fault.List{{Reason: fault.Denied, Op: "a", Hosts: []string{hostA}}, {Reason: fault.Engine, Op: "b", Hosts: []string{hostB}}}
+	}
+	inBubble(t, living(12*time.Hour), map[string]Target{"engine": engine}, nil, func(r rig) {
+		pass(time.Hour)
+		if n := engine.count(); n < 100 {
+			t.Errorf("%d tries in an hour, want one in %s at least", n, nearby)
+		}
+	})
+}
+
+func TestAHostThatAcceptsATokenMayRefuseALaterOne(t *testing.T) {
+	engine := new(fakeTarget)
+	engine.err = func(logins []login.Login) error {
+		if s := logins[0].Secret.Reveal(); s == "1" || s == "3" {
+			return failing(fault.Rejected)
+		}
+		return nil
+	}
+	inBubble(t, living(12*time.Hour), map[string]Target{"engine": engine}, nil, func(r rig) {
+		for r.source.calls() < 3 {
+			pass(5 * time.Second)
+		}
+		pass(5 * time.Second)
+		if n := r.source.calls(); n != 4 || engine.at(hostA) != "4" {
+			t.Errorf("%d calls, and the engine holds %q", n, engine.at(hostA))
+		}
+	})
 }

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"ecr-refreshd/internal/fault"
 	"ecr-refreshd/internal/login"
 )
 
@@ -89,7 +90,7 @@ func (p *place) undone(ctx context.Context, logins []login.Login, shows func(*lo
 		return known && !shows(p.look, logins), err
 	})
 	if err != nil {
-		return false, fmt.Errorf("look at %q: %w", p, err)
+		return false, &fault.Error{Reason: fault.Local, Op: fmt.Sprintf("look at %q", p), Err: err}
 	}
 	return undone, nil
 }

@@ -132,16 +132,21 @@ func TestThoseWhoWaitHearOfTheEnd(t *testing.T) {
 	}
 }
 
-func TestSettleWaitsForTheTargetsOfTheFirstToken(t *testing.T) {
+func TestUntilWaitsForTheTargetsOfTheFirstToken(t *testing.T) {
+	settled := func(s State) bool { return s.Ended > 0 && s.Delivered }
 	slow := &slowTarget{takes: 7 * time.Second}
 	inBubble(t, living(12*time.Hour), map[string]Target{"slow": slow}, nil, func(r rig) {
-		r.Settle(context.Background())
-		if slow.at(hostA) != "1" {
-			t.Errorf("settled, and the target holds %q", slow.at(hostA))
+		s, err := r.Until(context.Background(), settled)
+		if slow.at(hostA) != "1" || err != nil || s.Deliveries != 1 {
+			t.Errorf("%+v, error %v, and the target holds %q", s, err, slow.at(hostA))
 		}
 	})
 	denied := func(int) (login.Token, error) { return login.Token{}, failing(fault.Denied) }
-	inBubble(t, denied, map[string]Target{"slow": slow}, nil, func(r rig) { r.Settle(context.Background()) })
+	inBubble(t, denied, map[string]Target{"slow": slow}, nil, func(r rig) {
+		if s, err := r.Until(context.Background(), settled); err != nil || s.Deliveries != 0 || !fault.Has(s.Err, fault.Denied) {
+			t.Errorf("without a token: %+v, error %v", s, err)
+		}
+	})
 }
 
 func TestALoopThatDoesNotComeRoundIsStuck(t *testing.T) {
