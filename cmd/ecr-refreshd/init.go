@@ -19,7 +19,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"ecr-refreshd/internal/config"
-	"ecr-refreshd/internal/survey"
+	"ecr-refreshd/internal/discover"
 )
 
 // lookTime bounds the look at the host: a home may be on a server that is away.
@@ -51,15 +51,14 @@ would write, from what it may read.`,
 			}
 			ctx, cancel := context.WithTimeout(cmd.Context(), lookTime)
 			defer cancel()
-			s, err := survey.Look(ctx, survey.Options{Root: i.root, Getenv: i.getenv, UID: i.uid, Own: i.own})
+			draft, err := discover.Look(ctx, discover.Options{Root: i.root, Getenv: i.getenv, UID: i.uid, Own: i.own})
 			if err != nil {
 				return failed(err)
 			}
-			draft := s.Draft()
 			if _, err := config.Parse(path, draft.Config); err != nil {
 				return failed(fmt.Errorf("the draft is not a good configuration, which is an error of ecr-refreshd: %w\n%s", err, draft.Config))
 			}
-			tell(cmd.ErrOrStderr(), s, draft)
+			tell(cmd.ErrOrStderr(), draft)
 			if err := i.deliver(cmd, draft, path); err != nil {
 				return failed(err)
 			}
@@ -109,7 +108,7 @@ func (i initializer) path() (string, error) {
 }
 
 // deliver prints the configuration, or writes it where no other one is.
-func (i initializer) deliver(cmd *cobra.Command, d survey.Draft, path string) error {
+func (i initializer) deliver(cmd *cobra.Command, d discover.Draft, path string) error {
 	if path == "" || i.print {
 		if _, err := cmd.OutOrStdout().Write(d.Config); err != nil {
 			return err
@@ -154,20 +153,20 @@ func (i initializer) deliver(cmd *cobra.Command, d survey.Draft, path string) er
 }
 
 // tell says what was found.
-func tell(w io.Writer, s *survey.Survey, d survey.Draft) {
+func tell(w io.Writer, d discover.Draft) {
 	colour := painter(w)
 	var lines [][]cell
 	for _, f := range d.Found {
 		lines = append(lines, []cell{{"  " + f.What, faint}, {printable(f.Text), ""}})
 	}
-	for _, u := range s.Unread {
-		lines = append(lines, []cell{{"  not read", yellow}, {printable(u.Path + ": " + u.Why), ""}})
+	for _, u := range d.Unread {
+		lines = append(lines, []cell{{"  not read", yellow}, {printable(u.What + ": " + u.Text), ""}})
 	}
 	fmt.Fprint(w, "Found on this host:\n", align(lines, colour), "\n")
 }
 
 // steps says what to do next.
-func steps(w io.Writer, d survey.Draft) {
+func steps(w io.Writer, d discover.Draft) {
 	fmt.Fprintln(w, "\nNext:")
 	for i, s := range d.Next {
 		fmt.Fprintf(w, "  %d. %s\n", i+1, printable(s.Why))

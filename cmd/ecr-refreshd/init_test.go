@@ -10,7 +10,7 @@ import (
 	"testing"
 
 	"ecr-refreshd/internal/config"
-	"ecr-refreshd/internal/survey"
+	"ecr-refreshd/internal/discover"
 )
 
 // runInit runs the command on a host that has a config.json of root's, and
@@ -184,8 +184,9 @@ func TestPrintable(t *testing.T) {
 	}
 	var b bytes.Buffer
 	odd := "\x1b[2J"
-	draft := survey.Draft{Found: []survey.Finding{{What: "login", Text: odd}}, Next: []survey.Step{{Why: odd, Commands: []string{odd}}}}
-	tell(&b, &survey.Survey{Unread: []survey.Unread{{Path: odd, Why: odd}}}, draft)
+	draft := discover.Draft{Found: []discover.Finding{{What: "login", Text: odd}}, Unread: []discover.Finding{{What: odd, Text: odd}},
+		Next: []discover.Step{{Why: odd, Commands: []string{odd}}}}
+	tell(&b, draft)
 	steps(&b, draft)
 	if n := strings.Count(b.String(), `\x1b[2J`); n != 5 || strings.Contains(b.String(), "\x1b") {
 		t.Errorf("%d of 5 escaped: %q", n, b.String())

@@ -17,8 +17,8 @@ import (
 // library and themselves. An entry ending in / allows everything below it.
 var may = map[string][]string{
 	"cmd/ecr-refreshd": {"github.com/spf13/cobra", "go.uber.org/zap/", "go.uber.org/zap", "golang.org/x/term", "golang.org/x/sys/",
-		"internal/api", "internal/config", "internal/credhelper", "internal/daemon", "internal/eventlog", "internal/fault", "internal/handover",
-		"internal/login", "internal/registry", "internal/renew", "internal/status", "internal/survey", "internal/systemd", "internal/target", "internal/target/dockerconfig"},
+		"internal/api", "internal/config", "internal/credhelper", "internal/daemon", "internal/discover", "internal/eventlog", "internal/fault", "internal/handover",
+		"internal/login", "internal/registry", "internal/renew", "internal/status", "internal/systemd", "internal/target", "internal/target/dockerconfig"},
 	// Its start-up time is its reason to exist.
 	"cmd/docker-credential-ecr-refreshd": {"internal/credhelper"},
 	"internal/credhelper":                {},
@@ -27,7 +27,7 @@ var may = map[string][]string{
 	"internal/access":                    {"golang.org/x/sys/", "internal/account"},
 	"internal/api": {"go.uber.org/zap", "go.uber.org/zap/", "golang.org/x/sys/", "internal/access", "internal/account", "internal/fault", "internal/trust",
 		"internal/login", "internal/status"},
-	"internal/survey":   {"golang.org/x/sys/", "internal/registry"},
+	"internal/discover": {"golang.org/x/sys/", "internal/account", "internal/ecr", "internal/registry"},
 	"internal/systemd":  {"golang.org/x/sys/"},
 	"internal/handover": {"golang.org/x/sys/", "internal/fault", "internal/login"},
 	"internal/registry": {},

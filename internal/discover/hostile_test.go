@@ -1,9 +1,8 @@
-package survey
+package discover
 
 import (
+	"bytes"
 	"errors"
-	"net/http"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -15,8 +14,8 @@ import (
 
 const secretConfig = `{"auths": {"999999999999.dkr.ecr.us-east-1.amazonaws.com": {}}}`
 
-// host is a directory with a passwd, in which ci has a home.
-func host(t *testing.T, ciUID int) (root, home string) {
+// newHost is a directory with a passwd, in which ci has a home.
+func newHost(t *testing.T, ciUID int) (root, home string) {
 	t.Helper()
 	root = t.TempDir()
 	write(t, root, "etc/passwd", "ci:x:"+strconv.Itoa(ciUID)+":1::/home/ci:/bin/sh\n")
@@ -33,14 +32,14 @@ func write(t *testing.T, root, name, text string) {
 	}
 }
 
-func survey(t *testing.T, root string, env map[string]string) *Survey {
+func lookBelow(t *testing.T, root string, env map[string]string) *host {
 	t.Helper()
-	s, err := Look(t.Context(), Options{Root: root, Getenv: func(key string) string { return env[key] }, UID: os.Getuid()})
+	h, err := look(t.Context(), Options{Root: root, Getenv: func(key string) string { return env[key] }, UID: os.Getuid()})
 	if err != nil {
 		t.Fatal(err)
 	}
-	draftOf(t, s)
-	return s
+	draftOf(t, h)
+	return h
 }
 
 // What lies in a home must not lead root elsewhere, nor hold it up.
@@ -66,7 +65,7 @@ func TestHostileHomes(t *testing.T) {
 		}, "escapes"},
 		{"a directory", func(root, home string) error { return os.MkdirAll(home+"/.docker/config.json", 0o700) }, "not a regular file"},
 		{"a huge file", func(root, home string) error {
-			return errors.Join(os.Mkdir(home+"/.docker", 0o700), os.WriteFile(home+"/.docker/config.json", nil, 0o600), os.Truncate(home+"/.docker/config.json", 1<<40))
+			return errors.Join(os.Mkdir(home+"/.docker", 0o700), os.WriteFile(home+"/.docker/config.json", bytes.Repeat([]byte(" "), 512), 0o600), os.Truncate(home+"/.docker/config.json", 1<<40))
 		}, "more than"},
 		{"broken JSON", func(root, home string) error {
 			return errors.Join(os.Mkdir(home+"/.docker", 0o700), os.WriteFile(home+"/.docker/config.json", []byte(secretConfig[:40]), 0o600))
@@ -74,26 +73,26 @@ func TestHostileHomes(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			root, home := host(t, os.Getuid())
+			root, home := newHost(t, os.Getuid())
 			if err := tt.make(root, home); err != nil {
 				t.Fatal(err)
 			}
-			s := survey(t, root, nil)
-			if len(s.Mentions) > 0 {
-				t.Errorf("it was read: %v", s.Mentions)
+			s := lookBelow(t, root, nil)
+			if len(s.mentions) > 0 {
+				t.Errorf("it was read: %v", s.mentions)
 			}
-			if len(s.Unread) != 1 || !strings.Contains(s.Unread[0].Why, tt.unread) || !strings.HasPrefix(s.Unread[0].Path, "~ci/.docker") {
-				t.Errorf("unread: %q", s.Unread)
+			if len(s.unread) != 1 || !strings.Contains(s.unread[0].Text, tt.unread) || !strings.HasPrefix(s.unread[0].What, "~ci/.docker") {
+				t.Errorf("unread: %q", s.unread)
 			}
 		})
 	}
 }
 
 func TestAHomeOfSomebodyElseIsNotRead(t *testing.T) {
-	root, _ := host(t, os.Getuid()+1)
+	root, _ := newHost(t, os.Getuid()+1)
 	write(t, root, "home/ci/.docker/config.json", secretConfig)
-	if s := survey(t, root, nil); len(s.Mentions) > 0 {
-		t.Errorf("it was read: %v", s.Mentions)
+	if s := lookBelow(t, root, nil); len(s.mentions) > 0 {
+		t.Errorf("it was read: %v", s.mentions)
 	}
 }
 
@@ -107,27 +106,27 @@ func TestAFileOfSomebodyElseInAHomeIsNotRead(t *testing.T) {
 		t.Skip(why)
 	}
 	const ci, other = 4242, 4243
-	root, home := host(t, ci)
+	root, home := newHost(t, ci)
 	write(t, root, "home/ci/.docker/config.json", secretConfig)
 	for path, uid := range map[string]int{home: ci, home + "/.docker": ci, home + "/.docker/config.json": other} {
 		if err := os.Chown(path, uid, uid); err != nil {
 			t.Fatal(err)
 		}
 	}
-	s := survey(t, root, nil)
-	if len(s.Mentions) > 0 || len(s.Unread) != 1 {
-		t.Errorf("mentions %v, unread %v", s.Mentions, s.Unread)
+	s := lookBelow(t, root, nil)
+	if len(s.mentions) > 0 || len(s.unread) != 1 {
+		t.Errorf("mentions %v, unread %v", s.mentions, s.unread)
 	}
 }
 
 func TestALinkWithinTheHomeIsFollowed(t *testing.T) {
-	root, home := host(t, os.Getuid())
+	root, home := newHost(t, os.Getuid())
 	write(t, root, "home/ci/dotfiles/docker.json", secretConfig)
 	if err := errors.Join(os.Mkdir(home+"/.docker", 0o700), os.Symlink("../dotfiles/docker.json", home+"/.docker/config.json")); err != nil {
 		t.Fatal(err)
 	}
-	if s := survey(t, root, nil); len(s.Mentions) != 1 {
-		t.Errorf("mentions %v, unread %v", s.Mentions, s.Unread)
+	if s := lookBelow(t, root, nil); len(s.mentions) != 1 {
+		t.Errorf("mentions %v, unread %v", s.mentions, s.unread)
 	}
 }
 
@@ -136,102 +135,71 @@ func TestAScriptThatItsUserMayNotReadIsNotRead(t *testing.T) {
 	const login = "aws ecr get-login-password --region us-east-1\n"
 	for name, mode := range map[string]os.FileMode{"private": 0o600, "public": 0o644} {
 		t.Run(name, func(t *testing.T) {
-			root, _ := host(t, os.Getuid())
+			root, _ := newHost(t, os.Getuid())
 			write(t, root, "srv/run.sh", login)
 			write(t, root, "var/spool/cron/crontabs/ci", "0 0 * * * sh /srv/run.sh\n")
 			if err := os.Chmod(filepath.Join(root, "srv/run.sh"), mode); err != nil {
 				t.Fatal(err)
 			}
-			s := survey(t, root, nil)
-			if read := len(s.Habits) == 1; read != (mode == 0o644) {
-				t.Errorf("habits %v", s.Habits)
+			s := lookBelow(t, root, nil)
+			if read := len(s.jobs) == 1; read != (mode == 0o644) {
+				t.Errorf("habits %v", s.jobs)
 			}
 		})
 	}
 }
 
 func TestManyRegistriesAreCut(t *testing.T) {
-	root, _ := host(t, os.Getuid())
+	root, _ := newHost(t, os.Getuid())
 	var b strings.Builder
 	for i := range 5000 {
 		b.WriteString(`,"` + strconv.Itoa(100000000000+i) + `.dkr.ecr.us-east-1.amazonaws.com":{}`)
 	}
 	write(t, root, "home/ci/.docker/config.json", `{"auths":{`+b.String()[1:]+`}}`)
-	s := survey(t, root, nil)
-	if len(s.Mentions) != maxMentions || len(s.Unread) != 1 {
-		t.Errorf("%d mentions, unread %v", len(s.Mentions), s.Unread)
+	s := lookBelow(t, root, nil)
+	if len(s.mentions) != maxMentions || len(s.unread) != 1 {
+		t.Errorf("%d mentions, unread %v", len(s.mentions), s.unread)
 	}
 }
 
 func TestWhatMayNotBeReadIsTold(t *testing.T) {
-	l := &looker{s: &Survey{}}
+	h := &host{}
 	for range 2 {
-		l.missed("/etc/crontab", &os.PathError{Op: "open", Path: "/x/etc/crontab", Err: unix.EACCES})
-		l.missed("/nothing", &os.PathError{Op: "open", Path: "/x/nothing", Err: unix.ENOENT})
+		h.missed("/etc/crontab", &os.PathError{Op: "open", Path: "/x/etc/crontab", Err: unix.EACCES})
+		h.missed("/nothing", &os.PathError{Op: "open", Path: "/x/nothing", Err: unix.ENOENT})
 	}
-	if got := l.s.Unread; len(got) != 1 || got[0] != (Unread{"/etc/crontab", "permission denied"}) {
+	if got := h.unread; len(got) != 1 || got[0] != (Finding{"/etc/crontab", "permission denied"}) {
 		t.Errorf("unread %v", got)
 	}
 }
 
-func TestInstance(t *testing.T) {
-	document := func(text string) http.HandlerFunc {
-		return func(w http.ResponseWriter, r *http.Request) {
-			switch {
-			case strings.HasSuffix(r.URL.Path, "document"):
-				_, _ = w.Write([]byte(text))
-			case strings.HasSuffix(r.URL.Path, "token"):
-				_, _ = w.Write([]byte("t"))
-			default:
-				w.WriteHeader(http.StatusNotFound)
-			}
-		}
-	}
-	tests := []struct {
-		name   string
-		answer http.HandlerFunc
-		want   Instance
-		fails  bool
-	}{
-		{"without a role", document(`{"accountId":"111122223333","region":"us-east-1"}`), Instance{Account: "111122223333", Region: "us-east-1"}, false},
-		{"nonsense", document(`{"accountId":"\u001b[2J","region":"a b"}`), Instance{}, false},
-		{"no JSON", document(`<html>`), Instance{}, true},
-		{"refusing", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusForbidden) }, Instance{}, true},
-		{"redirecting", func(w http.ResponseWriter, r *http.Request) {
-			if strings.HasPrefix(r.URL.Path, "/elsewhere/") {
-				document(`{"accountId":"111122223333"}`)(w, r)
-				return
-			}
-			http.Redirect(w, r, "/elsewhere"+r.URL.Path, http.StatusTemporaryRedirect)
-		}, Instance{}, true},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			s := httptest.NewServer(tt.answer)
-			defer s.Close()
-			got := askInstance(t.Context(), s.URL)
-			if (got.Err != nil) != tt.fails {
-				t.Errorf("error %v", got.Err)
-			}
-			got.Err = nil
-			if *got != tt.want {
-				t.Errorf("got %+v", got)
-			}
-		})
-	}
-}
-
 func TestMetadataIsAskedOnEC2Only(t *testing.T) {
-	root, _ := host(t, os.Getuid())
-	if s := survey(t, root, nil); s.AWS.Instance != nil {
+	root, _ := newHost(t, os.Getuid())
+	if s := lookBelow(t, root, nil); s.instance.is {
 		t.Error("asked on another host")
 	}
 	write(t, root, "sys/class/dmi/id/sys_vendor", "Amazon EC2\n")
-	if s := survey(t, root, map[string]string{"AWS_EC2_METADATA_DISABLED": "true"}); s.AWS.Instance != nil {
+	if s := lookBelow(t, root, map[string]string{"AWS_EC2_METADATA_DISABLED": "true"}); s.instance.is {
 		t.Error("asked although that is disabled")
 	}
 	endpoint := metadataOf(t)
-	if s := survey(t, root, map[string]string{"AWS_EC2_METADATA_SERVICE_ENDPOINT": endpoint}); s.AWS.Instance == nil || s.AWS.Instance.Role != "build-agent" {
-		t.Errorf("instance %+v", s.AWS.Instance)
+	if s := lookBelow(t, root, map[string]string{"AWS_EC2_METADATA_SERVICE_ENDPOINT": endpoint}); s.instance.Role != "build-agent" {
+		t.Errorf("instance %+v", s.instance)
+	}
+}
+
+// A command line names programs, which say nothing, however large they are.
+func TestProgramsArePassedOver(t *testing.T) {
+	root, _ := newHost(t, os.Getuid())
+	program := "\x7fELF\x02\x01\x01\x00" + strings.Repeat("x", 2*maxFile)
+	write(t, root, "usr/bin/restic", program)
+	write(t, root, "usr/local/bin/docker", program)
+	write(t, root, "etc/crontab", "@daily root /usr/bin/restic backup\n")
+	if h := lookBelow(t, root, nil); len(h.unread) > 0 {
+		t.Errorf("unread %q", h.unread)
+	}
+	write(t, root, "usr/local/bin/long", strings.Repeat("# a script\n", maxFile/4))
+	if h := lookBelow(t, root, nil); len(h.unread) != 1 || h.unread[0] != (Finding{"/usr/local/bin/long", errLarge.Error()}) {
+		t.Errorf("unread %q", h.unread)
 	}
 }

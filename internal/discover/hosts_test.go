@@ -1,4 +1,4 @@
-package survey
+package discover
 
 import (
 	"bytes"
@@ -54,18 +54,18 @@ func TestHosts(t *testing.T) {
 }
 
 // lookAt makes the host of a txtar file and looks at it.
-func lookAt(t *testing.T, file string) *Survey {
+func lookAt(t *testing.T, file string) *host {
 	t.Helper()
 	archive, err := txtar.ParseFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
 	root, env := makeHost(t, archive)
-	s, err := Look(t.Context(), Options{Root: root, Getenv: func(key string) string { return env[key] }, UID: os.Getuid(), Own: env["OWN"] != ""})
+	h, err := look(t.Context(), Options{Root: root, Getenv: func(key string) string { return env[key] }, UID: os.Getuid(), Own: env["OWN"] != ""})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return s
+	return h
 }
 
 // makeHost makes the files of an archive. All belong to who runs the test, as
@@ -111,6 +111,7 @@ func metadataOf(t *testing.T) string {
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch text, ok := answers[r.URL.Path]; {
 		case r.Method == http.MethodPut && r.URL.Path == "/latest/api/token" && r.Header.Get("X-Aws-Ec2-Metadata-Token-Ttl-Seconds") != "":
+			w.Header().Set("X-Aws-Ec2-Metadata-Token-Ttl-Seconds", "60")
 			fmt.Fprint(w, "session")
 		case r.Header.Get("X-Aws-Ec2-Metadata-Token") != "session":
 			w.WriteHeader(http.StatusUnauthorized)
@@ -126,13 +127,13 @@ func metadataOf(t *testing.T) string {
 
 // draftOf drafts, and sees that the draft is a good configuration without
 // anything secret in it.
-func draftOf(t *testing.T, s *Survey) Draft {
+func draftOf(t *testing.T, h *host) Draft {
 	t.Helper()
-	draft := s.Draft()
+	draft := h.draft()
 	if _, err := config.Parse("config.yaml", draft.Config); err != nil {
 		t.Errorf("the draft is refused: %v\n%s", err, draft.Config)
 	}
-	whole := said(draft) + fmt.Sprintf("%+v", *s)
+	whole := said(draft) + fmt.Sprintf("%+v", *h)
 	for _, secret := range []string{"not-to-be-printed", "bm90LXRvLWJl", "AKIA"} {
 		if strings.Contains(whole, secret) {
 			t.Errorf("%q gets out", secret)
@@ -148,6 +149,9 @@ func said(d Draft) string {
 	fmt.Fprintln(&b, "--- found ---")
 	for _, f := range d.Found {
 		fmt.Fprintf(&b, "%-10s %s\n", f.What, f.Text)
+	}
+	for _, u := range d.Unread {
+		fmt.Fprintf(&b, "not read   %s: %s\n", u.What, u.Text)
 	}
 	fmt.Fprintln(&b, "--- next ---")
 	for i, s := range d.Next {
@@ -175,12 +179,12 @@ func TestAUserWhomPasswdDoesNotKnow(t *testing.T) {
 	root := t.TempDir()
 	write(t, root, "net/ann/.docker/config.json", secretConfig)
 	env := map[string]string{"HOME": "/net/ann", "USER": "ann"}
-	s, err := Look(t.Context(), Options{Root: root, Getenv: func(key string) string { return env[key] }, UID: os.Getuid(), Own: true})
+	h, err := look(t.Context(), Options{Root: root, Getenv: func(key string) string { return env[key] }, UID: os.Getuid(), Own: true})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(s.Mentions) != 1 || s.Me == nil || s.Me.Name != "ann" {
-		t.Errorf("mentions %v of %v", s.Mentions, s.Me)
+	if len(h.mentions) != 1 || h.mentions[0].user != "ann" {
+		t.Errorf("mentions %v", h.mentions)
 	}
-	draftOf(t, s)
+	draftOf(t, h)
 }

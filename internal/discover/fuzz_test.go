@@ -1,4 +1,4 @@
-package survey
+package discover
 
 import (
 	"os"
@@ -27,12 +27,12 @@ func FuzzDraft(f *testing.F) {
 		write(t, root, "home/ci/.aws/config", profiles)
 		for _, own := range []bool{false, true} {
 			env := map[string]string{"AWS_REGION": region, "AWS_PROFILE": region, "HOME": "/home/ci"}
-			s, err := Look(t.Context(), Options{Root: root, Getenv: func(key string) string { return env[key] }, UID: os.Getuid(), Own: own})
+			h, err := look(t.Context(), Options{Root: root, Getenv: func(key string) string { return env[key] }, UID: os.Getuid(), Own: own})
 			if err != nil {
 				t.Fatal(err)
 			}
-			d := draftOf(t, s)
-			for _, line := range lines(d) {
+			d := draftOf(t, h)
+			for _, line := range printed(d) {
 				if strings.ContainsFunc(line, unicode.IsControl) {
 					t.Errorf("%q would leave its line", line)
 				}
@@ -41,10 +41,10 @@ func FuzzDraft(f *testing.F) {
 	})
 }
 
-// lines are those that are printed of a draft, one by one.
-func lines(d Draft) []string {
+// printed are the lines of a draft, one by one.
+func printed(d Draft) []string {
 	var all []string
-	for _, f := range d.Found {
+	for _, f := range append(d.Found, d.Unread...) {
 		all = append(all, f.What, f.Text)
 	}
 	for _, s := range d.Next {
@@ -59,25 +59,14 @@ func FuzzParsers(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		lines, env := parseCrontab(text, true)
-		for _, l := range lines {
-			if l.line < 1 || l.line > 1+strings.Count(text, "\n") {
-				t.Errorf("line %d", l.line)
+		for n, line := range lines(text) {
+			if n < 1 || n > 1+strings.Count(text, "\n") || len(line) > 3*maxText {
+				t.Errorf("line %d has %d bytes", n, len(line))
 			}
 		}
-		found, _ := parseShell(text, env)
-		for _, c := range found {
-			if c.First < 1 || c.Last < c.First || c.Last > 1+strings.Count(text, "\n") {
-				t.Errorf("lines %d to %d", c.First, c.Last)
-			}
-		}
+		parseLogins(text, nil)
 		parseUnit(text)
-		parseProfiles(text)
-		parsePasswd(text)
-		parseGroup(text, "docker")
-		parseDockerConfig([]byte(text))
-		parseContext([]byte(text))
-		parseCache([]byte(text))
-		parseImages([]byte(text))
+		parseProfiles(nil, "ci", text)
+		registriesIn(text)
 	})
 }
