@@ -17,8 +17,8 @@ import (
 // library and themselves. An entry ending in / allows everything below it.
 var may = map[string][]string{
 	"cmd/ecr-refreshd": {"github.com/spf13/cobra", "go.uber.org/zap/", "go.uber.org/zap", "golang.org/x/term", "golang.org/x/sys/",
-		"internal/api", "internal/config", "internal/credhelper", "internal/daemon", "internal/discover", "internal/eventlog", "internal/fault", "internal/handover",
-		"internal/login", "internal/registry", "internal/renew", "internal/status", "internal/systemd", "internal/target", "internal/target/dockerconfig"},
+		"internal/api", "internal/config", "internal/credhelper", "internal/daemon", "internal/discover", "internal/eventlog", "internal/fault",
+		"internal/login", "internal/registry", "internal/renew", "internal/restart", "internal/status", "internal/systemd", "internal/target", "internal/target/dockerconfig"},
 	// Its start-up time is its reason to exist.
 	"cmd/docker-credential-ecr-refreshd": {"internal/credhelper"},
 	"internal/credhelper":                {},
@@ -29,7 +29,7 @@ var may = map[string][]string{
 		"internal/login", "internal/status"},
 	"internal/discover": {"golang.org/x/sys/", "internal/account", "internal/ecr", "internal/registry"},
 	"internal/systemd":  {"golang.org/x/sys/"},
-	"internal/handover": {"golang.org/x/sys/", "internal/fault", "internal/login"},
+	"internal/restart":  {"golang.org/x/sys/", "internal/fault", "internal/login"},
 	"internal/registry": {},
 	"internal/login":    {},
 	"internal/fault":    {},

@@ -1,4 +1,4 @@
-// Package handover carries the held tokens across a restart of the daemon, so
+// Package restart carries the held tokens across a restart of the daemon, so
 // that it does not depend on AWS: sealed, in memory, in the service manager's
 // descriptor store, and never in a file of a disk. What a token is good for, and
 // when to renew it, is decided elsewhere.
@@ -6,7 +6,7 @@
 // The store holds one snapshot of everything, and two for as long as a newer
 // one takes the place of a former. Its pages are as safe from swapping as the
 // daemon's own memory, no safer.
-package handover
+package restart
 
 import (
 	"crypto/rand"
@@ -41,9 +41,9 @@ type Store interface {
 	Keeps(n int) (ok bool, why string)
 }
 
-// Handover keeps a snapshot of the tokens in a Store. It is for one goroutine at
+// Saver keeps a snapshot of the tokens in a Store. It is for one goroutine at
 // a time.
-type Handover struct {
+type Saver struct {
 	store   Store
 	current string                  // the name of the snapshot in the store; empty for none
 	saved   map[string]login.Secret // what is in it
@@ -55,12 +55,12 @@ type Handover struct {
 // alone, ours are closed. Why is for people: why there are no tokens, or what else
 // was handed over and cannot be used; empty when all is well. Nothing that is
 // handed over can make it fail.
-func Open(files []*os.File, store Store) (h *Handover, tokens map[string]login.Token, why string) {
+func Open(files []*os.File, store Store) (h *Saver, tokens map[string]login.Token, why string) {
 	return open(files, store, present())
 }
 
-func open(files []*os.File, store Store, now moment) (*Handover, map[string]login.Token, string) {
-	h := &Handover{store: store}
+func open(files []*os.File, store Store, now moment) (*Saver, map[string]login.Token, string) {
+	h := &Saver{store: store}
 	var newest snapshot
 	var unread []string
 	for _, f := range files {
@@ -140,11 +140,11 @@ func explain(n, of int, unread []string, store Store) string {
 // without tokens it empties the store. The order of its steps loses nothing,
 // wherever the process may end. An error is a *fault.Error; the former snapshot is
 // then kept, and the same call is worth repeating.
-func (h *Handover) Save(tokens map[string]login.Token) error {
+func (h *Saver) Save(tokens map[string]login.Token) error {
 	return h.save(tokens, present())
 }
 
-func (h *Handover) save(tokens map[string]login.Token, now moment) error {
+func (h *Saver) save(tokens map[string]login.Token, now moment) error {
 	if ok, _ := h.store.Keeps(most); !ok {
 		return nil // Open has said it
 	}
@@ -156,11 +156,11 @@ func (h *Handover) save(tokens map[string]login.Token, now moment) error {
 		return nil
 	}
 	return &fault.Error{Reason: fault.Local, Op: "hand the tokens to the service manager", Err: err,
-		Hint: "until that succeeds, a restart may have to fetch tokens anew; `systemctl status` of the service shows whether the service manager is well"}
+		Hint: "until that succeeds, a restart may have to fetch tokens again; `systemctl status` of the service shows whether the service manager is well"}
 }
 
 // update puts a new snapshot into the store, if it differs from the current one.
-func (h *Handover) update(tokens map[string]login.Token, now moment) error {
+func (h *Saver) update(tokens map[string]login.Token, now moment) error {
 	held := secrets(tokens)
 	if maps.EqualFunc(held, h.saved, login.Secret.Equal) {
 		return nil
@@ -177,7 +177,7 @@ func (h *Handover) update(tokens map[string]login.Token, now moment) error {
 	return nil
 }
 
-func (h *Handover) put(name string, s snapshot) error {
+func (h *Saver) put(name string, s snapshot) error {
 	data, err := s.encode()
 	if err != nil {
 		return err
@@ -193,7 +193,7 @@ func (h *Handover) put(name string, s snapshot) error {
 }
 
 // retire makes the current snapshot a former one.
-func (h *Handover) retire() {
+func (h *Saver) retire() {
 	if h.current != "" {
 		h.former = append(h.former, h.current)
 		h.current = ""
@@ -201,7 +201,7 @@ func (h *Handover) retire() {
 }
 
 // drop takes what is former out of the store.
-func (h *Handover) drop() error {
+func (h *Saver) drop() error {
 	var errs []error
 	h.former = slices.DeleteFunc(h.former, func(name string) bool {
 		err := h.store.Drop(name)

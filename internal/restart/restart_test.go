@@ -1,4 +1,4 @@
-package handover
+package restart
 
 import (
 	"errors"
@@ -93,7 +93,7 @@ func tokens(keysAndSecrets ...string) map[string]login.Token {
 	return m
 }
 
-func mustSave(t *testing.T, h *Handover, tokens map[string]login.Token, now moment) {
+func mustSave(t *testing.T, h *Saver, tokens map[string]login.Token, now moment) {
 	t.Helper()
 	if err := h.save(tokens, now); err != nil {
 		t.Fatal(err)
@@ -201,7 +201,7 @@ func TestOpenTakesTheNewestThatItCanRead(t *testing.T) {
 		{"one", map[string][]byte{"1": older}, 0, tokens("a", "1", "b", "1"), []string{"1"}, ""},
 		{"two, by age", map[string][]byte{"1": older, "2": newer}, 0, tokens("a", "2"), []string{"2"}, ""},
 		{"two, whatever the names", map[string][]byte{"2": older, "1": newer}, 0, tokens("a", "2"), []string{"1"}, ""},
-		{"one is broken", map[string][]byte{"1": older, "2": newer[:30]}, 0, tokens("a", "1", "b", "1"), []string{"1"}, prefix + "2\" of the former process cannot be used: its contents are broken"},
+		{"one is broken", map[string][]byte{"1": older, "2": newer[:30]}, 0, tokens("a", "1", "b", "1"), []string{"1"}, prefix + "2\" of the former process cannot be used: it has another format"},
 		{"all are broken", map[string][]byte{"1": []byte("canary"), "2": nil}, 0, nil, nil, "another format"},
 		{"expired", map[string][]byte{"1": older}, 13 * time.Hour, nil, []string{"1"}, "all 2 tokens of the former process have expired"},
 	}

@@ -1,4 +1,4 @@
-package handover
+package restart
 
 import (
 	"encoding/json"
@@ -23,7 +23,7 @@ import (
 
 // asDaemon makes the test binary a daemon of one save: KEY=SECRET pairs, or
 // "die" and pairs, to end by SIGKILL where a former snapshot would be dropped.
-const asDaemon = "HANDOVER_TEST_DAEMON"
+const asDaemon = "RESTART_TEST_DAEMON"
 
 func TestMain(m *testing.M) {
 	if _, ok := os.LookupEnv(asDaemon); !ok {
