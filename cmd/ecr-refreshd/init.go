@@ -31,8 +31,8 @@ func newInit(f *flags) *cobra.Command {
 		Use:   "init",
 		Short: "Write a first configuration from what is on this host",
 		Long: `Looks at what this host has to do with Amazon ECR: AWS profiles and the role of the
-instance, Docker Engines, the registries in the config.json files of its accounts, cron lines,
-timers and scripts that log in today, Amazon's own credential helper, agents of build services.
+instance, the Docker Engine, the registries in the config.json files of its accounts, cron lines,
+timers and scripts that log in today, Amazon's own credential helper.
 From that it writes a configuration, and says what it found and what to do next.
 
 It looks and asks for no credentials; of what it reads it prints no secret. A configuration that

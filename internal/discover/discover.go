@@ -1,8 +1,7 @@
 // Package discover finds out what on a host has to do with Amazon ECR: AWS
 // identities, the Docker Engine, registries in the config.json files of its
-// accounts, cron lines, units and scripts that log in today, agents of build
-// services. From that it drafts a first configuration and says what a person does
-// next.
+// accounts, cron lines, units and scripts that log in today. From that it drafts a
+// first configuration and says what a person does next.
 //
 // It changes nothing, keeps no secret of what it reads, and asks no other network
 // address than the instance metadata service, and that on EC2 only. What the keys

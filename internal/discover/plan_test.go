@@ -79,6 +79,8 @@ func TestWants(t *testing.T) {
 		{"two roles in the account", "", host{mentions: mention("ci", a), profiles: role("p", "q")}, "us-east-1 111122223333"},
 		{"the instance is of the account", "", host{mentions: mention("ci", a), instance: on("111122223333", "", "r"), profiles: role("p")}, "us-east-1 111122223333"},
 		{"a command says without a profile", "", host{jobs: []job{{logins: []login{{registries: []registry.Registry{registryA}}}}}, profiles: role("prod")}, "us-east-1 111122223333"},
+		{"an account without rights before one with them", "", host{jobs: []job{{weak: true, logins: []login{{registries: []registry.Registry{registryA}}}},
+			{user: "ci", logins: []login{{profile: "p", registries: []registry.Registry{registryA}}}}}}, "us-east-1 111122223333 as p"},
 		{"a command of an account without rights", "", host{jobs: []job{{weak: true, logins: []login{{profile: "p", registries: []registry.Registry{registryA}}}}}}, "us-east-1 111122223333"},
 	}
 	for _, tt := range tests {
