@@ -10,11 +10,8 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"strconv"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -157,10 +154,10 @@ func tell(w io.Writer, d discover.Draft) {
 	colour := painter(w)
 	var lines [][]cell
 	for _, f := range d.Found {
-		lines = append(lines, []cell{{"  " + f.What, faint}, {printable(f.Text), ""}})
+		lines = append(lines, []cell{{"  " + f.What, faint}, {f.Text, ""}})
 	}
 	for _, u := range d.Unread {
-		lines = append(lines, []cell{{"  not read", yellow}, {printable(u.What + ": " + u.Text), ""}})
+		lines = append(lines, []cell{{"  not read", yellow}, {u.What + ": " + u.Text, ""}})
 	}
 	fmt.Fprint(w, "Found on this host:\n", align(lines, colour), "\n")
 }
@@ -169,30 +166,11 @@ func tell(w io.Writer, d discover.Draft) {
 func steps(w io.Writer, d discover.Draft) {
 	fmt.Fprintln(w, "\nNext:")
 	for i, s := range d.Next {
-		fmt.Fprintf(w, "  %d. %s\n", i+1, printable(s.Why))
+		fmt.Fprintf(w, "  %d. %s\n", i+1, s.Why)
 		for _, c := range s.Commands {
-			fmt.Fprintln(w, "       "+printable(c))
+			fmt.Fprintln(w, "       "+c)
 		}
 	}
-}
-
-// printable escapes what a terminal would not show as it is: names on a host may
-// have been made to deceive who reads them.
-func printable(text string) string {
-	var b strings.Builder
-	for len(text) > 0 {
-		r, n := utf8.DecodeRuneInString(text)
-		switch {
-		case r == utf8.RuneError && n == 1:
-			fmt.Fprintf(&b, `\x%02x`, text[0])
-		case !unicode.IsGraphic(r):
-			b.WriteString(strings.Trim(strconv.QuoteRuneToASCII(r), "'"))
-		default:
-			b.WriteString(text[:n])
-		}
-		text = text[n:]
-	}
-	return b.String()
 }
 
 var plainKey = regexp.MustCompile(`^([a-z]+):`)

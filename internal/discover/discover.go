@@ -28,7 +28,8 @@ type Options struct {
 	Own    bool                    // for a service of their own, not for the host's
 }
 
-// Draft is what follows from what was found. Nothing in it is secret.
+// Draft is what follows from what was found. Nothing in it is secret,
+// and all of it can be shown on a terminal.
 type Draft struct {
 	Config []byte // of a configuration file
 	Found  []Finding
@@ -57,7 +58,19 @@ func Look(ctx context.Context, o Options) (Draft, error) {
 
 func (h *host) draft() Draft {
 	wants := h.wants()
-	return Draft{Config: []byte(h.config(wants)), Found: h.found(wants), Unread: h.unread, Next: h.next(wants)}
+	d := Draft{Config: []byte(h.config(wants)), Found: h.found(wants), Unread: h.unread, Next: h.next(wants)}
+	for _, all := range [][]Finding{d.Found, d.Unread} {
+		for i, f := range all {
+			all[i] = Finding{printable(f.What), printable(f.Text)}
+		}
+	}
+	for n, s := range d.Next {
+		d.Next[n].Why = printable(s.Why)
+		for i, c := range s.Commands {
+			s.Commands[i] = printable(c)
+		}
+	}
+	return d
 }
 
 // host is what was found, and what it takes to find it.
@@ -98,19 +111,29 @@ type place struct {
 }
 
 func (p place) String() string {
-	path := p.path
-	if !graphic(path) {
-		path = strconv.QuoteToASCII(path)
-	}
 	if p.line == 0 {
-		return path
+		return printable(p.path)
 	}
-	return fmt.Sprintf("%s:%d", path, p.line)
+	return fmt.Sprintf("%s:%d", printable(p.path), p.line)
 }
 
-// graphic reports whether a text shows as what it is, on a terminal too.
-func graphic(text string) bool {
-	return utf8.ValidString(text) && !strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsGraphic(r) })
+// printable escapes what a terminal would not show as it is: names on a host may
+// have been made to deceive who reads them.
+func printable(text string) string {
+	var b strings.Builder
+	for len(text) > 0 {
+		r, n := utf8.DecodeRuneInString(text)
+		switch {
+		case r == utf8.RuneError && n == 1:
+			fmt.Fprintf(&b, `\x%02x`, text[0])
+		case !unicode.IsGraphic(r):
+			b.WriteString(strings.Trim(strconv.QuoteRuneToASCII(r), "'"))
+		default:
+			b.WriteString(text[:n])
+		}
+		text = text[n:]
+	}
+	return b.String()
 }
 
 // look finds everything. A home on a file system that hangs must not take the

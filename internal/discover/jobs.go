@@ -48,7 +48,7 @@ func (h *host) runs(j job, text string, env variables) bool {
 	}
 	words := strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune(" \t\"';&|()<>", r) })
 	for i := 0; i < len(words) && len(logins) == 0; i++ {
-		if w := words[i]; path.IsAbs(w) && path.Clean(w) == w && graphic(w) && !strings.HasPrefix(w, "/dev/") && !strings.HasPrefix(w, "/proc/") {
+		if w := words[i]; path.IsAbs(w) && path.Clean(w) == w && printable(w) == w && !strings.HasPrefix(w, "/dev/") && !strings.HasPrefix(w, "/proc/") {
 			j.script, logins = w, parseLogins(h.script(w, j.user), env)
 		}
 	}

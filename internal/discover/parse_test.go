@@ -61,3 +61,11 @@ func TestRegistriesIn(t *testing.T) {
 		}
 	}
 }
+
+func TestPrintable(t *testing.T) {
+	for text, want := range map[string]string{"~ci/a é\u00a0'x'\\": "~ci/a é\u00a0'x'\\", "a\x1b[2J\n": `a\x1b[2J\n`, "a\xffb": `a\xffb`, "\u202eb": `\u202eb`} {
+		if got := printable(text); got != want {
+			t.Errorf("%q: got %q", text, got)
+		}
+	}
+}

@@ -91,7 +91,7 @@ func TestNamesThatDeceiveAreLeftOut(t *testing.T) {
 			if s := lookBelow(t, root, nil); len(s.jobs) > 0 {
 				t.Errorf("habits %+v", s.jobs)
 			}
-			if got := (place{path: script}).String(); !graphic(got) {
+			if got := (place{path: script}).String(); printable(got) != got {
 				t.Errorf("shown as %s", got)
 			}
 		})
