@@ -168,3 +168,15 @@ func TestLeftoversAreNotRead(t *testing.T) {
 		t.Errorf("habits %v", s.jobs)
 	}
 }
+
+// A command is told with the unit's name in it.
+func TestAUnitWhoseNameIsAnOptionIsPassedOver(t *testing.T) {
+	root, _ := newHost(t, os.Getuid())
+	for name, want := range map[string]int{"--now.service": 0, "a.service": 1} {
+		write(t, root, "etc/systemd/system/"+name, "[Service]\nExecStart="+fmt.Sprintf(loginWith, "x"))
+		if h := lookBelow(t, root, nil); len(h.jobs) != want {
+			t.Errorf("%s: jobs %+v", name, h.jobs)
+		}
+		_ = os.Remove(filepath.Join(root, "etc/systemd/system", name)) // the next one stands alone
+	}
+}
