@@ -10,16 +10,13 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"strconv"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
 	"ecr-refreshd/internal/config"
-	"ecr-refreshd/internal/survey"
+	"ecr-refreshd/internal/discover"
 )
 
 // lookTime bounds the look at the host: a home may be on a server that is away.
@@ -31,8 +28,8 @@ func newInit(f *flags) *cobra.Command {
 		Use:   "init",
 		Short: "Write a first configuration from what is on this host",
 		Long: `Looks at what this host has to do with Amazon ECR: AWS profiles and the role of the
-instance, Docker Engines, the registries in the config.json files of its accounts, cron lines,
-timers and scripts that log in today, Amazon's own credential helper, agents of build services.
+instance, the Docker Engine, the registries in the config.json files of its accounts, cron lines,
+timers and scripts that log in today, Amazon's own credential helper.
 From that it writes a configuration, and says what it found and what to do next.
 
 It looks and asks for no credentials; of what it reads it prints no secret. A configuration that
@@ -51,15 +48,14 @@ would write, from what it may read.`,
 			}
 			ctx, cancel := context.WithTimeout(cmd.Context(), lookTime)
 			defer cancel()
-			s, err := survey.Look(ctx, survey.Options{Root: i.root, Getenv: i.getenv, UID: i.uid, Own: i.own})
+			draft, err := discover.Look(ctx, discover.Options{Root: i.root, Getenv: i.getenv, UID: i.uid, Own: i.own})
 			if err != nil {
 				return failed(err)
 			}
-			draft := s.Draft()
 			if _, err := config.Parse(path, draft.Config); err != nil {
 				return failed(fmt.Errorf("the draft is not a good configuration, which is an error of ecr-refreshd: %w\n%s", err, draft.Config))
 			}
-			tell(cmd.ErrOrStderr(), s, draft)
+			tell(cmd.ErrOrStderr(), draft)
 			if err := i.deliver(cmd, draft, path); err != nil {
 				return failed(err)
 			}
@@ -109,7 +105,7 @@ func (i initializer) path() (string, error) {
 }
 
 // deliver prints the configuration, or writes it where no other one is.
-func (i initializer) deliver(cmd *cobra.Command, d survey.Draft, path string) error {
+func (i initializer) deliver(cmd *cobra.Command, d discover.Draft, path string) error {
 	if path == "" || i.print {
 		if _, err := cmd.OutOrStdout().Write(d.Config); err != nil {
 			return err
@@ -154,46 +150,27 @@ func (i initializer) deliver(cmd *cobra.Command, d survey.Draft, path string) er
 }
 
 // tell says what was found.
-func tell(w io.Writer, s *survey.Survey, d survey.Draft) {
+func tell(w io.Writer, d discover.Draft) {
 	colour := painter(w)
 	var lines [][]cell
 	for _, f := range d.Found {
-		lines = append(lines, []cell{{"  " + f.What, faint}, {printable(f.Text), ""}})
+		lines = append(lines, []cell{{"  " + f.What, faint}, {f.Text, ""}})
 	}
-	for _, u := range s.Unread {
-		lines = append(lines, []cell{{"  not read", yellow}, {printable(u.Path + ": " + u.Why), ""}})
+	for _, u := range d.Unread {
+		lines = append(lines, []cell{{"  not read", yellow}, {u.What + ": " + u.Text, ""}})
 	}
 	fmt.Fprint(w, "Found on this host:\n", align(lines, colour), "\n")
 }
 
 // steps says what to do next.
-func steps(w io.Writer, d survey.Draft) {
+func steps(w io.Writer, d discover.Draft) {
 	fmt.Fprintln(w, "\nNext:")
 	for i, s := range d.Next {
-		fmt.Fprintf(w, "  %d. %s\n", i+1, printable(s.Why))
+		fmt.Fprintf(w, "  %d. %s\n", i+1, s.Why)
 		for _, c := range s.Commands {
-			fmt.Fprintln(w, "       "+printable(c))
+			fmt.Fprintln(w, "       "+c)
 		}
 	}
-}
-
-// printable escapes what a terminal would not show as it is: names on a host may
-// have been made to deceive who reads them.
-func printable(text string) string {
-	var b strings.Builder
-	for len(text) > 0 {
-		r, n := utf8.DecodeRuneInString(text)
-		switch {
-		case r == utf8.RuneError && n == 1:
-			fmt.Fprintf(&b, `\x%02x`, text[0])
-		case !unicode.IsGraphic(r):
-			b.WriteString(strings.Trim(strconv.QuoteRuneToASCII(r), "'"))
-		default:
-			b.WriteString(text[:n])
-		}
-		text = text[n:]
-	}
-	return b.String()
 }
 
 var plainKey = regexp.MustCompile(`^([a-z]+):`)

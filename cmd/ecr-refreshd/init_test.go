@@ -10,7 +10,6 @@ import (
 	"testing"
 
 	"ecr-refreshd/internal/config"
-	"ecr-refreshd/internal/survey"
 )
 
 // runInit runs the command on a host that has a config.json of root's, and
@@ -173,21 +172,5 @@ func TestBlank(t *testing.T) {
 				t.Errorf("got %v", got)
 			}
 		})
-	}
-}
-
-func TestPrintable(t *testing.T) {
-	for text, want := range map[string]string{"~ci/a é\u00a0'x'\\": "~ci/a é\u00a0'x'\\", "a\x1b[2J\n": `a\x1b[2J\n`, "a\xffb": `a\xffb`, "\u202eb": `\u202eb`} {
-		if got := printable(text); got != want {
-			t.Errorf("%q: got %q", text, got)
-		}
-	}
-	var b bytes.Buffer
-	odd := "\x1b[2J"
-	draft := survey.Draft{Found: []survey.Finding{{What: "login", Text: odd}}, Next: []survey.Step{{Why: odd, Commands: []string{odd}}}}
-	tell(&b, &survey.Survey{Unread: []survey.Unread{{Path: odd, Why: odd}}}, draft)
-	steps(&b, draft)
-	if n := strings.Count(b.String(), `\x1b[2J`); n != 5 || strings.Contains(b.String(), "\x1b") {
-		t.Errorf("%d of 5 escaped: %q", n, b.String())
 	}
 }

@@ -15,8 +15,8 @@ import (
 	"ecr-refreshd/internal/config"
 	"ecr-refreshd/internal/daemon"
 	"ecr-refreshd/internal/eventlog"
-	"ecr-refreshd/internal/handover"
 	"ecr-refreshd/internal/renew"
+	"ecr-refreshd/internal/restart"
 	"ecr-refreshd/internal/systemd"
 )
 
@@ -52,7 +52,7 @@ func serve(ctx context.Context, f *flags) error {
 		return failed(err)
 	}
 	defer release()
-	kept, tokens, why := handover.Open(files, manager)
+	kept, tokens, why := restart.Open(files, manager)
 	switch {
 	case len(tokens) == 0:
 		logger.Info("starts without tokens", zap.String("why", why))

@@ -29,61 +29,66 @@ var ErrUnknown = errors.New("no such account or group")
 // none; any other error says that it could not be found out. It takes 5 seconds
 // at most for each of two questions to a directory service.
 func Lookup(ctx context.Context, name string) (*Account, error) {
-	e, u, err := find(ctx, name)
+	a, u, err := find(ctx, name)
 	if err != nil {
 		return nil, err
 	}
+	var groups []string
 	if u != nil {
-		groups, err := u.GroupIds()
-		if err != nil {
-			return nil, fmt.Errorf("look up groups of %q: %w", name, err)
-		}
-		return newAccount(name, e.uid, e.gid, groups, e.home)
+		groups, err = u.GroupIds()
+	} else {
+		var text string
+		text, err = ask(ctx, "id", "-G", name)
+		groups = strings.Fields(text)
 	}
-	groups, err := ask(ctx, "id", "-G", name)
 	if err != nil {
-		return nil, fmt.Errorf("groups of %q: %w", name, err)
+		return nil, fmt.Errorf("look up groups of %q: %w", name, err)
 	}
-	return newAccount(name, e.uid, e.gid, strings.Fields(groups), e.home)
+	for _, g := range groups {
+		id, err := ParseID(g)
+		if err != nil {
+			return nil, fmt.Errorf("groups of %q: %w", name, err)
+		}
+		a.Groups = append(a.Groups, id)
+	}
+	return a, nil
 }
 
 // UID finds the id of an account by its name, which is one question less than
 // Lookup asks. Errors and times are those of Lookup. With a ctx that has ended it
 // still finds what is in the file.
 func UID(ctx context.Context, name string) (int, error) {
-	e, _, err := find(ctx, name)
+	a, _, err := find(ctx, name)
 	if err != nil {
 		return 0, err
 	}
-	id, err := ParseID(e.uid)
-	if err != nil {
-		return 0, fmt.Errorf("user id of %q: %w", name, err)
-	}
-	return id, nil
+	return a.UID, nil
 }
 
-// find gives what there is about an account, with the user.User when it is in the
+// find returns an account without its groups, and the user.User when it is in the
 // file.
-func find(ctx context.Context, name string) (entry, *user.User, error) {
+func find(ctx context.Context, name string) (*Account, *user.User, error) {
 	if err := checkName(name); err != nil {
-		return entry{}, nil, err
+		return nil, nil, err
 	}
 	u, err := user.Lookup(name)
 	if err == nil {
-		return entry{name: name, uid: u.Uid, gid: u.Gid, home: u.HomeDir}, u, nil
+		a, err := newAccount(name, u.Uid, u.Gid, u.HomeDir)
+		return a, u, err
 	}
 	if !notInFile(err) {
-		return entry{}, nil, fmt.Errorf("look up account %q: %w", name, err)
+		return nil, nil, fmt.Errorf("look up account %q: %w", name, err)
 	}
 	line, err := ask(ctx, "getent", "passwd", name)
 	if err != nil {
-		return entry{}, nil, fmt.Errorf("account %q: %w", name, err)
+		return nil, nil, fmt.Errorf("account %q: %w", name, err)
 	}
-	e, err := parsePasswd(line)
+	a, err := ParseUser(line)
 	if err != nil {
-		return entry{}, nil, fmt.Errorf("account %q: %w", name, err)
+		return nil, nil, fmt.Errorf("account %q: %w", name, err)
 	}
-	return e, nil, nil
+	a.Name = name // the directory's may differ in case
+	return a, nil, nil
 }
 
 // Group finds the id of a group by its name; a number is taken for the id
@@ -104,7 +109,7 @@ func Group(ctx context.Context, name string) (int, error) {
 	if err != nil {
 		return 0, fmt.Errorf("group %q: %w", name, err)
 	}
-	id, err := parseGroup(line)
+	_, id, _, err := ParseGroup(line)
 	if err != nil {
 		return 0, fmt.Errorf("group %q: %w", name, err)
 	}
@@ -123,11 +128,11 @@ func Name(ctx context.Context, uid int) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("uid %d: %w", uid, err)
 	}
-	e, err := parsePasswd(line)
+	a, err := ParseUser(line)
 	if err != nil {
 		return "", fmt.Errorf("uid %d: %w", uid, err)
 	}
-	return e.name, nil
+	return a.Name, nil
 }
 
 // ParseID reads a user or group id. The largest number means "none" to the
@@ -160,7 +165,7 @@ func notInFile(err error) bool {
 	return errors.As(err, &name) || errors.As(err, &uid) || errors.As(err, &group) || errors.Is(err, fs.ErrNotExist)
 }
 
-func newAccount(name, uid, gid string, groups []string, home string) (*Account, error) {
+func newAccount(name, uid, gid, home string) (*Account, error) {
 	a := &Account{Name: name, Home: home}
 	var err error
 	if a.UID, err = ParseID(uid); err != nil {
@@ -168,13 +173,6 @@ func newAccount(name, uid, gid string, groups []string, home string) (*Account, 
 	}
 	if a.GID, err = ParseID(gid); err != nil {
 		return nil, fmt.Errorf("group id of %q: %w", name, err)
-	}
-	for _, g := range groups {
-		id, err := ParseID(g)
-		if err != nil {
-			return nil, fmt.Errorf("groups of %q: %w", name, err)
-		}
-		a.Groups = append(a.Groups, id)
 	}
 	return a, nil
 }

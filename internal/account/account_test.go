@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"testing"
 	"time"
 )
@@ -151,16 +152,19 @@ func FuzzPasswdAndGroupLines(f *testing.F) {
 	f.Add("docker:x:999:jane,john")
 	f.Add(":::::::")
 	f.Fuzz(func(t *testing.T, line string) {
-		if e, err := parsePasswd(line); err == nil {
-			if e.name == "" {
-				t.Errorf("%q gives an account without a name", line)
-			}
-			if a, err := newAccount(e.name, e.uid, e.gid, nil, e.home); err == nil && (a.UID < 0 || a.GID < 0) {
-				t.Errorf("%q gives %+v", line, a)
-			}
+		if a, err := ParseUser(line); err == nil && (a.Name == "" || a.UID < 0 || a.GID < 0) {
+			t.Errorf("%q is %+v", line, a)
 		}
-		if id, err := parseGroup(line); err == nil && id < 0 {
-			t.Errorf("%q gives the id %d", line, id)
+		if _, id, _, err := ParseGroup(line); err == nil && id < 0 {
+			t.Errorf("%q has the id %d", line, id)
 		}
 	})
+}
+
+func TestAGroupHasItsMembers(t *testing.T) {
+	for line, want := range map[string][]string{"docker:x:9:": nil, "docker:x:9:a,b": {"a", "b"}, "docker:x:9": nil} {
+		if name, gid, members, err := ParseGroup(line); name != "docker" || gid != 9 || !slices.Equal(members, want) || err != nil {
+			t.Errorf("%q: %q, %d, %q, %v", line, name, gid, members, err)
+		}
+	}
 }

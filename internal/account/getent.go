@@ -41,22 +41,25 @@ func ask(ctx context.Context, command ...string) (string, error) {
 	return string(line), nil
 }
 
-// entry is what a line in the form of /etc/passwd says; see passwd(5).
-type entry struct{ name, uid, gid, home string }
-
-func parsePasswd(line string) (entry, error) {
+// ParseUser reads a line in the form of /etc/passwd; see passwd(5). It says nothing
+// of supplementary groups.
+func ParseUser(line string) (*Account, error) {
 	f := strings.Split(line, ":")
 	if len(f) < 6 || f[0] == "" {
-		return entry{}, fmt.Errorf("getent answered with %d fields, which is no line of passwd", len(f))
+		return nil, fmt.Errorf("a line of %d fields, which is none of passwd", len(f))
 	}
-	return entry{name: f[0], uid: f[2], gid: f[3], home: f[5]}, nil
+	return newAccount(f[0], f[2], f[3], f[5])
 }
 
-// parseGroup gives the id in a line in the form of /etc/group; see group(5).
-func parseGroup(line string) (int, error) {
+// ParseGroup reads a line in the form of /etc/group; see group(5).
+func ParseGroup(line string) (name string, gid int, members []string, err error) {
 	f := strings.Split(line, ":")
 	if len(f) < 3 {
-		return 0, fmt.Errorf("getent answered with %d fields, which is no line of group", len(f))
+		return "", 0, nil, fmt.Errorf("a line of %d fields, which is none of group", len(f))
 	}
-	return ParseID(f[2])
+	gid, err = ParseID(f[2])
+	if len(f) > 3 {
+		members = strings.FieldsFunc(f[3], func(r rune) bool { return r == ',' })
+	}
+	return f[0], gid, members, err
 }

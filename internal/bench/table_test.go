@@ -1,7 +1,6 @@
 package main
 
 import (
-	"strings"
 	"testing"
 	"time"
 )
@@ -41,23 +40,10 @@ func TestRatiosAndAims(t *testing.T) {
 		{"just met", against[int64](20, 20), "met"},
 		{"missed", against(3*time.Second, 2*time.Second), "missed"},
 		{"a rate", against(aimLookups, 19_999.9), "missed"},
-		{"a short time", milliseconds(1264 * time.Microsecond), "1.26 ms"},
-		{"a long time", milliseconds(12640 * time.Microsecond), "12.6 ms"},
-		{"a very short time", microseconds(21740), "21.7 µs"},
 		{"a share", factor(time.Second, 4*time.Second), "0.25 x ours"},
 	} {
 		if tt.got != tt.want {
 			t.Errorf("%s: got %q, want %q", tt.name, tt.got, tt.want)
 		}
-	}
-}
-
-func TestTableAlignsColumns(t *testing.T) {
-	var b strings.Builder
-	if err := table(&b, "title", [][]string{{"a", "b"}, {"long", "c"}}); err != nil {
-		t.Fatal(err)
-	}
-	if want := "\ntitle\n\n  a     b\n  long  c\n"; b.String() != want {
-		t.Errorf("got %q, want %q", b.String(), want)
 	}
 }

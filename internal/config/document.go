@@ -22,6 +22,10 @@ const smallest = "registries:\n  - region: us-east-1"
 // smallestLine is the same in one line, for the problems, which have one each.
 const smallestLine = "registries: [{region: us-east-1}]"
 
+// smallestEntry is what to write where registries names none, as in the file that the
+// packages bring.
+const smallestEntry = "- region: us-east-1; or have `ecr-refreshd init` draft the file from what is on this host"
+
 // document reads the one YAML document of a file.
 func (d *decoder) document(data []byte) (value, bool) {
 	text := bytes.TrimPrefix(data, []byte("\ufeff")) // as some editors write

@@ -24,12 +24,12 @@ type planner struct {
 }
 
 func (p *planner) registries(v value) {
-	entries, ok := v.list("- region: us-east-1")
+	entries, ok := v.list(smallestEntry)
 	if !ok {
 		return
 	}
 	if len(entries) == 0 {
-		v.report("is an empty list; write at least one registry, such as - region: us-east-1")
+		v.report("is an empty list; write at least one registry: %s", smallestEntry)
 	}
 	roles := p.base.hasRole()
 	for _, e := range entries {

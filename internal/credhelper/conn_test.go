@@ -1,23 +1,33 @@
 package credhelper
 
 import (
+	"errors"
 	"io"
+	"net"
 	"syscall"
 	"testing"
 	"time"
 )
 
-// pair gives a connection, and the file descriptor of its other end, which the
-// test closes.
-func pair(t *testing.T, end time.Time) (*conn, int) {
+// pair returns both ends of a connection. The second is the test's to close.
+func pair(t *testing.T) (*net.UnixConn, net.Conn) {
 	t.Helper()
-	fds, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
+	path := socket(t)
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Net: "unix", Name: path})
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &conn{fds[0], end}
-	t.Cleanup(c.Close)
-	return c, fds[1]
+	defer l.Close()
+	c, err := dial(path, time.Now().Add(time.Minute))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	other, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c, other
 }
 
 func TestExchangeAfterTheOtherEndHasHungUp(t *testing.T) {
@@ -32,11 +42,11 @@ func TestExchangeAfterTheOtherEndHasHungUp(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			c, other := pair(t, time.Now().Add(time.Minute))
-			if _, err := syscall.Write(other, []byte(tt.sent)); err != nil {
+			c, other := pair(t)
+			if _, err := io.WriteString(other, tt.sent); err != nil {
 				t.Fatal(err)
 			}
-			syscall.Close(other)
+			other.Close()
 			a, err := exchange(c, request{method: "GET", path: "/"})
 			if a.status != tt.want || err != tt.wantErr {
 				t.Errorf("got %d, %v, want %d, %v", a.status, err, tt.want, tt.wantErr)
@@ -51,34 +61,52 @@ func TestNothingIsDoneAfterTheDeadline(t *testing.T) {
 	if _, err := dial(path, time.Now()); err != errLate {
 		t.Errorf("dial: got %v", err)
 	}
-	c, other := pair(t, time.Now())
-	defer syscall.Close(other)
-	if _, err := c.Write([]byte("x")); err != errLate {
-		t.Errorf("write: got %v", err)
+	c, other := pair(t)
+	defer other.Close()
+	if err := c.SetDeadline(time.Now()); err != nil {
+		t.Fatal(err)
 	}
-	if _, err := c.Read(make([]byte, 1)); err != errLate {
-		t.Errorf("read: got %v", err)
+	if _, err := exchange(c, request{method: "GET", path: "/"}); err != errLate {
+		t.Errorf("exchange: got %v", err)
 	}
 }
 
-// A request that does not fit into the socket at once arrives whole.
-func TestWriteGoesOnAfterAPart(t *testing.T) {
-	c, other := pair(t, time.Now().Add(time.Minute))
-	const size = 4 << 20
-	got := make(chan int64)
-	go func() {
-		n, _ := io.Copy(io.Discard, &conn{other, time.Now().Add(time.Minute)})
-		got <- n
-	}()
-	n, err := c.Write(make([]byte, size))
-	if n != size || err != nil {
-		t.Errorf("wrote %d bytes: %v", n, err)
-	}
-	if err := syscall.Shutdown(c.fd, syscall.SHUT_WR); err != nil {
+// A listener that takes nobody any more is waited for, as long as there is time.
+func TestAFullQueueIsWaitedFor(t *testing.T) {
+	path := socket(t)
+	fd, err := syscall.Socket(syscall.AF_UNIX, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
+	if err != nil {
 		t.Fatal(err)
 	}
-	if n := <-got; n != size {
-		t.Errorf("%d bytes arrived", n)
+	defer syscall.Close(fd)
+	if err := errors.Join(syscall.Bind(fd, &syscall.SockaddrUnix{Name: path}), syscall.Listen(fd, 0)); err != nil {
+		t.Fatal(err)
 	}
-	syscall.Close(other)
+	first, err := dial(path, time.Now().Add(time.Minute))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer first.Close()
+	if _, err := dial(path, time.Now().Add(2*pause)); err != errLate {
+		t.Errorf("full to the end: got %v", err)
+	}
+	type result struct {
+		c   net.Conn
+		err error
+	}
+	waits := make(chan result)
+	go func() {
+		c, err := dial(path, time.Now().Add(time.Minute))
+		waits <- result{c, err}
+	}()
+	taken, _, err := syscall.Accept(fd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer syscall.Close(taken)
+	got := <-waits
+	if got.err != nil {
+		t.Fatal(got.err)
+	}
+	got.c.Close()
 }

@@ -3,9 +3,8 @@
 // where clients look for the daemon's socket. It holds no tokens, makes no
 // network call and decides nothing: the daemon knows whose registries are whose.
 //
-// The program runs inside every pull, so its start-up time is the point. It
-// takes little of the standard library, and its own few lines of HTTP over a
-// plain socket, because net and net/http cost more to start than all the rest.
+// The program runs inside every pull, so its start-up time is the point: it takes
+// its own few lines of HTTP, because net/http costs more to start than all the rest.
 package credhelper
 
 import (

@@ -1,6 +1,7 @@
 package credhelper
 
 import (
+	"io"
 	"time"
 )
 
@@ -66,12 +67,12 @@ func (d daemon) try(r request, end time.Time) (answer, failures) {
 }
 
 // exchange sends the request and takes the answer.
-func exchange(c *conn, r request) (answer, error) {
+func exchange(c io.ReadWriter, r request) (answer, error) {
 	_, broken := c.Write(r.bytes())
 	// One who hangs up before he was asked may have said why.
 	a, err := readAnswer(c, r.method != "HEAD")
 	if err != nil && broken != nil {
-		return answer{}, broken
+		return answer{}, cause(broken)
 	}
-	return a, err
+	return a, cause(err)
 }

@@ -90,7 +90,7 @@ func (p *place) undone(ctx context.Context, logins []login.Login, shows func(*lo
 		return known && !shows(p.look, logins), err
 	})
 	if err != nil {
-		return false, &fault.Error{Reason: fault.Local, Op: fmt.Sprintf("look at %q", p), Err: err}
+		return false, &fault.Error{Reason: fault.Local, Op: fmt.Sprintf("look at %q", p), Err: err, Hint: site{}.errnoHint(err, "")}
 	}
 	return undone, nil
 }
