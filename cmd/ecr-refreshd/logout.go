@@ -28,7 +28,7 @@ Stop the daemon first: it would put them back.`,
 }
 
 func logout(ctx context.Context, f *flags) error {
-	c, err := f.load()
+	c, err := f.load(ctx)
 	if err != nil {
 		return err
 	}

@@ -39,7 +39,10 @@ func serve(ctx context.Context, f *flags) error {
 	defer signal.Stop(signals)
 
 	manager, files := systemd.Take()
-	c, err := f.load()
+	c, err := f.load(ctx)
+	if ctx.Err() != nil {
+		return nil // as it was told to
+	}
 	if err != nil {
 		return err
 	}
@@ -138,7 +141,7 @@ type reloader struct {
 // reload switches to the configuration as it is now, or says why not.
 func (r *reloader) reload(ctx context.Context) {
 	defer r.daemon.Reloading()()
-	c, err := r.flags.load()
+	c, err := r.flags.load(ctx)
 	if err == nil {
 		err = r.daemon.Reload(ctx, c)
 	}

@@ -26,7 +26,7 @@ and under the table each thing that is wrong, with what to do. The exit code is 
 when every token is fresh and in all its targets, 1 when not, 3 without a daemon.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			client, err := f.client()
+			client, err := f.client(cmd.Context())
 			if err != nil {
 				return err
 			}
