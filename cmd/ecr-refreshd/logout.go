@@ -41,7 +41,7 @@ func logout(ctx context.Context, f *flags) error {
 		return err
 	}
 	// While this works, no daemon may start either.
-	release, err := lock(c.Path, logger)
+	release, err := lock(c, logger)
 	if err != nil {
 		return failed(stopFirst(err))
 	}
