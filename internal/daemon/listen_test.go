@@ -33,7 +33,7 @@ func TestARemovedSocketOfTheServiceManagerIsSaid(t *testing.T) {
 					t.Fatal("nothing is said")
 				}
 			}
-			if p := d.Status().Socket.Error; !strings.Contains(p.Message, path) || !strings.Contains(p.Hint, "systemctl restart ecr-refreshd.socket ecr-refreshd.service") ||
+			if p := d.Status().Socket.Error; !strings.Contains(p.Message, path) || !strings.Contains(p.Hint, "systemctl stop ecr-refreshd.socket && systemctl restart ecr-refreshd.service") ||
 				!strings.Contains(d.Status().Summary(), p.Message) {
 				t.Errorf("says %q, %q", p.Message, d.Status().Summary())
 			}

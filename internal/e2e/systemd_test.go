@@ -172,7 +172,8 @@ func (h *host) testRemovedSocket() {
 	if _, code := h.try("test", "-S", socket); code == 0 {
 		h.t.Error("a restart of the service makes the socket again: end instead of saying the command")
 	}
-	h.systemctl("restart", socketUnit, unit)
+	h.systemctl("stop", socketUnit)
+	h.systemctl("restart", unit)
 	h.awaitProperty(unit, "StatusText", allWell)
 	if _, err := h.get("", h.cloud.hosts()[0]); err != nil {
 		h.t.Error(err)
