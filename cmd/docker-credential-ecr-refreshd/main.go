@@ -8,12 +8,14 @@ import (
 	"os"
 
 	"ecr-refreshd/internal/credhelper"
+	"ecr-refreshd/internal/nodump"
 )
 
 // release is set by the linker for a released build.
 var release = "(devel)"
 
 func main() {
+	nodump.Set()
 	// The effective user is the one that the kernel names to the daemon.
 	uid, getenv := os.Geteuid(), os.Getenv
 	if os.Getuid() != uid || os.Getgid() != os.Getegid() {

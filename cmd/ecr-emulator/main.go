@@ -19,6 +19,7 @@ import (
 
 	"ecr-refreshd/internal/emulator"
 	"ecr-refreshd/internal/registry"
+	"ecr-refreshd/internal/stdlog"
 )
 
 const (
@@ -157,6 +158,7 @@ func serve(ctx context.Context, set settings, stdout, stderr io.Writer) error {
 	who := emulator.DefaultPrincipal()
 	who.Account, who.Opens = set.accounts[0], set.accounts[1:]
 	logger := log.New(stderr, "", log.LstdFlags)
+	stdlog.Divert(func(lines int) { logger.Printf("net/http complained in %d lines, which may hold secrets", lines) })
 	server, err := emulator.Start(emulator.Options{
 		TokenLife:    set.tokenLife,
 		Addr:         set.listen,

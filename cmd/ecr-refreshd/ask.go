@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -14,12 +15,12 @@ import (
 // client talks to the running daemon: at $ECR_REFRESHD_SOCKET, where the
 // configuration puts its socket, or where it is by default. With a configuration
 // that cannot be used it is the latter, and f.unread tells why.
-func (f *flags) client() (*api.Client, error) {
+func (f *flags) client(ctx context.Context) (*api.Client, error) {
 	sockets := credhelper.Sockets(os.Getenv, os.Geteuid())
 	if os.Getenv("ECR_REFRESHD_SOCKET") != "" {
 		return api.Dial(sockets), nil
 	}
-	c, err := f.load()
+	c, err := f.load(ctx)
 	switch {
 	case err == nil:
 		if c.Socket.Path != "" {

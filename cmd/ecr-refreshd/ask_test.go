@@ -66,7 +66,7 @@ func TestWhyNoDaemonIsFound(t *testing.T) {
 			t.Setenv("ECR_REFRESHD_SOCKET", "")
 			t.Setenv("ECR_REFRESHD_CONFIG", path)
 			f := new(flags)
-			if _, err := f.client(); err != nil {
+			if _, err := f.client(t.Context()); err != nil {
 				t.Fatal(err)
 			}
 			var done *outcome

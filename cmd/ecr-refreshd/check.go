@@ -24,7 +24,7 @@ func newCheck(f *flags) *cobra.Command {
 		Short: "Read the configuration and print what it expands to; touch nothing",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, err := f.load()
+			c, err := f.load(cmd.Context())
 			if err != nil {
 				return err
 			}

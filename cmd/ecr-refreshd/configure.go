@@ -121,7 +121,7 @@ func configure(ctx context.Context, places []*dockerconfig.Helper, hosts []strin
 
 // hosts gives the names that the helper answers for.
 func (f *flags) hosts(ctx context.Context) ([]string, error) {
-	client, err := f.client()
+	client, err := f.client(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -133,7 +133,7 @@ func (f *flags) hosts(ctx context.Context) ([]string, error) {
 			names = append(names, r.Host)
 		}
 	case errors.Is(err, api.ErrNoDaemon):
-		c, unread := f.load()
+		c, unread := f.load(ctx)
 		if unread != nil {
 			if !errors.As(unread, new(noFile)) {
 				f.unread = unread

@@ -16,7 +16,7 @@ import (
 // newLogger writes to f: json for machines, console for people, and with auto what
 // f is: console on a terminal, the journal's own protocol where f leads to it, json
 // elsewhere. Durations are seconds in JSON, as units are elsewhere, and 1.5s for
-// people.
+// people. Lines are written soon, and none waits for f: see spooled.
 func newLogger(f *os.File, level zap.AtomicLevel, format string) *zap.Logger {
 	e := zap.NewProductionEncoderConfig()
 	e.TimeKey, e.EncodeTime = "time", zapcore.RFC3339NanoTimeEncoder
@@ -31,11 +31,11 @@ func newLogger(f *os.File, level zap.AtomicLevel, format string) *zap.Logger {
 	if inJournal {
 		encoder = prioritized{encoder}
 	}
-	core := zapcore.NewCore(encoder, zapcore.Lock(f), level)
+	core := zapcore.NewCore(encoder, zapcore.AddSync(f), level)
 	if inJournal && format != "json" && format != "console" {
 		core = &journalCore{LevelEnabler: level, send: systemd.Log, fallback: core}
 	}
-	return zap.New(core)
+	return zap.New(newSpooled(core))
 }
 
 // isJournal reports whether f leads to systemd's journal, which says so by

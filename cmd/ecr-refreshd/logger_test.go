@@ -32,6 +32,7 @@ func TestTheJournalLearnsThePriority(t *testing.T) {
 		l.Info("i")
 		l.Warn("w")
 		l.Error("e")
+		_ = l.Sync()
 	}
 	t.Setenv("JOURNAL_STREAM", fmt.Sprintf("%d:%d", st.Dev, st.Ino))
 	log()

@@ -28,7 +28,7 @@ Stop the daemon first: it would put them back.`,
 }
 
 func logout(ctx context.Context, f *flags) error {
-	c, err := f.load()
+	c, err := f.load(ctx)
 	if err != nil {
 		return err
 	}
@@ -41,7 +41,7 @@ func logout(ctx context.Context, f *flags) error {
 		return err
 	}
 	// While this works, no daemon may start either.
-	release, err := lock(c.Path, logger)
+	release, err := lock(c, logger)
 	if err != nil {
 		return failed(stopFirst(err))
 	}

@@ -8,14 +8,17 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
 	"ecr-refreshd/internal/config"
 	"ecr-refreshd/internal/fault"
+	"ecr-refreshd/internal/nodump"
 )
 
 // Exit codes, fixed for scripts.
@@ -26,18 +29,50 @@ const (
 	exitAbsent = 3 // no daemon to talk to
 )
 
-func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+// ending is how long the program may take to end after a signal; 5 s is promised.
+const ending = 4900 * time.Millisecond
+
+func main() {
+	nodump.Set()
+	log.SetOutput(io.Discard) // see stdlog
+	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
+}
 
 // run is the whole program, but for the process around it.
 func run(args []string, stdout, stderr io.Writer) int {
 	keepForOneself()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
-	root := newRoot()
+	return bounded(ctx, func() int { return execute(ctx, args, stdout, stderr) })
+}
+
+// bounded returns what command does, and soon after the end of ctx whatever a file
+// system, a terminal or a pipe makes the command wait for.
+func bounded(ctx context.Context, command func() int) int {
+	code := make(chan int, 1)
+	go func() { code <- command() }()
+	select {
+	case c := <-code:
+		return c
+	case <-ctx.Done():
+	}
+	select {
+	case c := <-code:
+		return c
+	case <-time.After(ending):
+		return exitFailed
+	}
+}
+
+// execute runs the command that args name and says on stderr why it failed.
+func execute(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	f := newFlags()
+	root := newRoot(f)
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	err := root.ExecuteContext(ctx)
+	f.flush()
 	if err == nil {
 		return exitOK
 	}

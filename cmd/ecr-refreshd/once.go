@@ -39,7 +39,7 @@ is on standard error, one line each, and makes the exit code 1.`,
 }
 
 func once(ctx context.Context, cmd *cobra.Command, f *flags) error {
-	c, err := f.load()
+	c, err := f.load(ctx)
 	if err != nil {
 		return err
 	}

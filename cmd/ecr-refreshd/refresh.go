@@ -32,7 +32,7 @@ daemon's own user may.`,
 			if err != nil {
 				return err
 			}
-			client, err := f.client()
+			client, err := f.client(cmd.Context())
 			if err != nil {
 				return err
 			}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"slices"
@@ -10,6 +11,7 @@ import (
 	"go.uber.org/zap"
 
 	"ecr-refreshd/internal/config"
+	"ecr-refreshd/internal/stdlog"
 )
 
 // flags are those that more than one command has.
@@ -18,7 +20,8 @@ type flags struct {
 	level  choice
 	format choice
 	output choice
-	unread error // of load, when the daemon's socket had to be guessed for it; see client
+	unread error  // of load, when the daemon's socket had to be guessed for it; see client
+	flush  func() // writes what was logged
 }
 
 // choice is a flag with a few values.
@@ -37,12 +40,16 @@ func (c *choice) Set(s string) error {
 	return nil
 }
 
-func newRoot() *cobra.Command {
-	f := &flags{
+func newFlags() *flags {
+	return &flags{
 		level:  choice{allowed: []string{"debug", "info", "warn", "error"}},
 		format: choice{allowed: []string{"auto", "console", "json"}},
 		output: choice{value: "table", allowed: []string{"table", "json"}},
+		flush:  func() {},
 	}
+}
+
+func newRoot(f *flags) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "ecr-refreshd",
 		Short: "Keeps every Docker on this host logged in to Amazon ECR",
@@ -74,26 +81,47 @@ func (f *flags) withOutput(cmd *cobra.Command) *cobra.Command {
 // noFile is the cause of load's error when there is no configuration file.
 type noFile struct{ error }
 
-// load finds and reads the configuration; its error is ready to be returned.
-func (f *flags) load() (*config.Config, error) {
-	path, err := config.Find(f.config, os.Getenv, os.Getuid())
-	if err != nil {
-		return nil, misused(noFile{err})
+// load finds and reads the configuration; its error is ready to be returned. It
+// returns when ctx ends, though the file's file system may not answer.
+func (f *flags) load(ctx context.Context) (*config.Config, error) {
+	type result struct {
+		config *config.Config
+		err    error
 	}
-	c, err := config.Load(path)
-	if err != nil {
-		return nil, misused(err)
+	read := make(chan result, 1)
+	go func() {
+		path, err := config.Find(f.config, os.Getenv, os.Getuid())
+		if err != nil {
+			read <- result{nil, misused(noFile{err})}
+			return
+		}
+		c, err := config.Load(path)
+		if err != nil {
+			err = misused(err)
+		}
+		read <- result{c, err}
+	}()
+	select {
+	case r := <-read:
+		return r.config, r.err
+	case <-ctx.Done():
+		return nil, failed(fmt.Errorf("read the configuration: %w", context.Cause(ctx)))
 	}
-	return c, nil
 }
 
-// logger makes the logger that flags and configuration ask for; flags win.
+// logger makes the logger that flags and configuration ask for; flags win. It takes
+// what comes to the standard logger, too, but never its text.
 func (f *flags) logger(c config.Log) (*zap.Logger, zap.AtomicLevel, error) {
 	level, err := zap.ParseAtomicLevel(first(f.level.value, c.Level))
 	if err != nil {
 		return nil, level, misused(err)
 	}
-	return newLogger(os.Stderr, level, first(f.format.value, c.Format)), level, nil
+	logger := newLogger(os.Stderr, level, first(f.format.value, c.Format))
+	f.flush = func() { _ = logger.Sync() } // it has no error
+	stdlog.Divert(func(lines int) {
+		logger.Warn("a library has complained in its own log, which is not shown, as a secret may be in it", zap.Int("lines", lines))
+	})
+	return logger, level, nil
 }
 
 // first gives the first that is not empty.

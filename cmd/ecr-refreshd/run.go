@@ -39,7 +39,10 @@ func serve(ctx context.Context, f *flags) error {
 	defer signal.Stop(signals)
 
 	manager, files := systemd.Take()
-	c, err := f.load()
+	c, err := f.load(ctx)
+	if ctx.Err() != nil {
+		return nil // as it was told to
+	}
 	if err != nil {
 		return err
 	}
@@ -47,11 +50,17 @@ func serve(ctx context.Context, f *flags) error {
 	if err != nil {
 		return err
 	}
-	release, err := lock(c.Path, logger)
+	release, err := lock(c, logger)
 	if err != nil {
 		return failed(err)
 	}
 	defer release()
+	socket := activated(files)
+	if socket == nil {
+		if err := daemon.Alone(ctx, c); err != nil {
+			return failed(err)
+		}
+	}
 	kept, tokens, why := restart.Open(files, manager)
 	switch {
 	case len(tokens) == 0:
@@ -62,7 +71,7 @@ func serve(ctx context.Context, f *flags) error {
 		logger.Info("starts with tokens of the former process", zap.Int("tokens", len(tokens)))
 	}
 	options := daemon.Options{Version: version(), Logger: logger, Observers: []renew.Observer{eventlog.New(logger)},
-		Tokens: tokens, Keep: kept.Save, Socket: activated(files)}
+		Tokens: tokens, Keep: kept.Save, Socket: socket}
 	if manager != (systemd.Manager{}) {
 		options.Manager = manager
 	}
@@ -138,7 +147,7 @@ type reloader struct {
 // reload switches to the configuration as it is now, or says why not.
 func (r *reloader) reload(ctx context.Context) {
 	defer r.daemon.Reloading()()
-	c, err := r.flags.load()
+	c, err := r.flags.load(ctx)
 	if err == nil {
 		err = r.daemon.Reload(ctx, c)
 	}
@@ -167,10 +176,10 @@ func (r *reloader) reload(ctx context.Context) {
 
 // lock keeps a second daemon away. Where there is no place for the lock, a
 // daemon without one is better than none.
-func lock(path string, logger *zap.Logger) (release func(), err error) {
+func lock(c *config.Config, logger *zap.Logger) (release func(), err error) {
 	dir, err := daemon.RuntimeDir()
 	if err == nil {
-		release, err = daemon.Lock(dir, path)
+		release, err = daemon.Lock(dir, c)
 	}
 	if err == nil || errors.Is(err, daemon.ErrRunning) {
 		return release, err

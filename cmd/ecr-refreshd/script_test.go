@@ -1,10 +1,14 @@
 package main
 
 import (
+	"bufio"
+	"net"
+	"net/http"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -44,6 +48,7 @@ func TestScripts(t *testing.T) {
 			env.Setenv("AWS_EC2_METADATA_DISABLED", "true")
 			env.Setenv("DOCKER_HOST", "unix://"+filepath.Join(env.WorkDir, "no-docker.sock"))
 			env.Values[key{}] = aws
+			env.Values[deadKey{}] = new(int)
 			return os.MkdirAll(home, 0o700)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
@@ -52,6 +57,9 @@ func TestScripts(t *testing.T) {
 			"exits":  exits,
 			"calls":  calls,
 			"signal": send,
+			"deadfs": deadFS,
+			"hangs":  hangs,
+			"echoes": echoes,
 		},
 	})
 }
@@ -98,18 +106,51 @@ func exits(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// send is signal NAME: to the daemon that holds the lock.
-func send(ts *testscript.TestScript, _ bool, args []string) {
-	locks, err := filepath.Glob(filepath.Join(ts.Getenv("RUNTIME_DIRECTORY"), "*.lock"))
+// echoes puts an AWS in the place of the former that sends each answer twice.
+func echoes(ts *testscript.TestScript, _ bool, _ []string) {
+	aws, err := url.Parse(awsOf(ts).Endpoint())
 	ts.Check(err)
-	for _, name := range locks {
-		holder, err := os.ReadFile(name)
-		ts.Check(err)
-		pid, err := strconv.Atoi(strings.TrimSpace(string(holder)))
-		ts.Check(err)
-		if unix.Kill(pid, unix.SignalNum("SIG"+args[0])) == nil {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	ts.Check(err)
+	ts.Defer(func() { l.Close() })
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer c.Close()
+				for r := bufio.NewReader(c); ; {
+					request, err := http.ReadRequest(r)
+					if err != nil {
+						return
+					}
+					request.RequestURI, request.URL.Scheme, request.URL.Host = "", aws.Scheme, aws.Host
+					answer, err := http.DefaultTransport.RoundTrip(request)
+					if err != nil {
+						return
+					}
+					whole, err := httputil.DumpResponse(answer, true)
+					if err != nil {
+						return
+					}
+					_, _ = c.Write(append(whole, whole...))
+				}
+			}()
+		}
+	}()
+	ts.Setenv("AWS_ENDPOINT_URL", "http://"+l.Addr().String())
+}
+
+// send is signal NAME [COMMAND]: to what runs COMMAND, by default run, in the background.
+func send(ts *testscript.TestScript, _ bool, args []string) {
+	command := "ecr-refreshd " + append(args, "run")[1]
+	for _, c := range ts.BackgroundCmds() {
+		if strings.Contains(c.String(), command) {
+			ts.Check(c.Process.Signal(unix.SignalNum("SIG" + args[0])))
 			return
 		}
 	}
-	ts.Fatalf("no daemon to signal: %v", locks)
+	ts.Fatalf("no %s to signal", command)
 }

@@ -26,7 +26,7 @@ and under the table each thing that is wrong, with what to do. The exit code is 
 when every token is fresh and in all its targets, 1 when not, 3 without a daemon.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			client, err := f.client()
+			client, err := f.client(cmd.Context())
 			if err != nil {
 				return err
 			}
@@ -63,7 +63,7 @@ func well(report status.Report) bool {
 			return false
 		}
 	}
-	return report.Config.Error == nil
+	return report.Config.Error == nil && report.Socket.Error == nil
 }
 
 func printReport(w io.Writer, report status.Report, asJSON bool, colour paint) error {
@@ -75,6 +75,9 @@ func printReport(w io.Writer, report status.Report, asJSON bool, colour paint) e
 		span(now.Sub(report.StartedAt)), report.Config.Path, span(now.Sub(report.Config.LoadedAt)))
 	if p := report.Config.Error; p != nil {
 		fmt.Fprintln(w, colour(red, "the file has an error since, and this is not in force:"), line(p.Message, p.Hint))
+	}
+	if p := report.Socket.Error; p != nil {
+		fmt.Fprintln(w, colour(red, "no new client gets in:"), line(p.Message, p.Hint))
 	}
 	fmt.Fprintln(w)
 	if err := printRegistries(w, report.Registries, now, colour); err != nil {

@@ -62,7 +62,7 @@ const coming = 10 * time.Second
 // token asks the running daemon, and where there is none, AWS, if --config says
 // for whom.
 func (f *flags) token(ctx context.Context, host string) (login.Login, error) {
-	client, err := f.client()
+	client, err := f.client(ctx)
 	if err != nil {
 		return login.Login{}, err
 	}
@@ -70,7 +70,7 @@ func (f *flags) token(ctx context.Context, host string) (login.Login, error) {
 	if f.config == "" || !errors.Is(err, api.ErrNoDaemon) {
 		return l, err
 	}
-	c, err := f.load()
+	c, err := f.load(ctx)
 	if err != nil {
 		return login.Login{}, err
 	}

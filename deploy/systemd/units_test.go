@@ -57,7 +57,7 @@ func read(t *testing.T, name string) unit {
 // from being forgotten in another.
 func TestServicesDifferOnlyWhereTheirWorkDoes(t *testing.T) {
 	supervised := []string{"ExecReload", "FileDescriptorStoreMax", "MemoryHigh", "NotifyAccess", "Restart", "RestartSec", "RuntimeDirectory",
-		"RuntimeDirectoryPreserve", "TimeoutStopSec", "WatchdogSec"}
+		"RuntimeDirectoryPreserve", "TimeoutStopSec", "WatchdogSec", "Environment"}
 	tests := []struct {
 		name string
 		want [][]string // the settings that are not as in the daemon's unit

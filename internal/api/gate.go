@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+	"golang.org/x/sys/unix"
 
 	"ecr-refreshd/internal/access"
 )
@@ -92,7 +93,7 @@ func (g *gate) Accept() (net.Conn, error) {
 		c, err := g.Listener.Accept()
 		if err != nil {
 			if !errors.Is(err, net.ErrClosed) {
-				g.complain(zap.Error(err)) // no descriptors are left, for instance
+				g.complain(zap.Error(err), zap.String("hint", acceptHint(err)))
 			}
 			return nil, err
 		}
@@ -101,6 +102,17 @@ func (g *gate) Accept() (net.Conn, error) {
 		}
 		_ = c.Close()
 	}
+}
+
+// acceptHint says what a person can do about an error of Accept.
+func acceptHint(err error) string {
+	switch {
+	case errors.Is(err, unix.EMFILE):
+		return "this process has used up its file descriptors: look with `ls -l /proc/PID/fd` for what, or raise LimitNOFILE= with `systemctl edit ecr-refreshd`"
+	case errors.Is(err, unix.ENFILE):
+		return "this host has used up its file descriptors: look with `lsof` for what, or raise fs.file-max with sysctl"
+	}
+	return ""
 }
 
 func (g *gate) admit(c net.Conn) *guest {

@@ -5,14 +5,18 @@ import (
 	"errors"
 	"io"
 	"net"
+	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
+	"golang.org/x/sys/unix"
 
 	"ecr-refreshd/internal/access"
 )
@@ -205,5 +209,20 @@ func send(t *testing.T, c net.Conn, text string) {
 	t.Helper()
 	if _, err := io.WriteString(c, text); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// exhausted is a listener of a process without descriptors.
+type exhausted struct{ net.Listener }
+
+func (exhausted) Accept() (net.Conn, error) {
+	return nil, &net.OpError{Op: "accept", Err: os.NewSyscallError("accept4", unix.EMFILE)}
+}
+
+func TestUsedUpDescriptorsAreCalledThat(t *testing.T) {
+	core, logs := observer.New(zap.WarnLevel)
+	_, _ = newGate(exhausted{}, access.NewDirectory(), zap.New(core)).Accept()
+	if all := logs.All(); len(all) != 1 || !strings.Contains(all[0].ContextMap()["hint"].(string), "LimitNOFILE=") {
+		t.Errorf("logged %v", all)
 	}
 }

@@ -16,6 +16,8 @@ import (
 // maxFile is the most a file may have, in bytes. Ten thousand registries fit.
 const maxFile = 1 << 20
 
+var tooLarge = fmt.Sprintf("has more than %d bytes; write a smaller file", maxFile)
+
 // smallest is the smallest file that works.
 const smallest = "registries:\n  - region: us-east-1"
 
@@ -31,7 +33,7 @@ func (d *decoder) document(data []byte) (value, bool) {
 	text := bytes.TrimPrefix(data, []byte("\ufeff")) // as some editors write
 	switch {
 	case len(data) > maxFile:
-		d.fileProblem(0, "has more than %d bytes; write a smaller file", maxFile)
+		d.fileProblem(0, "%s", tooLarge)
 		return value{}, false
 	case !utf8.Valid(text):
 		d.fileProblem(lineOfInvalid(text), "is not UTF-8; save the file as UTF-8")

@@ -3,8 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
-	"io"
-	"os"
+	"io/fs"
 	"path/filepath"
 	"strings"
 
@@ -38,7 +37,8 @@ func find(flag string, getenv func(string) string, uid int, system string) (stri
 		places = []string{own, system}
 	}
 	for _, p := range places {
-		if _, err := os.Stat(p); !errors.Is(err, os.ErrNotExist) {
+		// Opened rather than looked at, for this does not wait for a dead file system.
+		if _, err := trust.Read("find the configuration", p, maxFile); !errors.Is(err, fs.ErrNotExist) {
 			return p, nil
 		}
 	}
@@ -62,29 +62,21 @@ func OwnPath(getenv func(string) string) string {
 
 // Load reads and checks the file at path. It refuses a file that somebody else
 // than root and the caller could change, as whoever writes it decides which
-// commands run and where secrets go. The error is of type Problems for what is
-// wrong in the file.
+// commands run and where secrets go. It returns within seconds even where the file
+// system hangs. The error is of type Problems for what is wrong in the file.
 func Load(path string) (*Config, error) {
-	data, err := readTrusted(path)
-	if err != nil {
-		return nil, fmt.Errorf("read the configuration %q: %w", path, err)
-	}
-	return Parse(path, data)
-}
-
-// readTrusted reads the regular file at path, one byte more than allowed at
-// most.
-func readTrusted(path string) ([]byte, error) {
-	f, err := callerAndRoot().Open(path)
+	const what = "read the configuration"
+	data, err := callerAndRoot().Read(what, path, maxFile)
 	var refused *trust.Error
 	switch {
 	case errors.As(err, &refused):
 		return nil, fmt.Errorf("%w; run: %s", err, refused.Fix)
 	case errors.Is(err, trust.ErrNotRegular):
 		return nil, fmt.Errorf("%w; write the configuration into one", err)
+	case errors.Is(err, trust.ErrTooLarge):
+		return nil, Problems{{File: path, Text: tooLarge}}
 	case err != nil:
 		return nil, err
 	}
-	defer f.Close()
-	return io.ReadAll(io.LimitReader(f, maxFile+1))
+	return Parse(path, data)
 }

@@ -91,7 +91,10 @@ func TestProductOfAccountsAndRegionsIsBounded(t *testing.T) {
 }
 
 func TestTargetsAreBounded(t *testing.T) {
-	text := smallest + "\ntargets:\n" + strings.Repeat("  - {type: engine, host: x}\n", maxTargets+1)
+	text := smallest + "\ntargets:\n"
+	for i := range maxTargets + 1 {
+		text += fmt.Sprintf("  - {type: engine, host: unix:///%d.sock}\n", i)
+	}
 	_, err := Parse("c.yaml", []byte(text))
 	if want := "targets[100]: is one of 101 targets; write 100 at most"; err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("got %v, want …%s…", err, want)

@@ -55,7 +55,6 @@ type Daemon struct {
 	started   time.Time
 	clients   *ecr.Clients
 	directory *access.Directory
-	tidy      tidy
 	changes   changes
 	news      news
 	reloads   chan reload
@@ -68,6 +67,7 @@ type Daemon struct {
 	mu      sync.Mutex
 	current *generation
 	refused *status.Problem // of a configuration read since current, which is not in force
+	socket  status.Socket
 }
 
 // reload is a generation to switch to; done is closed when that has happened.
@@ -83,8 +83,8 @@ func New(c *config.Config, o Options) (*Daemon, error) {
 		o.Logger = zap.NewNop()
 	}
 	d := &Daemon{Options: o, started: time.Now(), clients: ecr.NewClients(), directory: access.NewDirectory(),
-		tidy: newTidy(), changes: make(changes, 1), news: make(news, 1), reloads: make(chan reload)}
-	d.Observers = append(slices.Clone(o.Observers), d.tidy, d.changes, d.news)
+		changes: make(changes, 1), news: make(news, 1), reloads: make(chan reload)}
+	d.Observers = append(slices.Clone(o.Observers), d.changes, d.news)
 	g, err := d.build(c)
 	if err != nil {
 		return nil, err
@@ -97,7 +97,6 @@ func New(c *config.Config, o Options) (*Daemon, error) {
 // Run keeps the logins right until ctx ends. An error means that something did
 // not stop in time.
 func (d *Daemon) Run(ctx context.Context) error {
-	defer d.tidy.stop()
 	var beside sync.WaitGroup
 	defer beside.Wait()
 	beside.Go(func() { d.serve(ctx) })

@@ -168,12 +168,13 @@ func refresh(ctx context.Context, doors []door) (ended bool) {
 // Status tells how everything stands.
 func (d *Daemon) Status() status.Report {
 	d.mu.Lock()
-	g, refused := d.current, d.refused
+	g, refused, socket := d.current, d.refused, d.socket
 	d.mu.Unlock()
 	return status.Report{
 		Version:    d.Version,
 		StartedAt:  d.started,
 		Config:     status.Config{Path: g.config.Path, LoadedAt: g.loaded, Error: refused},
+		Socket:     socket,
 		Registries: g.board.Registries(time.Now()),
 	}
 }

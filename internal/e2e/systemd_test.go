@@ -61,6 +61,7 @@ func TestSystemd(t *testing.T) {
 		}
 	})
 	part("status tells the truth", (*host).testStatus)
+	part("a removed socket", (*host).testRemovedSocket)
 	part("reload", (*host).testReload)
 	part("a restart while AWS is away", (*host).testRestart)
 	part("a process that is frozen", (*host).testFrozen)
@@ -158,6 +159,25 @@ func (h *host) testStatus() {
 	clear()
 	h.systemctl("kill", "--signal=USR1", unit)
 	h.awaitProperty(unit, "StatusText", allWell)
+}
+
+// testRemovedSocket: a restart of the service alone leaves the socket away; what
+// the status says brings it back.
+func (h *host) testRemovedSocket() {
+	const socket = "/run/ecr-refreshd/ecr-refreshd.sock"
+	h.runInside("rm", socket)
+	h.awaitProperty(unit, "StatusText", "somebody has removed the socket")
+	h.systemctl("restart", unit)
+	h.awaitProperty(unit, "StatusText", "somebody has removed the socket")
+	if _, code := h.try("test", "-S", socket); code == 0 {
+		h.t.Error("a restart of the service makes the socket again: end instead of saying the command")
+	}
+	h.systemctl("stop", socketUnit)
+	h.systemctl("restart", unit)
+	h.awaitProperty(unit, "StatusText", allWell)
+	if _, err := h.get("", h.cloud.hosts()[0]); err != nil {
+		h.t.Error(err)
+	}
 }
 
 func (h *host) testReload() {

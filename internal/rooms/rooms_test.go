@@ -18,11 +18,13 @@ import (
 var may = map[string][]string{
 	"cmd/ecr-refreshd": {"github.com/spf13/cobra", "go.uber.org/zap/", "go.uber.org/zap", "golang.org/x/term", "golang.org/x/sys/",
 		"internal/api", "internal/config", "internal/credhelper", "internal/daemon", "internal/discover", "internal/eventlog", "internal/fault",
-		"internal/login", "internal/registry", "internal/renew", "internal/restart", "internal/status", "internal/systemd", "internal/target", "internal/target/dockerconfig"},
+		"internal/login", "internal/nodump", "internal/registry", "internal/renew", "internal/restart", "internal/status", "internal/stdlog", "internal/systemd", "internal/target", "internal/target/dockerconfig"},
 	// Its start-up time is its reason to exist.
-	"cmd/docker-credential-ecr-refreshd": {"internal/credhelper"},
+	"cmd/docker-credential-ecr-refreshd": {"internal/credhelper", "internal/nodump"},
 	"internal/credhelper":                {},
-	"cmd/ecr-emulator":                   {"internal/emulator", "internal/registry"},
+	"cmd/ecr-emulator":                   {"internal/emulator", "internal/registry", "internal/stdlog"},
+	"internal/nodump":                    {},
+	"internal/stdlog":                    {},
 	"internal/account":                   {},
 	"internal/access":                    {"golang.org/x/sys/", "internal/account"},
 	"internal/api": {"go.uber.org/zap", "go.uber.org/zap/", "golang.org/x/sys/", "internal/access", "internal/account", "internal/fault", "internal/trust",

@@ -31,6 +31,7 @@ type Report struct {
 	Version    string     `json:"version"`
 	StartedAt  time.Time  `json:"started_at"`
 	Config     Config     `json:"config"`
+	Socket     Socket     `json:"socket"`
 	Registries []Registry `json:"registries"`
 }
 
@@ -39,6 +40,12 @@ type Config struct {
 	Path     string    `json:"path"`
 	LoadedAt time.Time `json:"loaded_at"`
 	Error    *Problem  `json:"error"` // of a newer version of the file, which was refused
+}
+
+// Socket is where the local API listens.
+type Socket struct {
+	Path  string   `json:"path"`  // empty until it listens
+	Error *Problem `json:"error"` // why no new client gets in
 }
 
 // Registry is one host's row.
