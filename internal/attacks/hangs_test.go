@@ -43,8 +43,10 @@ func TestACommandIsEndedWithAllThatItStarted(t *testing.T) {
 				write(dir, "command", "export "+marker+"\n"+strings.ReplaceAll(programs[name], "{answer}", dir+"/answer"))
 				s := command.road([]string{"/bin/sh", filepath.Join(dir, "command")}).site(t, newCloud(t))
 				t.Cleanup(func() {
-					for _, pid := range marked(marker) {
-						_ = syscall.Kill(pid, syscall.SIGKILL)
+					for left := marked(marker); len(left) > 0; left = marked(marker) { // a shell may start another meanwhile
+						for _, pid := range left {
+							_ = syscall.Kill(pid, syscall.SIGKILL)
+						}
 					}
 				})
 				o := s.once()
