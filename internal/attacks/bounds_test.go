@@ -63,6 +63,9 @@ func TestNoRedirectIsFollowed(t *testing.T) {
 					t.Errorf("the other host got %d requests", got)
 				}
 				for _, v := range thief.ledger.all() {
+					if strings.Contains(v.field, " answer") {
+						continue // its own
+					}
 					for _, l := range c.ledger.search(v.text) {
 						t.Errorf("the other host got %s as %s", l.field, v.field)
 					}

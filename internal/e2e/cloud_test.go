@@ -35,8 +35,9 @@ var (
 	cloudGuides     = newCloud(15)
 	cloudRunner     = newCloud(16)
 	cloudFleet      = newCloud(17)
+	cloudLimits     = newCloud(18)
 	clouds          = []cloud{cloudContinuity, cloudWithout, cloudFaults, cloudCrowd, cloudJenkins, cloudAttacks, cloudBreakage, cloudExitCodes, cloudSignals,
-		cloudClients, cloudAgent, cloudGets, cloudRules, cloudSystemd, cloudGuides, cloudRunner, cloudFleet}
+		cloudClients, cloudAgent, cloudGets, cloudRules, cloudSystemd, cloudGuides, cloudRunner, cloudFleet, cloudLimits}
 )
 
 var regions = []string{"us-east-1", "eu-west-1"}
