@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"reflect"
 	"strings"
 	"time"
 
@@ -30,7 +31,8 @@ func checkAnswers(end *time.Time) func(*middleware.Stack) error {
 		if err != nil {
 			return out, meta, err
 		}
-		whole := true
+		result := reflect.ValueOf(out.Result)
+		whole := result.Kind() != reflect.Pointer || !result.IsNil() // as that of a container's credentials may be
 		switch result := out.Result.(type) {
 		case *sts.AssumeRoleOutput:
 			whole = wholeSession(result.Credentials)

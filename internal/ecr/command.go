@@ -48,22 +48,22 @@ func (e *commandError) Error() string {
 
 func (e *commandError) Unwrap() error { return e.err }
 
-// output runs cmd and returns what it prints. It gets no terminal and no input, may
-// print outputLimit bytes, and ends, with all that it has started in its process
-// group, when it is over or ctx is. The second result is for the masker alone.
+// output runs cmd and returns what it prints, and the beginning of what it says on its
+// standard error, which is for mask alone. It gets no terminal and no input, may print
+// outputLimit bytes to each, and ends, with all that it has started in its process
+// group, when it is over or ctx is.
 func output(cmd *exec.Cmd) (out, said []byte, err error) {
-	var stdout, stderr limited
-	stdout.most, stderr.most = outputLimit, saidLimit
-	stdout.full = func() { killGroup(cmd) }
+	full := func() { _ = killGroup(cmd) } // it may have ended meanwhile
+	stdout, stderr := limited{keep: outputLimit, full: full}, limited{keep: saidLimit, full: full}
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	cmd.WaitDelay = lastWords
 	ownGroup(cmd)
 	cmd.Cancel = func() error { return killGroup(cmd) }
 	err = cmd.Run()
-	killGroup(cmd) // what it has left behind
+	_ = killGroup(cmd) // what it has left behind, if anything
 	switch {
-	case stdout.over:
-		err = errTooMuch
+	case stdout.seen > outputLimit, stderr.seen > outputLimit:
+		return nil, nil, errTooMuch
 	case errors.Is(err, exec.ErrWaitDelay): // it has ended well, and only what it started was still there
 		err = nil
 	}
@@ -73,24 +73,24 @@ func output(cmd *exec.Cmd) (out, said []byte, err error) {
 // limited is a writer that keeps the first bytes and swallows the rest.
 type limited struct {
 	bytes.Buffer
-	most int
-	over bool
-	full func() // called when the first byte too many comes; may be nil
+	keep, seen int
+	full       func() // called when more than outputLimit bytes have come
 }
 
 func (l *limited) Write(p []byte) (int, error) {
-	l.Buffer.Write(p[:min(len(p), l.most-l.Len())])
-	if l.Len() == l.most && len(p) > 0 && !l.over {
-		if l.over = true; l.full != nil {
-			l.full()
-		}
+	l.Buffer.Write(p[:min(len(p), l.keep-l.Len())])
+	if l.seen += len(p); l.seen > outputLimit {
+		l.full()
 	}
 	return len(p), nil
 }
 
-// shortest is the length, in bytes, from which an argument may be a secret, and
-// a number a code.
-const shortest = 6
+const (
+	// shortest is the length, in bytes, from which a number may be a code.
+	shortest = 6
+	// mostSecrets is how many secrets a command's output and arguments may hold.
+	mostSecrets = 100
+)
 
 var (
 	number = regexp.MustCompile(fmt.Sprintf(`[0-9]{%d,}`, shortest))
@@ -113,6 +113,9 @@ func mask(said []byte, arguments []string, printed []byte) string {
 	}
 	all := func(string) bool { return true }
 	secrets = long(append(secrets, append(fields(printed, all), fields(said, secretName)...)...))
+	if len(secrets) > mostSecrets { // to look for each would cost more than the line is worth
+		return ""
+	}
 	slices.SortFunc(secrets, func(a, b string) int { return len(b) - len(a) }) // none may hide a part of another
 	text := string(said)
 	var known []login.Secret

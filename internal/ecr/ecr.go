@@ -47,7 +47,7 @@ type Source struct {
 	timeout time.Duration
 	clients *Clients
 	session *session
-	last    atomic.Pointer[login.Redactor] // knows the last token
+	last    atomic.Pointer[login.Redactor] // knows what the last Fetch sent and got
 }
 
 var _ renew.Source = (*Source)(nil)
@@ -83,9 +83,14 @@ func New(id Identity, region string, public bool, o Options) (*Source, error) {
 // Credentials that AWS calls expired are thrown away and asked for again, once.
 // The error is a *fault.Error.
 func (s *Source) Fetch(ctx context.Context) (login.Token, error) {
-	token, err := s.attempt(ctx)
+	w := &wire{web: s.clients.web, metadata: s.clients.metadata}
+	if last := s.last.Load(); last != nil {
+		w.earlier = *last
+	}
+	defer func() { s.last.Store(&w.known) }() // nothing uses the wire any longer
+	token, err := s.attempt(ctx, w)
 	if expired(err) && ctx.Err() == nil {
-		token, err = s.attempt(ctx)
+		token, err = s.attempt(ctx, w)
 	}
 	if err != nil {
 		return login.Token{}, classify(err, s.situation())
@@ -102,10 +107,10 @@ var (
 )
 
 // attempt is one round: configuration, credentials, call.
-func (s *Source) attempt(parent context.Context) (login.Token, error) {
+func (s *Source) attempt(parent context.Context, w *wire) (login.Token, error) {
 	ctx, cancel := context.WithTimeoutCause(parent, s.timeout, errTimeout)
 	defer cancel()
-	token, err := s.obtain(ctx)
+	token, err := s.obtain(ctx, w)
 	switch {
 	case err == nil:
 	case parent.Err() == context.DeadlineExceeded:
@@ -118,8 +123,8 @@ func (s *Source) attempt(parent context.Context) (login.Token, error) {
 	return token, err
 }
 
-func (s *Source) obtain(ctx context.Context) (login.Token, error) {
-	w := &wire{web: s.clients.web, metadata: s.clients.metadata, known: s.before()}
+func (s *Source) obtain(ctx context.Context, w *wire) (login.Token, error) {
+	w.begin()
 	w.learnEnvironment()
 	if err := s.checkFiles(ctx, w); err != nil {
 		return login.Token{}, w.fail(stepCredentials, "", err)
@@ -157,17 +162,7 @@ func (s *Source) obtain(ctx context.Context) (login.Token, error) {
 	if creds.CanExpire {
 		token.SessionEndsAt = creds.Expires
 	}
-	known := login.NewRedactor(token.Secret)
-	s.last.Store(&known)
 	return token, nil
-}
-
-// before knows the last token: what answers may send back what it said earlier.
-func (s *Source) before() login.Redactor {
-	if last := s.last.Load(); last != nil {
-		return *last
-	}
-	return login.Redactor{}
 }
 
 // ask makes the one call this package is about. The deprecated registryIds are

@@ -88,7 +88,6 @@ func mayDecide() error {
 // runProcess runs a credential_process, as the SDK describes it.
 func runProcess(ctx context.Context, line string, w *wire) (aws.Credentials, error) {
 	out, said, err := output(shell(ctx, line))
-	w.learn(long(fields(out, func(name string) bool { return !plainFields[name] }))...)
 	var c processcreds.CredentialProcessResponse
 	switch {
 	case err != nil:
@@ -97,6 +96,7 @@ func runProcess(ctx context.Context, line string, w *wire) (aws.Credentials, err
 	case c.Version != 1:
 		err = errors.New("it printed credentials of another version than 1")
 	}
+	w.learn(c.SecretAccessKey, c.SessionToken)
 	if err != nil {
 		return aws.Credentials{}, &commandError{setting: "credential_process", err: err, said: mask(said, strings.Fields(line), out)}
 	}

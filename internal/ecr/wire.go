@@ -30,23 +30,18 @@ const (
 	metadataDial, metadataAnswer = 250 * time.Millisecond, 500 * time.Millisecond
 )
 
-// wire is an attempt's one way to the network. Every client of the SDK sends through
+// wire is a Fetch's one way to the network. Every client of the SDK sends through
 // it, the credential providers' own too, because install puts it into the stack of
 // each request. It follows no redirect, bounds what comes back, and learns from both
 // directions what must not be shown. Safe for concurrent use.
 type wire struct {
 	web, metadata http.RoundTripper
 
+	earlier login.Redactor // of the Fetch before: what answers may send back what it got then
+
 	mu       sync.Mutex
 	known    login.Redactor
 	answered bool // something came back in this step
-}
-
-// redactor knows every secret of the attempt so far.
-func (w *wire) redactor() login.Redactor {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.known
 }
 
 func (w *wire) learn(secrets ...string) {
@@ -63,7 +58,7 @@ func (w *wire) learn(secrets ...string) {
 func (w *wire) fail(step int, subject string, err error) *stepError {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return &stepError{step: step, subject: subject, known: w.known, answered: w.answered, err: err}
+	return &stepError{step: step, subject: subject, known: w.known.And(w.earlier), answered: w.answered, err: err}
 }
 
 // begin starts the next step.
@@ -200,6 +195,7 @@ func newTransports(adapt ...func(*http.Transport)) (web, metadata *http.Transpor
 		return awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) {
 			t.IdleConnTimeout = idle
 			t.MaxIdleConnsPerHost = 1
+			t.MaxResponseHeaderBytes = 64 << 10
 			t.OnProxyConnectResponse = func(_ context.Context, _ *url.URL, _ *http.Request, r *http.Response) error {
 				if r.StatusCode != http.StatusOK {
 					return proxyError(r.StatusCode)
