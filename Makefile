@@ -3,10 +3,11 @@
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
 
-VERSION ?= $(shell git describe --tags --dirty --always 2>/dev/null || echo unknown)
+# As git describe says it, or CHANGELOG.md where there is no tag; VERSION= says another.
+RELEASE := $(shell deploy/package/version.sh $(VERSION))
 GO      ?= go
 # Static and small: what is shipped needs no C library and no debugging tables.
-BUILD    = CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.release=$(VERSION)'
+BUILD    = CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.release=$(RELEASE)'
 FAST     = $$($(GO) list ./... | grep -v -e internal/e2e -e deploy/package$$)
 # The race detector needs a C compiler.
 RACE     = $(if $(shell command -v gcc),-race)
@@ -67,11 +68,11 @@ e2e: engine clients systemd
 # deb and rpm for amd64 and arm64, in bin/package. MAINTAINER='Name <address>' names
 # who builds them.
 package: $(NFPM)
-	GO=$(GO) NFPM=$(NFPM) VERSION=$(VERSION) deploy/package/build.sh bin/package
+	GO=$(GO) NFPM=$(NFPM) VERSION=$(RELEASE) deploy/package/build.sh bin/package
 
 # Their own tools read the packages; a Debian within this machine installs them.
 package-test: package inspectors systemd
-	PACKAGES=$(CURDIR)/bin/package NFPM=$(NFPM) VERSION=$(VERSION) $(GO) test -count=1 -timeout 10m -v ./deploy/package
+	PACKAGES=$(CURDIR)/bin/package NFPM=$(NFPM) VERSION=$(RELEASE) $(GO) test -count=1 -timeout 10m -v ./deploy/package
 
 inspectors:
 	@command -v lintian >/dev/null && command -v rpm >/dev/null && command -v rpmlint >/dev/null && command -v curl >/dev/null || $(call install,lintian rpm rpmlint ca-certificates curl)
@@ -84,7 +85,7 @@ $(NFPM):
 # to run it.
 image: build
 	mkdir -p bin/image && cp bin/ecr-refreshd bin/docker-credential-ecr-refreshd /etc/ssl/certs/ca-certificates.crt bin/image/
-	docker build --tag ecr-refreshd:$(VERSION) --tag ecr-refreshd --file deploy/package/Containerfile bin/image
+	docker build --tag ecr-refreshd:$(subst +,-,$(subst ~,-,$(RELEASE))) --tag ecr-refreshd --file deploy/package/Containerfile bin/image
 
 bench: engine
 	@command -v aws >/dev/null || $(call install,awscli)
