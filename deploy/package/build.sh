@@ -118,5 +118,7 @@ for arch in "$@"; do
 			{ cat "$STAGE/log" >&2 && exit 1; }
 	done
 done
+# What scanners report of the modules and does not concern these programs.
+cp deploy/package/ecr-refreshd.openvex.json "$out"
 cd "$out"
-sha256sum ./*.deb ./*.rpm | tee SHA256SUMS
+sha256sum ./*.deb ./*.rpm ./*.json | tee SHA256SUMS

@@ -96,7 +96,7 @@ func lifeOfRPM(t *testing.T, older, newer string) {
 
 // An account of the service's name that a person uses is none of the package's.
 const (
-	person = `useradd --create-home --shell /bin/sh ecr-refreshd && echo ecr-refreshd:secret | chpasswd`
+	person  = `useradd --create-home --shell /bin/sh ecr-refreshd && echo ecr-refreshd:secret | chpasswd`
 	account = `getent passwd ecr-refreshd; getent shadow ecr-refreshd; id ecr-refreshd; ls -l /home/ecr-refreshd`
 	said    = `2>&1 | grep -c 'somebody uses the account ecr-refreshd'`
 )
