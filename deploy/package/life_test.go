@@ -84,6 +84,14 @@ func lifeOfRPM(t *testing.T, older, newer string) {
 	m.do("grep -q 111122223333 " + configFile)
 	m.do("grep -q ecr-refreshd /home/builder/.docker/config.json")
 
+	// rpm 4.20 hides homes from scripts; older ones do not.
+	m.do(`rpm -q --qf '%{PREUN}' ecr-refreshd >/tmp/preun
+		sh -c 'unshare --mount sh -c "mount -t tmpfs tmpfs /home && exec sh /tmp/preun 0"'; rm -rf /run/mount`)
+	m.want(show, before)
+	m.want(tokens, "")
+
+	m.do(point)
+	m.do(logins)
 	m.do("install -D -m 600 /dev/null /var/lib/ecr-refreshd/.aws/credentials")
 	m.do(rpm + "--erase ecr-refreshd")
 	m.want("find /var/lib/ecr-refreshd -type f && rm -r /var/lib/ecr-refreshd", "/var/lib/ecr-refreshd/.aws/credentials")
