@@ -20,7 +20,7 @@ FUZZTIME        = 1m
 NFPM_VERSION    = v2.45.2
 NFPM            = $(CURDIR)/bin/tools/nfpm-$(NFPM_VERSION)
 
-.PHONY: all build demo test lint staticcheck unit long fuzz e2e package package-test image inspectors bench engine clients systemd clean help
+.PHONY: all build demo test lint staticcheck unit long fuzz e2e package package-test image inspectors bench engine clients engines systemd clean help
 all: build
 
 help:
@@ -63,7 +63,12 @@ fuzz:
 	$(GO) test -run '^$$' -fuzz FuzzEcho -fuzztime $(FUZZTIME) ./internal/attacks
 
 e2e: engine clients systemd
-	PATH="$(CURDIR)/bin/clients:$$PATH" $(GO) test -count=1 -timeout 15m -v ./internal/e2e
+	PATH="$(CURDIR)/bin/clients:$$PATH" $(GO) test -count=1 -timeout 15m -run "$(or $(TESTS),.)" -v ./internal/e2e
+
+# The same on the engines of Debian 12 and 13 and on the newest one; takes an hour the
+# first time. TESTS= names some. Prints the table of docs/clients.md.
+engines:
+	internal/e2e/engines.sh "$(or $(TESTS),.)"
 
 # deb and rpm for amd64 and arm64, in bin/package. MAINTAINER='Name <address>' names
 # who builds them.
@@ -101,7 +106,7 @@ engine:
 # The clients of docs/clients.md: Debian's, and those that come as Go modules.
 clients: engine bin/clients/crane bin/clients/compose
 	@command -v skopeo >/dev/null && command -v buildah >/dev/null && test -x /usr/bin/docker-compose && \
-	/usr/bin/python3 -c 'import docker' 2>/dev/null || $(call install,skopeo buildah docker-compose python3-docker) || $(call left,clients)
+	/usr/bin/python3 -c 'import docker' 2>/dev/null || $(call install,skopeo buildah netavark docker-compose python3-docker) || $(call left,clients)
 	@for docker in docker /usr/bin/docker; do DOCKER_BUILDKIT=1 $$docker build --help >/dev/null 2>&1 && exit; done; \
 	$(call install,docker-buildx) || $(call left,docker-buildx)
 
