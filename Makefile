@@ -3,10 +3,11 @@
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
 
-VERSION ?= $(shell git describe --tags --dirty --always 2>/dev/null || echo unknown)
+# As git describe says it, or CHANGELOG.md where there is no tag; VERSION= says another.
+RELEASE := $(shell deploy/package/version.sh $(VERSION))
 GO      ?= go
 # Static and small: what is shipped needs no C library and no debugging tables.
-BUILD    = CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.release=$(VERSION)'
+BUILD    = CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.release=$(RELEASE)'
 FAST     = $$($(GO) list ./... | grep -v -e internal/e2e -e deploy/package$$)
 # The race detector needs a C compiler.
 RACE     = $(if $(shell command -v gcc),-race)
@@ -19,7 +20,7 @@ FUZZTIME        = 1m
 NFPM_VERSION    = v2.45.2
 NFPM            = $(CURDIR)/bin/tools/nfpm-$(NFPM_VERSION)
 
-.PHONY: all build demo test lint staticcheck unit long fuzz e2e package package-test image inspectors bench engine clients systemd clean help
+.PHONY: all build demo test lint staticcheck unit long fuzz e2e package package-test image inspectors bench engine clients engines systemd clean help
 all: build
 
 help:
@@ -62,16 +63,21 @@ fuzz:
 	$(GO) test -run '^$$' -fuzz FuzzEcho -fuzztime $(FUZZTIME) ./internal/attacks
 
 e2e: engine clients systemd
-	PATH="$(CURDIR)/bin/clients:$$PATH" $(GO) test -count=1 -timeout 15m -v ./internal/e2e
+	PATH="$(CURDIR)/bin/clients:$$PATH" $(GO) test -count=1 -timeout 15m -run "$(or $(TESTS),.)" -v ./internal/e2e
+
+# The same on the engines of Debian 12 and 13 and on the newest one; takes an hour the
+# first time. TESTS= names some. Prints the table of docs/clients.md.
+engines:
+	internal/e2e/engines.sh "$(or $(TESTS),.)"
 
 # deb and rpm for amd64 and arm64, in bin/package. MAINTAINER='Name <address>' names
 # who builds them.
 package: $(NFPM)
-	GO=$(GO) NFPM=$(NFPM) VERSION=$(VERSION) deploy/package/build.sh bin/package
+	GO=$(GO) NFPM=$(NFPM) VERSION=$(RELEASE) deploy/package/build.sh bin/package
 
 # Their own tools read the packages; a Debian within this machine installs them.
 package-test: package inspectors systemd
-	PACKAGES=$(CURDIR)/bin/package NFPM=$(NFPM) VERSION=$(VERSION) $(GO) test -count=1 -timeout 10m -v ./deploy/package
+	PACKAGES=$(CURDIR)/bin/package NFPM=$(NFPM) VERSION=$(RELEASE) $(GO) test -count=1 -timeout 10m -v ./deploy/package
 
 inspectors:
 	@command -v lintian >/dev/null && command -v rpm >/dev/null && command -v rpmlint >/dev/null && command -v curl >/dev/null || $(call install,lintian rpm rpmlint ca-certificates curl)
@@ -84,7 +90,7 @@ $(NFPM):
 # to run it.
 image: build
 	mkdir -p bin/image && cp bin/ecr-refreshd bin/docker-credential-ecr-refreshd /etc/ssl/certs/ca-certificates.crt bin/image/
-	docker build --tag ecr-refreshd:$(VERSION) --tag ecr-refreshd --file deploy/package/Containerfile bin/image
+	docker build --tag ecr-refreshd:$(subst +,-,$(subst ~,-,$(RELEASE))) --tag ecr-refreshd --file deploy/package/Containerfile bin/image
 
 bench: engine
 	@command -v aws >/dev/null || $(call install,awscli)
@@ -100,7 +106,7 @@ engine:
 # The clients of docs/clients.md: Debian's, and those that come as Go modules.
 clients: engine bin/clients/crane bin/clients/compose
 	@command -v skopeo >/dev/null && command -v buildah >/dev/null && test -x /usr/bin/docker-compose && \
-	/usr/bin/python3 -c 'import docker' 2>/dev/null || $(call install,skopeo buildah docker-compose python3-docker) || $(call left,clients)
+	/usr/bin/python3 -c 'import docker' 2>/dev/null || $(call install,skopeo buildah netavark docker-compose python3-docker) || $(call left,clients)
 	@for docker in docker /usr/bin/docker; do DOCKER_BUILDKIT=1 $$docker build --help >/dev/null 2>&1 && exit; done; \
 	$(call install,docker-buildx) || $(call left,docker-buildx)
 

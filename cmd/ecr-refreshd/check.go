@@ -32,6 +32,9 @@ func newCheck(f *flags) *cobra.Command {
 			if err != nil {
 				return misused(fmt.Errorf("%s: %w", c.Path, err))
 			}
+			for _, w := range c.Warnings() {
+				fmt.Fprintf(cmd.ErrOrStderr(), "warning: %v\n", w)
+			}
 			x := expand(cmd.Context(), c, d)
 			if f.output.value == "json" {
 				err = printJSON(cmd.OutOrStdout(), x)

@@ -87,6 +87,7 @@ func serve(ctx context.Context, f *flags) error {
 		obey(ctx, signals, &reloader{d, f, logger, level, c.Log.Format})
 	}()
 	logger.Info("started", zap.String("version", version()), zap.String("config", c.Path), zap.Int("grants", len(c.Grants)))
+	warn(logger, c)
 	err = d.Run(ctx)
 	cancel()
 	<-obeyed
@@ -161,6 +162,7 @@ func (r *reloader) reload(ctx context.Context) {
 			r.logger.Warn("log.format has changed, which takes effect at the next start")
 		}
 		r.logger.Info("configuration read again", zap.String("config", c.Path), zap.Int("grants", len(c.Grants)))
+		warn(r.logger, c)
 	default:
 		const message, hint = "configuration has an error, the former one stays", "mend it, try it with `ecr-refreshd check`, then send SIGHUP again"
 		r.daemon.Refuse(err, hint)
@@ -171,6 +173,13 @@ func (r *reloader) reload(ctx context.Context) {
 		for _, p := range problems {
 			r.logger.Error(message, zap.String("error", p.Error()), zap.String("hint", hint))
 		}
+	}
+}
+
+// warn logs what in the configuration may be a mistake.
+func warn(logger *zap.Logger, c *config.Config) {
+	for _, w := range c.Warnings() {
+		logger.Warn("configuration may have a mistake", zap.String("error", w.Error()))
 	}
 }
 

@@ -33,6 +33,8 @@ func TestBuiltAgain(t *testing.T) {
 	})
 	t.Run("deb without systemd", func(t *testing.T) { lifeOfDeb(t, built(t, debAMD), find(t, newer, debAMD)) })
 	t.Run("rpm without systemd", func(t *testing.T) { lifeOfRPM(t, built(t, rpmAMD), find(t, newer, rpmAMD)) })
+	t.Run("deb and a person's account", func(t *testing.T) { personWithDeb(t, built(t, debAMD)) })
+	t.Run("rpm and a person's account", func(t *testing.T) { personWithRPM(t, built(t, rpmAMD)) })
 	t.Run("deb with systemd", func(t *testing.T) { lifeOfService(t, built(t, debAMD), find(t, newer, debAMD)) })
 }
 

@@ -3,9 +3,9 @@
 # architecture, in Go's names. The same source and the same Go give the same bytes,
 # wherever and whenever: times are those of the commit, or SOURCE_DATE_EPOCH.
 #
-#   VERSION             as git describe has it
-#   COMMITS             their number, for a checkout without a tag
-#   SOURCE_DATE_EPOCH   the time to name; these three come from git
+#   VERSION             as git describe has it, or as version.sh makes it of that
+#   COMMITS             their number, for a VERSION that is a commit
+#   SOURCE_DATE_EPOCH   the time to name; these come from git
 #   MAINTAINER          who builds it: Name <address>
 #   NFPM, GO            the programs to use
 set -euo pipefail
@@ -18,9 +18,8 @@ shift
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
 go=${GO:-go}
-VERSION=${VERSION:-$(git describe --tags --dirty --always)}
 SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct)}
-PACKAGE_VERSION=$(deploy/package/version.sh "$VERSION" "${COMMITS:-$(git rev-list --count HEAD)}")
+PACKAGE_VERSION=$(deploy/package/version.sh "${VERSION:-}" "${COMMITS:-0}")
 MAINTAINER=${MAINTAINER:-ecr-refreshd maintainers <maintainers@ecr-refreshd.invalid>}
 export SOURCE_DATE_EPOCH PACKAGE_VERSION MAINTAINER
 export CGO_ENABLED=0 GOOS=linux GOAMD64=v1 GOARM64=v8.0 GOFLAGS=-buildvcs=false
@@ -39,7 +38,7 @@ pack() { gzip -9nc "$1" | put /dev/stdin "$2.gz"; }
 
 native=$(GOOS='' $go env GOHOSTARCH)
 compile() {
-	GOARCH=$1 $go build -trimpath -ldflags "-s -w -X main.release=$VERSION" -o "$STAGE/bin/$1/" \
+	GOARCH=$1 $go build -trimpath -ldflags "-s -w -X main.release=$PACKAGE_VERSION" -o "$STAGE/bin/$1/" \
 		./cmd/ecr-refreshd ./cmd/docker-credential-ecr-refreshd
 }
 for arch in $(printf '%s\n' "$native" "$@" | sort -u); do compile "$arch"; done
@@ -53,7 +52,8 @@ for unit in deploy/systemd/user/*.{service,socket,timer}; do
 done
 for conf in deploy/systemd/*.conf; do
 	case ${conf##*/} in
-	sysusers.conf) put "$conf" "$root/usr/lib/sysusers.d/ecr-refreshd.conf" ;;
+	sysusers.conf) # without the membership, which the scripts see to: the account may be a person's
+		sed '/^# The engine/,$d' "$conf" | put /dev/stdin "$root/usr/lib/sysusers.d/ecr-refreshd.conf" ;;
 	*) put "$conf" "$doc/examples/${conf##*/}" ;;
 	esac
 done
@@ -68,7 +68,12 @@ pack "$STAGE/notices" "$doc/NOTICES"
 {
 	echo 'ecr-refreshd keeps every Docker on a host logged in to Amazon ECR.'
 	echo
-	if [ -e LICENSE ]; then cat LICENSE; else echo "Copyright (c) $(date -d "@$SOURCE_DATE_EPOCH" +%Y) the authors of ecr-refreshd. Its source names no licence."; fi
+	echo "Copyright $(date -d "@$SOURCE_DATE_EPOCH" +%Y) the authors of ecr-refreshd"
+	echo 'License: Apache-2.0'
+	echo
+	echo 'Licensed under the Apache License, Version 2.0. You may obtain a copy of it at'
+	echo 'http://www.apache.org/licenses/LICENSE-2.0; on Debian systems it is in'
+	echo '/usr/share/common-licenses/Apache-2.0.'
 	echo
 	echo 'The works that are linked into its programs, and their licences, are in NOTICES.gz beside this file.'
 } >"$STAGE/copyright"
@@ -98,6 +103,7 @@ cp -R "$share/." "$STAGE/deb/usr/share"
 cp -R "$root/." "$STAGE/rpm"
 cp deploy/package/nfpm.yaml "$STAGE/nfpm.yaml"
 {
+	printf '  - {src: LICENSE, dst: /usr/share/licenses/ecr-refreshd/LICENSE, type: license, packager: rpm, file_info: {mode: 0644}}\n'
 	printf '  - {dst: "/usr/share/%s", type: dir, packager: rpm, file_info: {mode: 0755}}\n' doc/ecr-refreshd doc/ecr-refreshd/examples
 	(cd "$share" && find . -type f -printf '%P\n' | sort) | while read -r file; do
 		printf '  - {src: "%s", dst: "%s", type: doc, packager: rpm, file_info: {mode: 0644}}\n' "$share/$file" "/usr/share/$file"
@@ -112,5 +118,7 @@ for arch in "$@"; do
 			{ cat "$STAGE/log" >&2 && exit 1; }
 	done
 done
+# What scanners report of the modules and does not concern these programs.
+cp deploy/package/ecr-refreshd.openvex.json "$out"
 cd "$out"
-sha256sum ./*.deb ./*.rpm | tee SHA256SUMS
+sha256sum ./*.deb ./*.rpm ./*.json | tee SHA256SUMS

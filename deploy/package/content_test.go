@@ -66,7 +66,7 @@ func TestFiles(t *testing.T) {
 	needPrograms(t, "dpkg-deb", "rpm")
 	deb := []string{"-rw-r--r-- /usr/share/doc/ecr-refreshd/changelog.Debian.gz", "-rw-r--r-- /usr/share/lintian/overrides/ecr-refreshd",
 		"-rw-r--r-- /usr/share/zsh/vendor-completions/_ecr-refreshd"}
-	rpm := []string{"-rw-r--r-- /usr/share/zsh/site-functions/_ecr-refreshd"}
+	rpm := []string{"-rw-r--r-- /usr/share/licenses/ecr-refreshd/LICENSE", "-rw-r--r-- /usr/share/zsh/site-functions/_ecr-refreshd"}
 	for _, test := range []struct {
 		kind string
 		own  []string
@@ -111,6 +111,19 @@ func rpmFiles(t *testing.T, file string) []string {
 		}
 	}
 	return all
+}
+
+func TestPackagesNameTheLicence(t *testing.T) {
+	needPrograms(t, "dpkg-deb", "rpm")
+	if got := output(t, "rpm", "-qp", "--qf", "%{LICENSE}", built(t, rpmAMD)); got != "Apache-2.0" {
+		t.Errorf("rpm: %q", got)
+	}
+	dir := t.TempDir()
+	output(t, "dpkg-deb", "--extract", built(t, debAMD), dir)
+	text, err := os.ReadFile(filepath.Join(dir, "usr/share/doc/ecr-refreshd/copyright"))
+	if err != nil || !strings.Contains(string(text), "Apache-2.0") {
+		t.Errorf("copyright: %v\n%s", err, text)
+	}
 }
 
 func TestConfigurationIsTheAdministrators(t *testing.T) {

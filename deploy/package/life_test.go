@@ -49,7 +49,7 @@ func lifeOfDeb(t *testing.T, older, newer string) {
 	m.do(logins)
 
 	m.do("dpkg --install /packages/" + base(newer))
-	m.want("ecr-refreshd version | cut -d' ' -f2", "v99.0.0")
+	m.want("ecr-refreshd version | cut -d' ' -f2", "99.0.0")
 	m.do("grep -q 111122223333 " + configFile)
 	m.do("grep -q ecr-refreshd /home/builder/.docker/config.json")
 
@@ -80,10 +80,18 @@ func lifeOfRPM(t *testing.T, older, newer string) {
 	m.do(logins)
 
 	m.do(rpm + "--upgrade /packages/" + base(newer))
-	m.want("ecr-refreshd version | cut -d' ' -f2", "v99.0.0")
+	m.want("ecr-refreshd version | cut -d' ' -f2", "99.0.0")
 	m.do("grep -q 111122223333 " + configFile)
 	m.do("grep -q ecr-refreshd /home/builder/.docker/config.json")
 
+	// rpm 4.20 hides homes from scripts; older ones do not.
+	m.do(`rpm -q --qf '%{PREUN}' ecr-refreshd >/tmp/preun
+		sh -c 'unshare --mount sh -c "mount -t tmpfs tmpfs /home && exec sh /tmp/preun 0"'; rm -rf /run/mount`)
+	m.want(show, before)
+	m.want(tokens, "")
+
+	m.do(point)
+	m.do(logins)
 	m.do("install -D -m 600 /dev/null /var/lib/ecr-refreshd/.aws/credentials")
 	m.do(rpm + "--erase ecr-refreshd")
 	m.want("find /var/lib/ecr-refreshd -type f && rm -r /var/lib/ecr-refreshd", "/var/lib/ecr-refreshd/.aws/credentials")
@@ -92,6 +100,38 @@ func lifeOfRPM(t *testing.T, older, newer string) {
 	m.do("grep -q 111122223333 " + configFile + ".rpmsave")
 	m.do("rm -r /etc/ecr-refreshd && userdel ecr-refreshd")
 	same(t, was, m.traces())
+}
+
+// An account of the service's name that a person uses is none of the package's.
+const (
+	person  = `useradd --create-home --shell /bin/sh ecr-refreshd && echo ecr-refreshd:secret | chpasswd`
+	account = `getent passwd ecr-refreshd; getent shadow ecr-refreshd; id ecr-refreshd; ls -l /home/ecr-refreshd`
+	said    = `2>&1 | grep -c 'somebody uses the account ecr-refreshd'`
+)
+
+func personWithDeb(t *testing.T, file string) {
+	m := start(t, bare, file)
+	m.do(prepare)
+	m.do(person)
+	was := m.do(account)
+	m.want("dpkg --install /packages/"+base(file)+" "+said, "1")
+	m.want(account, was)
+	m.do("systemd-sysusers") // as at a boot
+	m.want(account, was)
+	m.do("dpkg --purge ecr-refreshd")
+	m.want(account, was)
+}
+
+func personWithRPM(t *testing.T, file string) {
+	m := start(t, bare, file)
+	m.do(prepare)
+	m.do(person)
+	was := m.do(account)
+	m.want("rpm --nodeps --install /packages/"+base(file)+" "+said, "1")
+	m.do("systemd-sysusers")
+	m.want(account, was)
+	m.do("rpm --erase ecr-refreshd")
+	m.want(account, was)
 }
 
 // lifeOfService is a host with systemd, from the installation to the purge, while
@@ -148,7 +188,8 @@ func lifeOfService(t *testing.T, older, newer string) {
 	if second := m.do("systemctl show -P MainPID ecr-refreshd"); second == first {
 		t.Errorf("process %s has not been restarted", first)
 	}
-	m.do(`ecr-refreshd status --output json | grep -q '"version": *"v99.0.0"'`)
+	m.do(`journalctl -o cat -u ecr-refreshd | grep started | grep -q '99\.0\.0'`)
+	m.do(`ecr-refreshd status --output json | grep -q '"version": *"99.0.0"'`)
 	if after := m.do("runuser -u builder -- sh -c '" + get + "' | grep Secret"); after != token {
 		t.Error("the token has not come across the upgrade")
 	}
@@ -157,7 +198,7 @@ func lifeOfService(t *testing.T, older, newer string) {
 	m.do("dpkg --remove ecr-refreshd")
 	m.want(show, before)
 	m.want(tokens, "")
-	m.want("pgrep -x ecr-refreshd", "")
+	m.want("cat /proc/[0-9]*/comm | grep -x ecr-refreshd", "")
 	m.want("ls -d /run/ecr-refreshd 2>/dev/null", "")
 	m.do("dpkg --purge ecr-refreshd")
 	m.do("systemctl stop aws; rm /run/aws.sh")

@@ -37,24 +37,14 @@ func (x entry) checkRoles(at value, region string) {
 	}
 }
 
-// checkVariants sees that the region has all forms of host names that the
-// identity asks for.
+// checkVariants sees that the region has the FIPS host names that the identity
+// asks for; dual-stack ones are everywhere.
 func (x entry) checkVariants(region item, variants []registry.Registry) bool {
-	for _, choice := range []struct {
-		key, name string
-		r         registry.Registry
-	}{
-		{"fips", "FIPS", registry.Registry{Region: region.text, FIPS: true}},
-		{"dual_stack", "dual-stack", registry.Registry{Region: region.text, DualStack: true}},
-	} {
-		asked := slices.ContainsFunc(variants, func(v registry.Registry) bool {
-			return v.FIPS && choice.r.FIPS || v.DualStack && choice.r.DualStack
-		})
-		if asked && choice.r.Host() == "" {
-			region.at.report("%s has no %s endpoint, and %s is true (line %d); write aws: {%s: false} in this entry",
-				region.text, choice.name, choice.key, x.aws.at[choice.key].node.Line, choice.key)
-			return false
-		}
+	asked := slices.ContainsFunc(variants, func(v registry.Registry) bool { return v.FIPS })
+	if !asked || (registry.Registry{Region: region.text, FIPS: true}).Host() != "" {
+		return true
 	}
-	return true
+	region.at.report("%s has no FIPS endpoint, and fips is true (line %d); write aws: {fips: false} in this entry",
+		region.text, x.aws.at["fips"].node.Line)
+	return false
 }

@@ -1,20 +1,54 @@
 package config
 
-import "strings"
+import (
+	"slices"
+	"strconv"
+	"strings"
+
+	"ecr-refreshd/internal/registry"
+)
+
+// Warnings returns what may be a mistake and is none for certain, in the file's
+// order: regions that this version does not know. They are used all the same,
+// as AWS adds regions.
+func (c *Config) Warnings() Problems {
+	var warnings Problems
+	known := registry.Regions()
+	warned := map[string]bool{}
+	for _, g := range c.Grants {
+		if warned[g.Region] || slices.Contains(known, g.Region) {
+			continue
+		}
+		warned[g.Region] = true
+		text := "region " + strconv.Quote(g.Region) + " is not one that this version knows"
+		if best := nearest(g.Region, known); best != "" {
+			text += "; did you mean " + strconv.Quote(best) + "?"
+		} else {
+			text += "; see that it is spelled as AWS has it"
+		}
+		warnings = append(warnings, Problem{File: c.Path, Line: g.Hosts[0].Line, Text: text})
+	}
+	return warnings
+}
 
 // instead says what to write in place of word: the known word that it is most
 // likely meant to be, or else all of them.
 func instead(word string, known []string) string {
+	if best := nearest(word, known); best != "" {
+		return `did you mean "` + best + `"?`
+	}
+	return "write one of " + strings.Join(known, ", ")
+}
+
+// nearest returns the known word that word is most likely meant to be, or "".
+func nearest(word string, known []string) string {
 	best, distance := "", len(word)
 	for _, k := range known {
 		if d := editDistance(plain(word), plain(k)); d < distance && d <= max(2, len(k)/3) {
 			best, distance = k, d
 		}
 	}
-	if best != "" {
-		return `did you mean "` + best + `"?`
-	}
-	return "write one of " + strings.Join(known, ", ")
+	return best
 }
 
 // plain makes spellings such as roleArn, role-arn and role_arn alike.

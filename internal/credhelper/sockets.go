@@ -18,8 +18,8 @@ const (
 // Sockets gives the paths at which a client with the effective user id uid looks
 // for the daemon, in order: the first at which somebody listens is the one.
 // $ECR_REFRESHD_SOCKET stands alone. Otherwise a user's own daemon, wherever Own
-// may have put it, comes before the system's. Directories that are another
-// user's are passed over: whoever answers there hands out logins. Root has no own
+// may have put it, comes before the system's. Directories that another user owns or
+// may write in are passed over: whoever answers there hands out logins. Root has no own
 // one beside the system's, as sudo and su may have left the variables of another.
 func Sockets(getenv func(string) string, uid int) []string {
 	if path := getenv("ECR_REFRESHD_SOCKET"); path != "" {
@@ -27,7 +27,7 @@ func Sockets(getenv func(string) string, uid int) []string {
 	}
 	var sockets []string
 	if uid != 0 {
-		if dir, ok := runtimeDirectory(getenv, uid); ok {
+		if dir, ok := runtimeDirectory(getenv, uid); ok && !foreign(dir, uid) {
 			sockets = append(sockets, dir+socketName)
 		}
 		if dir, ok := cacheDirectory(getenv); ok && belongsTo(dir, uid) {
@@ -73,8 +73,23 @@ func absolute(dir string) (string, bool) {
 	return strings.TrimRight(dir, "/"), strings.HasPrefix(dir, "/")
 }
 
-// belongsTo reports whether dir is there and the user uid's.
+// belongsTo reports whether dir is there, the user uid's, and nobody else's to
+// write in. Only then what lies in it is the user's work, or root's.
 func belongsTo(dir string, uid int) bool {
 	var st syscall.Stat_t
-	return syscall.Stat(dir, &st) == nil && st.Mode&syscall.S_IFMT == syscall.S_IFDIR && int(st.Uid) == uid
+	return syscall.Stat(dir, &st) == nil && st.Mode&syscall.S_IFMT == syscall.S_IFDIR && int(st.Uid) == uid && st.Mode&writableByOthers == 0
 }
+
+// foreign reports whether dir is there and somebody else than the user uid and root
+// may put a socket in it. A directory that is not there may come with the daemon.
+func foreign(dir string, uid int) bool {
+	var st syscall.Stat_t
+	if syscall.Lstat(dir, &st) != nil {
+		return false
+	}
+	return st.Mode&syscall.S_IFMT != syscall.S_IFDIR || int(st.Uid) != uid && st.Uid != 0 || st.Mode&writableByOthers != 0
+}
+
+// writableByOthers are the bits of a mode that let others than the owner write. An
+// ACL that does shows in the group's.
+const writableByOthers = syscall.S_IWGRP | syscall.S_IWOTH

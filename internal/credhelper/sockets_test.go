@@ -77,6 +77,71 @@ func TestSocketsAndTheOwnDirectory(t *testing.T) {
 	}
 }
 
+// Whoever answers on the socket hands out logins: none is taken that another user
+// could have put there.
+func TestSocketsOfOthersArePassedOver(t *testing.T) {
+	uid := someone()
+	for _, tt := range []struct {
+		name          string
+		session, ours os.FileMode // of $XDG_RUNTIME_DIR and of ecr-refreshd in it
+		owner         int         // of the latter
+		taken         bool
+	}{
+		{"the user's own", 0o700, 0o755, uid, true},
+		{"root's in the user's own", 0o700, 0o755, 0, true},
+		{"another user's in the user's own", 0o700, 0o755, uid + 1, false},
+		{"everybody may write in the session", 0o777, 0o755, uid, false},
+		{"everybody may write, but not rename", 0o777 | os.ModeSticky, 0o755, uid, false},
+		{"the group may write in the session", 0o770, 0o755, uid, false},
+		{"everybody may write in ours", 0o755, 0o777, uid, false},
+		{"the group may write in ours", 0o755, 0o775, uid, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if os.Geteuid() != 0 && tt.owner != uid {
+				t.Skip("needs root")
+			}
+			session := owned(t, uid, t.TempDir())
+			ours := owned(t, tt.owner, session, "ecr-refreshd")
+			for dir, mode := range map[string]os.FileMode{session: tt.session, ours: tt.ours} {
+				if err := os.Chmod(dir, mode); err != nil {
+					t.Fatal(err)
+				}
+			}
+			env := map[string]string{"XDG_RUNTIME_DIR": session}
+			want := []string{systemSocket}
+			if tt.taken {
+				want = []string{ours + socketName, systemSocket}
+			}
+			if got := Sockets(func(name string) string { return env[name] }, uid); !slices.Equal(got, want) {
+				t.Errorf("in the session's directory: got %q, want %q", got, want)
+			}
+			if tt.owner == 0 {
+				return // a cache directory is the user's own
+			}
+			// The cache directory stands in a home that is the user's alone.
+			env, want = map[string]string{"XDG_CACHE_HOME": session}, []string{systemSocket}
+			if tt.owner == uid && tt.ours&0o022 == 0 {
+				want = []string{ours + socketName, systemSocket}
+			}
+			if got := Sockets(func(name string) string { return env[name] }, uid); !slices.Equal(got, want) {
+				t.Errorf("in the cache directory: got %q, want %q", got, want)
+			}
+		})
+	}
+}
+
+func TestALinkInTheSessionIsPassedOver(t *testing.T) {
+	uid := someone()
+	session, elsewhere := owned(t, uid, t.TempDir()), owned(t, uid, t.TempDir())
+	if err := os.Symlink(elsewhere, filepath.Join(session, "ecr-refreshd")); err != nil {
+		t.Fatal(err)
+	}
+	getenv := func(name string) string { return map[string]string{"XDG_RUNTIME_DIR": session}[name] }
+	if got := Sockets(getenv, uid); !slices.Equal(got, []string{systemSocket}) {
+		t.Errorf("got %q", got)
+	}
+}
+
 // Wherever a daemon listens of its own accord, clients with the same environment look.
 func TestClientsLookWhereTheDaemonListens(t *testing.T) {
 	uid := someone()

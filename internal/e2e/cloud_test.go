@@ -13,12 +13,14 @@ const publicHost = "public.ecr.aws"
 // two accounts in two regions. Its principal opens the registries of both.
 type cloud struct {
 	number int
-	addr   string   // of its registries
-	others []string // names of registries that are none of ECR's and take any good token
+	addr   string // of its registries
+	// tokenBytes is the least length of a password: EC2 roles get some of 6 kB.
+	tokenBytes int
+	others     []string // names of registries that are none of ECR's and take any good token
 }
 
 var (
-	cloudContinuity = newCloud(1)
+	cloudContinuity = newCloud(1).withLongTokens()
 	cloudWithout    = newCloud(2)
 	cloudFaults     = newCloud(3)
 	cloudCrowd      = newCloud(4)
@@ -27,7 +29,7 @@ var (
 	cloudBreakage   = newCloud(7)
 	cloudExitCodes  = newCloud(8)
 	cloudSignals    = newCloud(9)
-	cloudClients    = newCloud(10)
+	cloudClients    = newCloud(10).withLongTokens()
 	cloudAgent      = newCloud(11)
 	cloudGets       = newCloud(12)
 	cloudRules      = newCloud(13)
@@ -47,6 +49,11 @@ func newCloud(number int) cloud {
 	for i := range 16 {
 		c.others = append(c.others, fmt.Sprintf("other%d.cloud%d.example", i, number))
 	}
+	return c
+}
+
+func (c cloud) withLongTokens() cloud {
+	c.tokenBytes = 6000
 	return c
 }
 
@@ -88,5 +95,5 @@ func (c cloud) denied() emulator.Principal {
 }
 
 func (c cloud) options() emulator.Options {
-	return emulator.Options{Principals: []emulator.Principal{c.principal(), c.denied()}, Hosts: c.others}
+	return emulator.Options{Principals: []emulator.Principal{c.principal(), c.denied()}, Hosts: c.others, TokenBytes: c.tokenBytes}
 }

@@ -54,6 +54,9 @@ func (s *scene) accepted(path string, hosts ...string) error {
 		if err := s.aws.Check(host, l.username, l.password); err != nil {
 			return err
 		}
+		if len(l.password) < s.cloud.tokenBytes {
+			return fmt.Errorf("the password for %q in %q has %d bytes, want at least %d", host, path, len(l.password), s.cloud.tokenBytes)
+		}
 	}
 	return nil
 }

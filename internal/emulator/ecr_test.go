@@ -55,7 +55,7 @@ func TestAuthorizationTokenLooksLikeTheRealOne(t *testing.T) {
 }
 
 func TestPasswordsDifferAndGrow(t *testing.T) {
-	d := newTokenDesk()
+	d := newTokenDesk(0)
 	now := time.Now()
 	first, second := d.issue(token{}, now), d.issue(token{}, now)
 	if first == second {

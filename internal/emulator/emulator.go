@@ -36,6 +36,7 @@ const (
 // Options says what the emulated AWS looks like. The zero value is useful.
 type Options struct {
 	TokenLife      time.Duration    // of an authorization token; default 12h
+	TokenBytes     int              // its password has at least as many; an EC2 role's has 6 kB
 	Addr           string           // AWS API; default 127.0.0.1:0
 	RegistryAddr   string           // default 127.0.0.1:0
 	IMDSAddr       string           // default 127.0.0.1:0
@@ -148,7 +149,7 @@ func build(o Options) (*Server, error) {
 	if len(o.Principals) == 0 {
 		o.Principals = []Principal{DefaultPrincipal()}
 	}
-	s := &Server{now: o.Now, onCall: o.OnCall, tokens: newTokenDesk(), bearers: newBearerDesk()}
+	s := &Server{now: o.Now, onCall: o.OnCall, tokens: newTokenDesk(o.TokenBytes), bearers: newBearerDesk()}
 	s.tokenLife.Store(int64(o.TokenLife))
 	s.closing, s.stop = context.WithCancel(context.Background())
 	var errs [4]error

@@ -297,7 +297,7 @@ func TestCertificates(t *testing.T) {
 }
 
 func BenchmarkJudge(b *testing.B) {
-	d := newTokenDesk()
+	d := newTokenDesk(0)
 	s, err := newSites(nil)
 	if err != nil {
 		b.Fatal(err)

@@ -47,12 +47,14 @@ func (r *refusal) Error() string { return fmt.Sprintf("%s: %s", r.code, r.messag
 // tokenDesk issues authorization tokens and judges logins. It knows a token by
 // its hash alone, which is cheaper to keep than the token.
 type tokenDesk struct {
+	payload int // bytes, at least
 	issued  atomic.Int64
 	byToken *ledger[[sha256.Size]byte, token]
 }
 
-func newTokenDesk() *tokenDesk {
-	return &tokenDesk{byToken: newLedger[[sha256.Size]byte, token]()}
+// newTokenDesk issues passwords of at least as many bytes.
+func newTokenDesk(atLeast int) *tokenDesk {
+	return &tokenDesk{payload: max(payloadBytes, atLeast*9/16), byToken: newLedger[[sha256.Size]byte, token]()}
 }
 
 // issue gives the password of the new token t.
@@ -64,7 +66,7 @@ func (d *tokenDesk) issue(t token, now time.Time) string {
 		Type       string `json:"type"`
 		Expiration int64  `json:"expiration"`
 	}{
-		randomBase64(payloadBytes + int(min(d.issued.Add(1), maxPayloadExtra))),
+		randomBase64(d.payload + int(min(d.issued.Add(1), maxPayloadExtra))),
 		randomBase64(datakeyBytes), "2", "DATA_KEY", t.ends.Unix(),
 	})
 	if err != nil {

@@ -15,6 +15,8 @@ const (
 	publicHostDualStack = "ecr-public.aws.com"
 )
 
+const chinaDualSuffix = "on.amazonwebservices.com.cn"
+
 // Registry is what a host name says. Account is 12 digits in what Parse
 // returns; Host takes it as it is, so it may hold a stand-in for digits that
 // are not known yet. A public registry has neither account nor region.
@@ -29,19 +31,19 @@ type partition struct {
 	name         string
 	regionPrefix string
 	suffix       string // of IPv4 host names
-	dualSuffix   string // of dual-stack host names; empty where there are none
+	dualSuffix   string // of dual-stack host names
 	fipsPrefix   string // the regions with FIPS host names; empty where there are none
 }
 
 // partitions is in order of search: the last one takes every other region, as
 // new regions nearly always belong to it.
 var partitions = [...]partition{
-	{"aws-cn", "cn-", "amazonaws.com.cn", "on.amazonwebservices.com.cn", ""},
+	{"aws-cn", "cn-", "amazonaws.com.cn", chinaDualSuffix, ""},
 	{"aws-us-gov", "us-gov-", "amazonaws.com", "on.aws", "us-gov-"},
-	{"aws-iso", "us-iso-", "c2s.ic.gov", "", ""},
-	{"aws-iso-b", "us-isob-", "sc2s.sgov.gov", "", ""},
-	{"aws-iso-e", "eu-isoe-", "cloud.adc-e.uk", "", ""},
-	{"aws-iso-f", "us-isof-", "csp.hci.ic.gov", "", ""},
+	{"aws-iso", "us-iso-", "c2s.ic.gov", "on.aws.ic.gov", ""},
+	{"aws-iso-b", "us-isob-", "sc2s.sgov.gov", "on.aws.scloud", ""},
+	{"aws-iso-e", "eu-isoe-", "cloud.adc-e.uk", "on.cloud-aws.adc-e.uk", ""},
+	{"aws-iso-f", "us-isof-", "csp.hci.ic.gov", "on.aws.hci.ic.gov", ""},
 	{"aws-eusc", "eusc-", "amazonaws.eu", "on.amazonwebservices.eu", ""},
 	{"aws", "", "amazonaws.com", "on.aws", "us-"},
 }
@@ -87,8 +89,8 @@ func ValidRegion(s string) bool {
 	return true
 }
 
-// Host gives the host name, or "" where there is none: FIPS outside the US,
-// dual-stack in the isolated partitions, FIPS for ECR Public.
+// Host returns the host name, or "" where there is none: FIPS outside the US and
+// for ECR Public.
 func (r Registry) Host() string {
 	if r.Public {
 		switch {
@@ -110,21 +112,23 @@ func (r Registry) Host() string {
 		}
 		service += "-fips"
 	}
-	if suffix == "" {
-		return ""
-	}
 	return r.Account + "." + service + "." + r.Region + "." + suffix
 }
 
 // Parse takes the host name of an ECR registry apart. It wants the name
 // exactly: lower case, no scheme, port, path or trailing dot. A name that only
-// looks like one is an error. What it accepts, Host gives back unchanged.
+// looks like one is an error. What it accepts, Host returns unchanged, save for a
+// second spelling of China's dual-stack names, with dkr.ecr, that Amazon's own
+// credential helper accepts as well.
 func Parse(host string) (Registry, error) {
 	switch host {
 	case publicHost:
 		return Registry{Public: true}, nil
 	case publicHostDualStack:
 		return Registry{Public: true, DualStack: true}, nil
+	}
+	if head, ok := strings.CutSuffix(host, "."+chinaDualSuffix); ok {
+		host = strings.Replace(head, ".dkr.ecr.", ".dkr-ecr.", 1) + "." + chinaDualSuffix
 	}
 	account, rest, _ := strings.Cut(host, ".")
 	r := Registry{Account: account}

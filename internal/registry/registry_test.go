@@ -28,6 +28,10 @@ var hosts = []struct {
 	{"aws-iso-b", a + ".dkr.ecr.us-isob-east-1.sc2s.sgov.gov", "aws-iso-b", Registry{Account: a, Region: "us-isob-east-1"}},
 	{"aws-iso-e", a + ".dkr.ecr.eu-isoe-west-1.cloud.adc-e.uk", "aws-iso-e", Registry{Account: a, Region: "eu-isoe-west-1"}},
 	{"aws-iso-f", a + ".dkr.ecr.us-isof-south-1.csp.hci.ic.gov", "aws-iso-f", Registry{Account: a, Region: "us-isof-south-1"}},
+	{"aws-iso dual-stack", a + ".dkr-ecr.us-iso-west-1.on.aws.ic.gov", "aws-iso", Registry{Account: a, Region: "us-iso-west-1", DualStack: true}},
+	{"aws-iso-b dual-stack", a + ".dkr-ecr.us-isob-east-1.on.aws.scloud", "aws-iso-b", Registry{Account: a, Region: "us-isob-east-1", DualStack: true}},
+	{"aws-iso-e dual-stack", a + ".dkr-ecr.eu-isoe-west-1.on.cloud-aws.adc-e.uk", "aws-iso-e", Registry{Account: a, Region: "eu-isoe-west-1", DualStack: true}},
+	{"aws-iso-f dual-stack", a + ".dkr-ecr.us-isof-south-1.on.aws.hci.ic.gov", "aws-iso-f", Registry{Account: a, Region: "us-isof-south-1", DualStack: true}},
 	{"aws-eusc", a + ".dkr.ecr.eusc-de-east-1.amazonaws.eu", "aws-eusc", Registry{Account: a, Region: "eusc-de-east-1"}},
 	{"aws-eusc dual-stack", a + ".dkr-ecr.eusc-de-east-1.on.amazonwebservices.eu", "aws-eusc", Registry{Account: a, Region: "eusc-de-east-1", DualStack: true}},
 	{"public", "public.ecr.aws", "", Registry{Public: true}},
@@ -82,7 +86,11 @@ var lookAlikes = []struct{ name, host string }{
 	{"FIPS outside the US", a + ".dkr.ecr-fips.eu-west-1.amazonaws.com"},
 	{"FIPS in China", a + ".dkr.ecr-fips.cn-north-1.amazonaws.com.cn"},
 	{"FIPS in an isolated region", a + ".dkr.ecr-fips.us-iso-east-1.c2s.ic.gov"},
-	{"dual-stack in an isolated region", a + ".dkr-ecr.us-iso-east-1."},
+	{"dual-stack suffix of another isolated partition", a + ".dkr-ecr.us-iso-east-1.on.aws.scloud"},
+	{"second spelling outside China", a + ".dkr.ecr.us-east-1.on.amazonwebservices.com.cn"},
+	{"second spelling with FIPS", a + ".dkr.ecr-fips.cn-north-1.on.amazonwebservices.com.cn"},
+	{"second spelling, longer suffix", a + ".dkr.ecr.cn-north-1.on.amazonwebservices.com.cn.evil.com"},
+	{"second spelling, text before the account", "x" + a + ".dkr.ecr.cn-north-1.on.amazonwebservices.com.cn"},
 	{"service glued on", a + ".dkr.ecrus-east-1.amazonaws.com"},
 	{"API endpoint", "api.ecr.us-east-1.amazonaws.com"},
 	{"upper case public", "Public.ecr.aws"},
@@ -99,6 +107,16 @@ func TestParseRefusesLookAlikes(t *testing.T) {
 	}
 }
 
+// Amazon's credential helper knows China's dual-stack names in both spellings.
+func TestParseTakesBothSpellingsOfChinasDualStack(t *testing.T) {
+	want := Registry{Account: a, Region: "cn-north-1", DualStack: true}
+	if got, err := Parse(secondSpelling); err != nil || got != want {
+		t.Errorf("Parse(%q) = %+v, %v; want %+v", secondSpelling, got, err, want)
+	}
+}
+
+const secondSpelling = a + ".dkr.ecr.cn-north-1.on.amazonwebservices.com.cn"
+
 func TestHostTakesAStandInForTheAccount(t *testing.T) {
 	r := Registry{Account: "{account}", Region: "us-east-1"}
 	if got, want := r.Host(), "{account}.dkr.ecr.us-east-1.amazonaws.com"; got != want {
@@ -114,7 +132,6 @@ func TestHostIsEmptyWhereThereIsNoSuchName(t *testing.T) {
 		{"public FIPS", Registry{Public: true, FIPS: true}},
 		{"FIPS in Canada", Registry{Account: a, Region: "ca-central-1", FIPS: true}},
 		{"FIPS in China", Registry{Account: a, Region: "cn-north-1", FIPS: true}},
-		{"dual-stack in an isolated region", Registry{Account: a, Region: "us-isob-east-1", DualStack: true}},
 	}
 	for _, tt := range tests {
 		if got := tt.r.Host(); got != "" {
@@ -139,6 +156,7 @@ func FuzzParse(f *testing.F) {
 	for _, tt := range lookAlikes {
 		f.Add(tt.host)
 	}
+	f.Add(secondSpelling)
 	f.Fuzz(func(t *testing.T, host string) {
 		r, err := Parse(host)
 		if err != nil {
@@ -146,6 +164,9 @@ func FuzzParse(f *testing.F) {
 				t.Fatalf("Parse(%q) gives %+v beside its error", host, r)
 			}
 			return
+		}
+		if strings.HasSuffix(host, chinaDualSuffix) {
+			host = strings.Replace(host, ".dkr.ecr.", ".dkr-ecr.", 1)
 		}
 		if got := r.Host(); got != host {
 			t.Fatalf("Parse(%q).Host() = %q", host, got)
