@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -129,7 +130,7 @@ type outcome struct {
 	code int
 	bad  registry
 	good registry
-	// memory is the most, in KiB, that the program or a child of it has held.
+	// memory is the most, in KiB, that the program has held, but for its last moments.
 	memory int64
 	took   time.Duration
 }
@@ -186,12 +187,42 @@ func (s *site) once() outcome {
 	var out, errs bounded
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	begun := time.Now()
-	_ = cmd.Run() // the exit code tells
-	o := outcome{said: out.String() + errs.String(), code: cmd.ProcessState.ExitCode(), memory: maxrss(cmd.ProcessState.SysUsage()), took: time.Since(begun)}
+	if err := cmd.Start(); err != nil {
+		s.t.Fatal(err)
+	}
+	ended := make(chan struct{})
+	peak := peakOf(cmd.Process.Pid, ended)
+	_ = cmd.Wait() // the exit code tells
+	close(ended)
+	o := outcome{said: out.String() + errs.String(), code: cmd.ProcessState.ExitCode(), memory: <-peak, took: time.Since(begun)}
 	if err := o.read(out.Bytes()); err != nil {
 		o.said += "\nno JSON: " + err.Error()
 	}
 	return o
+}
+
+// peakOf tells, once the process has ended, how much it has held, in KiB. Its rusage
+// would count what this process held when it was started.
+func peakOf(pid int, ended <-chan struct{}) <-chan int64 {
+	result := make(chan int64, 1)
+	go func() {
+		var most int64
+		for {
+			status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid)) // empty once it is over
+			if _, rest, found := strings.Cut(string(status), "VmHWM:"); found {
+				number, _, _ := strings.Cut(strings.TrimSpace(rest), " ")
+				now, _ := strconv.ParseInt(number, 10, 64)
+				most = max(most, now)
+			}
+			select {
+			case <-ended:
+				result <- most
+				return
+			case <-time.After(10 * time.Millisecond):
+			}
+		}
+	}()
+	return result
 }
 
 // bounded is a writer that keeps the first 4 MiB.

@@ -1,7 +1,6 @@
 package ecr
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -67,18 +66,19 @@ func output(cmd *exec.Cmd) (out, said []byte, err error) {
 	case errors.Is(err, exec.ErrWaitDelay): // it has ended well, and only what it started was still there
 		err = nil
 	}
-	return stdout.Bytes(), stderr.Bytes(), err
+	return stdout.kept, stderr.kept, err
 }
 
-// limited is a writer that keeps the first bytes and swallows the rest.
+// limited is a writer that keeps the first bytes and swallows the rest. It is no
+// bytes.Buffer: io.Copy would go past Write, by its ReadFrom.
 type limited struct {
-	bytes.Buffer
+	kept       []byte
 	keep, seen int
 	full       func() // called when more than outputLimit bytes have come
 }
 
 func (l *limited) Write(p []byte) (int, error) {
-	l.Buffer.Write(p[:min(len(p), l.keep-l.Len())])
+	l.kept = append(l.kept, p[:min(len(p), l.keep-len(l.kept))]...)
 	if l.seen += len(p); l.seen > outputLimit {
 		l.full()
 	}
