@@ -1,5 +1,5 @@
 # Two commands for a newcomer: make demo, make test. The others are parts of
-# them, and make bench. Each says what it installs; see README.md.
+# them, and make bench. Each says what it installs; see CONTRIBUTING.md.
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
 

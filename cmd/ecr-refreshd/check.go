@@ -21,7 +21,7 @@ import (
 func newCheck(f *flags) *cobra.Command {
 	return f.withOutput(&cobra.Command{
 		Use:   "check",
-		Short: "Read the configuration and print what it expands to; touch nothing",
+		Short: "Print what the configuration expands to; change nothing",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := f.load(cmd.Context())

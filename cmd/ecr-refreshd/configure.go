@@ -24,13 +24,14 @@ func newConfigureDocker(f *flags) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "configure-docker",
 		Short: "Point a user's docker at the credential helper",
-		Long: `Adds to config.json, under credHelpers, an entry for each of our hosts, so that
-docker asks the daemon for the login and none lies in the file. All else in the
-file stays. It says what the entries overrule, and --undo takes back exactly them.
+		Long: `Adds an entry to credHelpers in config.json for each configured host, so that
+docker gets the login from the daemon and no token is in the file. Everything
+else in the file stays. The command prints what the entries overrule; --undo
+removes exactly these entries.
 
-The hosts are those of the running daemon, or of the configuration where none
-runs. A target with delivery: helper does the same all the time: for its file
---undo lasts only until the daemon has looked again.`,
+The hosts are those of the running daemon, or of the configuration if none
+runs. A target with delivery: helper keeps such entries all the time: in its
+file, the daemon adds them again after --undo.`,
 		Example: `  ecr-refreshd configure-docker
   sudo ecr-refreshd configure-docker --user jenkins --user ci
   ecr-refreshd configure-docker --file /srv/agent/.docker/config.json --undo`,

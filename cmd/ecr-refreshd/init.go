@@ -27,14 +27,14 @@ func newInit(f *flags) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "init",
 		Short: "Write a first configuration from what is on this host",
-		Long: `Looks at what this host has to do with Amazon ECR: AWS profiles and the role of the
+		Long: `Looks for everything on this host that concerns Amazon ECR: AWS profiles and the role of the
 instance, the Docker Engine, the registries in the config.json files of its accounts, cron lines,
 timers and scripts that log in today, Amazon's own credential helper.
 From that it writes a configuration, and says what it found and what to do next.
 
-It looks and asks for no credentials; of what it reads it prints no secret. A configuration that
-is there already stays as it is, unless nothing is configured in it; --force replaces it
-and keeps the former one with a ~ at the end of its name. Without root it prints what it
+It requests no AWS credentials and prints no secret of what it reads. An existing configuration
+stays as it is, unless nothing is configured in it; --force replaces it
+and keeps the old one with a ~ at the end of its name. Without root it prints what it
 would write, from what it may read.`,
 		Example: `  sudo ecr-refreshd init
   ecr-refreshd init --own

@@ -14,10 +14,10 @@ import (
 func newLogout(f *flags) *cobra.Command {
 	return &cobra.Command{
 		Use:   "logout",
-		Short: "Take our logins out of every target, for when the daemon is to run no more",
-		Long: `Takes the logins of the configuration's registries out of its docker-config
-targets, and the entries of the credential helper with them. Other logins stay.
-Stop the daemon first: it would put them back.`,
+		Short: "Remove the logins from every target, when the daemon will not run any more",
+		Long: `Removes the logins of the configuration's registries from its docker-config
+targets, and the entries of the credential helper. Other logins stay.
+Stop the daemon first: it would store them again.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx, cancel := context.WithTimeout(cmd.Context(), time.Minute)

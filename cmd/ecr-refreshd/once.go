@@ -23,10 +23,10 @@ func newOnce(f *flags) *cobra.Command {
 	limit := 5 * time.Minute
 	cmd := &cobra.Command{
 		Use:   "once",
-		Short: "Log in everywhere once, say what happened, and end",
-		Long: `Renews every token once, stores it in every target, prints a table, and ends: what
-a cron job would do. It logs nothing unless --log-level is given; what went wrong
-is on standard error, one line each, and makes the exit code 1.`,
+		Short: "Renew and store everything once, and print the result",
+		Long: `Renews every token once, stores it in every target and prints a table, as a cron
+job would. It logs nothing unless --log-level is set. Each error is one line on
+standard error, and makes the exit code 1.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx, cancel := context.WithTimeout(cmd.Context(), limit)

@@ -25,8 +25,8 @@ func newRefresh(f *flags) *cobra.Command {
 		Use:   "refresh [HOST...]",
 		Short: "Ask the running daemon to renew now, and wait for it",
 		Long: `Asks the running daemon to renew the tokens of these hosts, or all, waits until
-every target has the new ones, and prints how they stand. Only root and the
-daemon's own user may.`,
+every target has the new ones, and prints the result. Only root and the daemon's
+own user are allowed to.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			hosts, err := hostNames(args)
 			if err != nil {

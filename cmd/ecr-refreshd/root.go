@@ -53,8 +53,8 @@ func newRoot(f *flags) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "ecr-refreshd",
 		Short: "Keeps every Docker on this host logged in to Amazon ECR",
-		Long: `ecr-refreshd fetches ECR authorization tokens, renews each well before its
-12 hours are over, and puts it wherever a Docker client looks for it.
+		Long: `ecr-refreshd fetches ECR authorization tokens, renews each well before it
+expires after 12 hours, and stores it where Docker clients look for it.
 
 Start with ` + "`ecr-refreshd check`" + ` to see what the configuration leads to, then
 ` + "`ecr-refreshd once`" + ` to log in now, or ` + "`ecr-refreshd run`" + ` to stay logged in.`,

@@ -20,10 +20,10 @@ func newStatus(f *flags) *cobra.Command {
 	var watch bool
 	cmd := &cobra.Command{
 		Use:   "status",
-		Short: "What the running daemon holds, a row a host",
-		Long: `Asks the running daemon and prints a row a host, with what needs a person first,
-and under the table each thing that is wrong, with what to do. The exit code is 0
-when every token is fresh and in all its targets, 1 when not, 3 without a daemon.`,
+		Short: "Show what the running daemon holds, one row for each host",
+		Long: `Asks the running daemon and prints one row for each host, those with errors first,
+and below the table each error with what to do. The exit code is 0 when every
+token is fresh and in all its targets, 1 when not, 3 without a daemon.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			client, err := f.client(cmd.Context())
@@ -53,7 +53,7 @@ when every token is fresh and in all its targets, 1 when not, 3 without a daemon
 			return nil
 		},
 	}
-	cmd.Flags().BoolVar(&watch, "watch", false, "go on until interrupted: on a terminal in place, elsewhere whenever something has changed")
+	cmd.Flags().BoolVar(&watch, "watch", false, "keep running and show changes until interrupted")
 	return f.withOutput(cmd)
 }
 

@@ -25,9 +25,9 @@ func newToken(f *flags) *cobra.Command {
   curl -H "$(ecr-refreshd token HOST --format header)" https://HOST/v2/REPOSITORY/tags/list
 
 Formats: password, as docker login wants it; basic, base64 of user:password;
-header, an Authorization header; json, with the token's end.
+header, an Authorization header; json, with the token's expiry.
 
-With --config, and where no daemon runs, it asks AWS for one.`,
+With --config, or if no daemon runs, it requests a new one from AWS.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx, cancel := context.WithTimeout(cmd.Context(), time.Minute)
