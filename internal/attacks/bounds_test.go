@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"strings"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
@@ -176,32 +175,3 @@ func flooding(head string, part []byte, once bool, sent *atomic.Int64) http.Hand
 
 // memory bounds, in KiB, what the program may hold at any time: what the unit has.
 const memory = 128 << 10
-
-// TestTheProgramsKeepTheirMemory runs the worst of them against the program, under
-// a limit that saves the machine.
-func TestTheProgramsKeepTheirMemory(t *testing.T) {
-	everyRequest(t, func(t *testing.T, r road, request string) {
-		for i, flood := range floods {
-			if testing.Short() && (i+len(r.name)+len(request))%6 != 0 {
-				continue
-			}
-			c := newCloud(t)
-			s := r.site(t, c)
-			c.victim = request
-			c.hook = flooding(flood.head, flood.part, flood.once, new(atomic.Int64))
-			o := s.once()
-			o.sound(t, flood.name)
-			if o.memory > memory {
-				t.Errorf("%s: the program took %d MiB", flood.name, o.memory>>10)
-			}
-		}
-	})
-}
-
-// maxrss is the most memory, in KiB, that a process which has ended has held.
-func maxrss(usage any) int64 {
-	if u, ok := usage.(*syscall.Rusage); ok {
-		return u.Maxrss
-	}
-	return 0
-}

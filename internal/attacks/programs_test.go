@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -225,18 +226,27 @@ func peakOf(pid int, ended <-chan struct{}) <-chan int64 {
 	return result
 }
 
-// bounded is a writer that keeps the first 4 MiB.
+// bounded is a writer that keeps the first 4 MiB. It is no bytes.Buffer: what copies to
+// one goes past Write.
 type bounded struct {
-	mu sync.Mutex
-	bytes.Buffer
+	mu   sync.Mutex
+	kept []byte
 }
 
 func (b *bounded) Write(p []byte) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	_, _ = b.Buffer.Write(p[:min(len(p), 4<<20-b.Len())])
+	b.kept = append(b.kept, p[:min(len(p), 4<<20-len(b.kept))]...)
 	return len(p), nil
 }
+
+func (b *bounded) Bytes() []byte {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.Clone(b.kept)
+}
+
+func (b *bounded) String() string { return string(b.Bytes()) }
 
 // run starts the daemon under a service manager, waits until its first round is over,
 // asks for its status, and ends it.

@@ -77,3 +77,24 @@ func TestAWebIdentityOfAProfileIsRead(t *testing.T) {
 		t.Errorf("asked %v", got)
 	}
 }
+
+// TestRootRunsNoCommandOfAnotherAccount: under sudo -E HOME is that of who called it.
+func TestRootRunsNoCommandOfAnotherAccount(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root has something to lose")
+	}
+	for _, owner := range []int{0, 65534} {
+		dir := isolate(t)
+		ran := filepath.Join(dir, "ran")
+		file := filepath.Join(dir, "config")
+		write(t, file, "[profile ci]\ncredential_process=touch "+ran+"; exit 1\n")
+		if err := os.Chown(file, owner, -1); err != nil {
+			t.Fatal(err)
+		}
+		err := failFetch(t, newSource(t, Identity{Profile: "ci"}, Options{}))
+		_, missing := os.Stat(ran)
+		if refused := strings.Contains(err.Error(), "could change the credential_process that root runs"); refused != (owner != 0) || refused == (missing == nil) {
+			t.Errorf("uid %d: %v (%s), ran %v", owner, err, err.Hint, missing == nil)
+		}
+	}
+}

@@ -21,6 +21,8 @@ func TestDecode(t *testing.T) {
 		{"no colon", b64(canary), "", ""},
 		{"no user", b64(":" + canary), "", ""},
 		{"no password", b64("AWS:"), "", ""},
+		{"a line break in the password", b64("AWS:" + canary + "\r\nX-Header: 1"), "", ""},
+		{"an escape sequence in the user", b64("AWS\x1b[2J:" + canary), "", ""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
