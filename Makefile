@@ -8,7 +8,7 @@ RELEASE := $(shell deploy/package/version.sh $(VERSION))
 GO      ?= go
 # Static and small: what is shipped needs no C library and no debugging tables.
 BUILD    = CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.release=$(RELEASE)'
-FAST     = $$($(GO) list ./... | grep -v -e internal/e2e -e deploy/package$$)
+FAST     = $$($(GO) list ./... | grep -v -e internal/e2e -e internal/attacks -e deploy/package$$)
 # The race detector needs a C compiler.
 RACE     = $(if $(shell command -v gcc),-race)
 
@@ -20,7 +20,7 @@ FUZZTIME        = 1m
 NFPM_VERSION    = v2.45.2
 NFPM            = $(CURDIR)/bin/tools/nfpm-$(NFPM_VERSION)
 
-.PHONY: all build demo test lint staticcheck unit long fuzz e2e package package-test image inspectors bench engine clients engines systemd clean help
+.PHONY: all build demo test lint staticcheck unit long attacks fuzz e2e package package-test image inspectors bench engine clients engines systemd clean help
 all: build
 
 help:
@@ -37,7 +37,7 @@ demo: engine build
 	$(BUILD) -o bin/ecr-demo ./internal/demo
 	bin/ecr-demo -daemon bin/ecr-refreshd
 
-test: lint unit long fuzz e2e package-test staticcheck
+test: lint unit long attacks fuzz e2e package-test staticcheck
 	@echo 'make test: everything passed'
 
 lint:
@@ -57,6 +57,10 @@ unit: engine systemd
 long:
 	$(GO) test -count=1 -run Month -v ./internal/renew
 	$(GO) test -count=1 -v ./internal/target/dockerconfig
+
+# What hostile endpoints, engines and commands may do to the programs.
+attacks:
+	$(GO) test -count=1 -timeout 15m -v ./internal/attacks -ways many
 
 # The echoes that internal/attacks knows, and what a minute makes of them.
 fuzz:

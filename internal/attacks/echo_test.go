@@ -83,7 +83,7 @@ func (r road) echo(t *testing.T, request string) {
 	report := newReport()
 	for i, echo := range echoes {
 		for j, e := range encodings {
-			if testing.Short() && j > 0 && (i+j)%6 != 0 {
+			if (j > 0 || *ways == "few") && leftOut(i+j, 6) {
 				continue
 			}
 			for turn, subjects := i+j, 1; ; turn++ {

@@ -94,7 +94,7 @@ func TestNoEchoOfAnEngineIsShown(t *testing.T) {
 				)
 				for i, echo := range answers {
 					for j, e := range encodings {
-						if testing.Short() && j > 0 && (i+j)%6 != 0 {
+						if (j > 0 || *ways == "few") && leftOut(i+j, 6) {
 							continue
 						}
 						places <- struct{}{}

@@ -20,6 +20,7 @@ const attemptEnds = 20 * time.Second
 
 // TestACommandIsEndedWithAllThatItStarted: in time, memory and processes.
 func TestACommandIsEndedWithAllThatItStarted(t *testing.T) {
+	needPrograms(t)
 	// Each program bounds itself, lest it takes the machine along.
 	programs := map[string]string{
 		"prints without an end":                "head -c 3000000000 /dev/zero",
@@ -80,6 +81,7 @@ func marked(marker string) (pids []int) {
 // TestNoFileHoldsUpAnAttempt: what is no regular file of some size is refused, wherever it
 // is named.
 func TestNoFileHoldsUpAnAttempt(t *testing.T) {
+	needPrograms(t)
 	kinds := map[string]func(path string) error{
 		"FIFO":      func(path string) error { return syscall.Mkfifo(path, 0o600) },
 		"directory": func(path string) error { return os.Mkdir(path, 0o700) },

@@ -129,17 +129,17 @@ func (s *Source) retrieve(ctx context.Context, cfg aws.Config, w *wire, end *tim
 // chain is the SDK's own, except for a credential_process, which it would run
 // without a bound and with this program's standard error.
 func (s *Source) chain(ctx context.Context, cfg aws.Config, w *wire) (aws.Credentials, error) {
-	process, roles, err := s.process(ctx)
-	if err != nil {
-		return aws.Credentials{}, err
-	}
-	if process == "" {
+	from := s.source(ctx)
+	if from.process == "" {
 		return cfg.Credentials.Retrieve(ctx)
 	}
-	creds, err := runProcess(ctx, process, w)
-	for i := len(roles) - 1; i >= 0 && err == nil; i-- {
+	if err := mayDecide(); err != nil {
+		return aws.Credentials{}, err
+	}
+	creds, err := runProcess(ctx, from.process, w)
+	for i := len(from.roles) - 1; i >= 0 && err == nil; i-- {
 		w.learn(creds.SecretAccessKey, creds.SessionToken)
-		creds, err = s.role(ctx, s.client(cfg, creds), roles[i])
+		creds, err = s.role(ctx, s.client(cfg, creds), from.roles[i])
 	}
 	return creds, err
 }

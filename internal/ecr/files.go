@@ -45,15 +45,20 @@ type setFile struct{ setting, path string }
 // missing or may not be read is the SDK's to report. What they hold is not to be shown.
 func (s *Source) checkFiles(ctx context.Context, w *wire) error {
 	shared := sharedFiles()
-	first := []setFile{{"AWS_CONFIG_FILE", shared[0]}, {"AWS_SHARED_CREDENTIALS_FILE", shared[1]}}
-	for _, variable := range [...]string{"AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CA_BUNDLE", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"} {
-		first = append(first, setFile{variable, os.Getenv(variable)})
-	}
+	const bundle, identity, container = "AWS_CA_BUNDLE", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"
+	first := []setFile{{"AWS_CONFIG_FILE", shared[0]}, {"AWS_SHARED_CREDENTIALS_FILE", shared[1]}, {bundle, os.Getenv(bundle)}}
 	if err := w.learnFiles(first); err != nil {
 		return err
 	}
 	whole := s.profile(ctx)
 	var named []setFile
+	from := s.source(ctx)
+	if from.webIdentity {
+		named = append(named, setFile{identity, os.Getenv(identity)})
+	}
+	if from.last && os.Getenv("AWS_CONTAINER_CREDENTIALS_FULL_URI")+os.Getenv("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI") != "" {
+		named = append(named, setFile{container, os.Getenv(container)})
+	}
 	for p := &whole; p != nil; p = p.Source {
 		named = append(named, setFile{"ca_bundle", p.CustomCABundle}, setFile{"web_identity_token_file", p.WebIdentityTokenFile})
 		session := p.SSOStartURL

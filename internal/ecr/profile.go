@@ -37,33 +37,50 @@ func (s *Source) profile(ctx context.Context) config.SharedConfig {
 	return p
 }
 
-// process returns the credential_process that the SDK's chain would come to, or "",
-// and the roles that are assumed with its credentials, the last one first.
-func (s *Source) process(ctx context.Context) (line string, roles []role, err error) {
+// source is where the SDK's chain takes credentials from for an identity.
+type source struct {
+	webIdentity bool   // the environment's AWS_WEB_IDENTITY_TOKEN_FILE
+	process     string // a profile's credential_process
+	last        bool   // nothing names one: a container's endpoint, or the instance metadata service
+	roles       []role // assumed with them, the last one first
+}
+
+// source follows the SDK's order.
+func (s *Source) source(ctx context.Context) source {
 	env, err := config.NewEnvConfig()
-	if err != nil || s.id.Profile == "" && (env.Credentials.HasKeys() || env.WebIdentityTokenFilePath != "") {
-		return "", nil, nil
+	switch {
+	case err != nil, s.id.Profile == "" && env.Credentials.HasKeys():
+		return source{}
+	case s.id.Profile == "" && env.WebIdentityTokenFilePath != "":
+		return source{webIdentity: true}
 	}
 	whole := s.profile(ctx)
 	p := &whole
+	var from source
 	for {
 		if p.RoleARN != "" {
 			r := role{ARN: p.RoleARN, externalID: p.ExternalID, mfaSerial: p.MFASerial, sessionName: p.RoleSessionName}
 			if d := aws.ToDuration(p.RoleDurationSeconds); d > 15*time.Minute { // the SDK takes 15 minutes for unset
 				r.life = d
 			}
-			roles = append(roles, r)
+			from.roles = append(from.roles, r)
 		}
 		if p.Source == nil {
 			break
 		}
 		p = p.Source
 	}
-	before := p.CredentialSource + p.WebIdentityTokenFile + p.SSOSessionName + p.SSOAccountID + p.SSORegion + p.SSORoleName + p.SSOStartURL + p.LoginSession
-	if p.CredentialProcess == "" || p.Credentials.HasKeys() || before != "" {
-		return "", nil, nil
+	before := p.WebIdentityTokenFile + p.SSOSessionName + p.SSOAccountID + p.SSORegion + p.SSORoleName + p.SSOStartURL + p.LoginSession
+	switch {
+	case p.Credentials.HasKeys(), before != "":
+	case p.CredentialSource != "":
+		from.last = p.CredentialSource == "EcsContainer"
+	case p.CredentialProcess != "":
+		from.process = p.CredentialProcess
+	default:
+		from.last = true
 	}
-	return p.CredentialProcess, roles, mayDecide()
+	return from
 }
 
 // mayDecide refuses shared files that say what root runs and that somebody else could
