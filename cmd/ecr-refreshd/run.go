@@ -117,21 +117,26 @@ const together = 200 * time.Millisecond
 
 // obey acts on signals until ctx ends.
 func obey(ctx context.Context, signals <-chan os.Signal, r *reloader) {
-	var due <-chan time.Time
+	var due <-chan time.Time // of a reload
+	asked := false           // for a renewal
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case s := <-signals:
 			if s == syscall.SIGUSR1 {
-				r.logger.Info("renewing now, as asked by a signal")
-				r.daemon.Wake()
+				asked = true
 			} else if due == nil {
 				due = time.After(together)
 			}
 		case <-due:
 			due = nil
 			r.reload(ctx)
+		}
+		if asked && due == nil { // a reload that is due would end the renewal
+			asked = false
+			r.logger.Info("renewing now, as asked by a signal")
+			r.daemon.Wake()
 		}
 	}
 }
