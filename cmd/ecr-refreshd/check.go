@@ -15,7 +15,7 @@ import (
 	"ecr-refreshd/internal/daemon"
 	"ecr-refreshd/internal/login"
 	"ecr-refreshd/internal/renew"
-	"ecr-refreshd/internal/target"
+	"ecr-refreshd/internal/targets"
 )
 
 func newCheck(f *flags) *cobra.Command {
@@ -83,14 +83,14 @@ func expand(ctx context.Context, c *config.Config, d *daemon.Daemon) expansion {
 	}
 	for _, t := range c.Targets {
 		warning := ""
-		if made, err := target.New(t); err == nil {
+		if made, err := targets.New(t); err == nil {
 			if w, ok := made.(renew.Warner); ok {
 				limited, cancel := context.WithTimeout(ctx, 5*time.Second)
 				warning = w.Warning(limited)
 				cancel()
 			}
 		}
-		x.Targets = append(x.Targets, expandedTarget{t.Name, target.Kind(t), d.Target(t.Name), warning})
+		x.Targets = append(x.Targets, expandedTarget{t.Name, targets.Kind(t), d.Target(t.Name), warning})
 	}
 	return x
 }

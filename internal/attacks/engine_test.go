@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"ecr-refreshd/internal/login"
-	"ecr-refreshd/internal/target/engine"
+	"ecr-refreshd/internal/targets/engine"
 )
 
 // registryEchoes are what a registry has an engine say, as answers of the engine.

@@ -13,7 +13,7 @@ import (
 	"ecr-refreshd/internal/renew"
 	"ecr-refreshd/internal/schedule"
 	"ecr-refreshd/internal/status"
-	"ecr-refreshd/internal/target"
+	"ecr-refreshd/internal/targets"
 )
 
 // generation is everything that one version of the configuration leads to. It
@@ -43,11 +43,11 @@ func (d *Daemon) build(c *config.Config) (*generation, error) {
 	g := &generation{config: c, loaded: time.Now(), targets: make(map[string]renew.Target), replaced: make(chan struct{})}
 	kinds := make(map[string]string)
 	for _, t := range c.Targets {
-		made, err := target.New(t)
+		made, err := targets.New(t)
 		if err != nil {
 			return nil, fmt.Errorf("target %q: %w", t.Name, err)
 		}
-		g.targets[t.Name], kinds[t.Name] = made, target.Kind(t)
+		g.targets[t.Name], kinds[t.Name] = made, targets.Kind(t)
 	}
 	times, err := schedule.Parse(c.Refresh.Schedule...)
 	if err != nil {

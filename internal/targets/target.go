@@ -1,12 +1,12 @@
-// Package target is the table of target kinds: one line for each. What a kind
+// Package targets is the table of target kinds: one line for each. What a kind
 // does is in the package below this one that has its name.
-package target
+package targets
 
 import (
 	"ecr-refreshd/internal/config"
 	"ecr-refreshd/internal/renew"
-	"ecr-refreshd/internal/target/dockerconfig"
-	"ecr-refreshd/internal/target/engine"
+	"ecr-refreshd/internal/targets/dockerconfig"
+	"ecr-refreshd/internal/targets/engine"
 )
 
 // New makes the target that c describes. It touches nothing; its error names
