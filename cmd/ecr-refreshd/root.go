@@ -12,6 +12,7 @@ import (
 
 	"ecr-refreshd/internal/config"
 	"ecr-refreshd/internal/stdlog"
+	"ecr-refreshd/internal/targets"
 )
 
 // flags are those that more than one command has.
@@ -95,7 +96,7 @@ func (f *flags) load(ctx context.Context) (*config.Config, error) {
 			read <- result{nil, misused(noFile{err})}
 			return
 		}
-		c, err := config.Load(path)
+		c, err := config.Load(path, targets.Kinds)
 		if err != nil {
 			err = misused(err)
 		}

@@ -62,9 +62,14 @@ func examples(t testing.TB) []example {
 	return all
 }
 
+// TestKinds are the kinds of this version; see TestMain.
+var TestKinds Kinds
+
+func parse(name string, data []byte) (*Config, error) { return Parse(name, data, TestKinds) }
+
 // outcome is what comes of a file, in the form of testdata.
 func outcome(text string) (result string, ok bool) {
-	c, err := Parse("c.yaml", []byte(text))
+	c, err := parse("c.yaml", []byte(text))
 	if err != nil {
 		return err.Error() + "\n", false
 	}
@@ -86,7 +91,7 @@ func TestParse(t *testing.T) {
 }
 
 func TestProblemsAreOfTheirType(t *testing.T) {
-	_, err := Parse("f", []byte("registries: 1\nlog: 2\n"))
+	_, err := parse("f", []byte("registries: 1\nlog: 2\n"))
 	var ps Problems
 	if !errors.As(err, &ps) || len(ps) != 2 || ps[0].Path != "registries" || ps[1].Line != 2 {
 		t.Errorf("got %#v", err)
@@ -109,12 +114,7 @@ func dump(c *Config) string {
 	r := c.Refresh
 	fmt.Fprintf(&b, "refresh at=%v jitter=%v schedule=%q timeout=%v backoff=%v..%v\n", r.At, r.Jitter, r.Schedule, r.Timeout, r.BackoffInitial, r.BackoffMax)
 	for _, t := range c.Targets {
-		if t.Engine != nil {
-			fmt.Fprintf(&b, "target %s engine %+v\n", t.Name, *t.Engine)
-		}
-		if t.DockerConfig != nil {
-			fmt.Fprintf(&b, "target %s docker-config %+v\n", t.Name, *t.DockerConfig)
-		}
+		fmt.Fprintf(&b, "target %s %s %+v\n", t.Name, t.Type, t.Options)
 	}
 	if s := c.Socket; !reflect.DeepEqual(s, Socket{}) {
 		fmt.Fprintf(&b, "socket path=%q group=%q mode=%04o%s\n", s.Path, s.Group, s.Mode, dumpAllow(s.Allow))
