@@ -39,7 +39,8 @@ type Options interface {
 }
 
 // Destination is a target at work. What more can be done with it, it says by
-// the other interfaces of package renew.
+// the other interfaces of package renew. For a moment after a reload, the targets of
+// both configurations work on the same place.
 type Destination interface {
 	renew.Target
 	// String names the place for people. No secret may be in it.
