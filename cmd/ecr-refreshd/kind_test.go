@@ -159,7 +159,7 @@ func TestMistakesInAnyKindReadAlike(t *testing.T) {
 		{"no path", "[{type: example}]", `:2:11: targets[0]: has no path; write path: `},
 		{"wrong path", "[{type: example, path: x}]", `:2:33: targets[0].path: "x" is not an absolute path; write one that begins with /`},
 		{"wrong key", "[{type: example, path: /x, mode: 1}]", `:2:37: targets[0].mode: "mode" is not a key here; write one of type, name, path`},
-		{"no type", "[{path: /x}]", `targets[0]: has no type; write type: engine, type: docker-config, type: example or type: stubborn`},
+		{"no type", "[{path: /x}]", `targets[0]: has no type; write type: engine, type: docker-config, `},
 		{"one place", "[{type: example, path: /x}, {type: docker-config, path: /y/../x}]", "targets[1]: is the same place as the target in line 2"},
 	}
 	for _, tt := range tests {

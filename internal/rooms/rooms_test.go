@@ -41,6 +41,8 @@ var may = map[string][]string{
 	"internal/ecr":      {"github.com/aws/", "internal/login", "internal/fault", "internal/renew", "internal/trust"},
 	"internal/config":   {"go.yaml.in/yaml/v3", "internal/registry", "internal/schedule", "internal/login", "internal/renew", "internal/trust"},
 	"internal/targets":  {"internal/config", "internal/targets/"},
+	// What every kind may import; one that needs more has a line of its own.
+	kinds + "*": {"golang.org/x/sys/", "internal/account", "internal/config", "internal/fault", "internal/login", "internal/renew", "internal/trust"},
 	"internal/targets/engine": {"github.com/docker/docker/", "github.com/docker/cli/", "github.com/docker/go-connections/",
 		"github.com/containerd/errdefs", "go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp", "golang.org/x/sys/", "internal/config", "internal/fault", "internal/login", "internal/renew", "internal/trust"},
 	"internal/targets/dockerconfig": {"golang.org/x/sync/semaphore", "golang.org/x/sys/", "internal/account", "internal/config", "internal/fault", "internal/login", "internal/renew"},
@@ -61,7 +63,10 @@ var may = map[string][]string{
 	"internal/rooms":          {},
 }
 
-const module = "ecr-refreshd"
+const (
+	module = "ecr-refreshd"
+	kinds  = "internal/targets/"
+)
 
 func TestEveryPackageImportsOnlyWhatItsRoomAllows(t *testing.T) {
 	seen := make(map[string]bool)
@@ -76,6 +81,9 @@ func TestEveryPackageImportsOnlyWhatItsRoomAllows(t *testing.T) {
 				return err
 			}
 			allowed, known := may[dir]
+			if strings.HasPrefix(dir, kinds) && !known {
+				allowed, known = may[kinds+"*"]
+			}
 			if !known {
 				t.Errorf("%s has no room: add it to the table here and in docs/architecture.md", dir)
 			}
@@ -100,7 +108,7 @@ func TestEveryPackageImportsOnlyWhatItsRoomAllows(t *testing.T) {
 		}
 	}
 	for dir := range may {
-		if dir != "internal/rooms" && !seen[dir] && dir != "internal/e2e" {
+		if dir != "internal/rooms" && dir != kinds+"*" && !seen[dir] && dir != "internal/e2e" {
 			t.Errorf("the table has %s, which is not there", dir)
 		}
 	}
