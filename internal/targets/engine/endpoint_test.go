@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"ecr-refreshd/internal/config"
 	"ecr-refreshd/internal/fault"
@@ -255,4 +256,19 @@ func FuzzParseContext(f *testing.F) {
 		_, _ = parseContext(data)
 		_ = parseCurrentContext(data)
 	})
+}
+
+func TestThePlaceIsTheEngineHoweverItIsReached(t *testing.T) {
+	host := Options{Host: "tcp://e:2376"}
+	secured := Options{Host: "tcp://e:2376", CA: "/ca", Timeout: time.Second}
+	if host.Place() != secured.Place() {
+		t.Errorf("%q and %q are one engine", host.Place(), secured.Place())
+	}
+	places := map[string]bool{host.Place(): true}
+	for _, o := range []Options{{}, {Host: "tcp://f:2376"}, {Context: "e"}, {Context: "f"}} {
+		if places[o.Place()] {
+			t.Errorf("%+v has a place of another engine", o)
+		}
+		places[o.Place()] = true
+	}
 }
