@@ -8,7 +8,7 @@ import (
 )
 
 // Kinds are the kinds of targets that a file may have: a line each in
-// internal/targets. The first is the one of which messages write an example.
+// internal/targets, and at least one. Messages write the first as an example.
 type Kinds []Kind
 
 // Kind is a type of target: what this package must know of it. All else of a
@@ -46,7 +46,7 @@ type Destination interface {
 	// String names the place for people. No secret may be in it.
 	fmt.Stringer
 	// Forget takes out what there is of the hosts that are ours; their tokens are not
-	// known any more. ours is asked in any letter case. A target that holds nothing
+	// known any more. ours is asked with names in lower case. A target that holds nothing
 	// returns nil. One that cannot forget returns an error whose hint says what a person can do.
 	// The error is a *fault.Error.
 	Forget(ctx context.Context, ours func(host string) bool) error
@@ -81,7 +81,8 @@ func (b Block) Block(key string) (inner Block, ok bool) {
 }
 
 // Report says what is wrong with the value of key, or with the whole block for
-// the key "", and what to write instead. Texts in args are shortened.
+// the key "", and what to write instead. Texts in args are shortened and shown:
+// the text of an Address may not be one of them.
 func (b Block) Report(key, format string, args ...any) {
 	for i, arg := range args {
 		if text, ok := arg.(string); ok {
