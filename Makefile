@@ -56,7 +56,7 @@ unit: engine systemd
 
 long:
 	$(GO) test -count=1 -run Month -v ./internal/renew
-	$(GO) test -count=1 -v ./internal/target/dockerconfig
+	$(GO) test -count=1 -v ./internal/targets/dockerconfig
 
 # What hostile endpoints, engines and commands may do to the programs.
 attacks:

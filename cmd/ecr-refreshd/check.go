@@ -14,8 +14,6 @@ import (
 	"ecr-refreshd/internal/config"
 	"ecr-refreshd/internal/daemon"
 	"ecr-refreshd/internal/login"
-	"ecr-refreshd/internal/renew"
-	"ecr-refreshd/internal/target"
 )
 
 func newCheck(f *flags) *cobra.Command {
@@ -82,15 +80,9 @@ func expand(ctx context.Context, c *config.Config, d *daemon.Daemon) expansion {
 		x.Registries = append(x.Registries, h)
 	}
 	for _, t := range c.Targets {
-		warning := ""
-		if made, err := target.New(t); err == nil {
-			if w, ok := made.(renew.Warner); ok {
-				limited, cancel := context.WithTimeout(ctx, 5*time.Second)
-				warning = w.Warning(limited)
-				cancel()
-			}
-		}
-		x.Targets = append(x.Targets, expandedTarget{t.Name, target.Kind(t), d.Target(t.Name), warning})
+		limited, cancel := context.WithTimeout(ctx, 5*time.Second)
+		x.Targets = append(x.Targets, expandedTarget{t.Name, t.Type, d.Target(t.Name), d.Warning(limited, t.Name)})
+		cancel()
 	}
 	return x
 }

@@ -15,7 +15,7 @@ import (
 	"ecr-refreshd/internal/api"
 	"ecr-refreshd/internal/credhelper"
 	"ecr-refreshd/internal/login"
-	"ecr-refreshd/internal/target/dockerconfig"
+	"ecr-refreshd/internal/targets/dockerconfig"
 )
 
 func newConfigureDocker(f *flags) *cobra.Command {

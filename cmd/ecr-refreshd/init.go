@@ -17,6 +17,7 @@ import (
 
 	"ecr-refreshd/internal/config"
 	"ecr-refreshd/internal/discover"
+	"ecr-refreshd/internal/targets"
 )
 
 // lookTime bounds the look at the host: a home may be on a server that is away.
@@ -52,7 +53,7 @@ would write, from what it may read.`,
 			if err != nil {
 				return failed(err)
 			}
-			if _, err := config.Parse(path, draft.Config); err != nil {
+			if _, err := config.Parse(path, draft.Config, targets.Kinds); err != nil {
 				return failed(fmt.Errorf("the draft is not a good configuration, which is an error of ecr-refreshd: %w\n%s", err, draft.Config))
 			}
 			tell(cmd.ErrOrStderr(), draft)
@@ -138,7 +139,7 @@ func (i initializer) deliver(cmd *cobra.Command, d discover.Draft, path string) 
 	if err := place(path, d.Config, file, there); err != nil {
 		return fmt.Errorf("write the configuration: %w", err)
 	}
-	if _, err := config.Load(path); err != nil {
+	if _, err := config.Load(path, targets.Kinds); err != nil {
 		return fmt.Errorf("the configuration was written, but: %w", err)
 	}
 	kept := ""

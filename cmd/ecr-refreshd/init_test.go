@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"ecr-refreshd/internal/config"
+	"ecr-refreshd/internal/targets"
 )
 
 // runInit runs the command on a host that has a config.json of root's, and
@@ -110,7 +111,7 @@ func TestInitWrites(t *testing.T) {
 			if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o644 {
 				t.Errorf("the service's account cannot read it: %v, %v", info.Mode(), err)
 			}
-			if _, err := config.Load(path); err != nil {
+			if _, err := config.Load(path, targets.Kinds); err != nil {
 				t.Error(err)
 			}
 			for _, want := range []string{"~root/.docker/config.json", "Wrote " + path, "sudo systemctl enable --now ecr-refreshd", "configure-docker --user root"} {

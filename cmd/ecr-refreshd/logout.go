@@ -15,8 +15,9 @@ func newLogout(f *flags) *cobra.Command {
 	return &cobra.Command{
 		Use:   "logout",
 		Short: "Remove the logins from every target, when the daemon will not run any more",
-		Long: `Removes the logins of the configuration's registries from its docker-config
-targets, and the entries of the credential helper. Other logins stay.
+		Long: `Removes the logins of the configuration's registries from its targets, and the
+entries of the credential helper. Other logins stay. An engine holds none. A
+target that cannot forget its logins is named, with exit code 1.
 Stop the daemon first: it would store them again.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {

@@ -43,7 +43,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	keepForOneself()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
-	return bounded(ctx, func() int { return execute(ctx, args, stdout, stderr) })
+	return bounded(ctx, func() int { return newFlags().execute(ctx, args, stdout, stderr) })
 }
 
 // bounded returns what command does, and soon after the end of ctx whatever a file
@@ -65,8 +65,7 @@ func bounded(ctx context.Context, command func() int) int {
 }
 
 // execute runs the command that args name and says on stderr why it failed.
-func execute(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	f := newFlags()
+func (f *flags) execute(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	root := newRoot(f)
 	root.SetArgs(args)
 	root.SetOut(stdout)

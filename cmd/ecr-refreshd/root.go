@@ -12,6 +12,7 @@ import (
 
 	"ecr-refreshd/internal/config"
 	"ecr-refreshd/internal/stdlog"
+	"ecr-refreshd/internal/targets"
 )
 
 // flags are those that more than one command has.
@@ -20,8 +21,9 @@ type flags struct {
 	level  choice
 	format choice
 	output choice
-	unread error  // of load, when the daemon's socket had to be guessed for it; see client
-	flush  func() // writes what was logged
+	kinds  config.Kinds // of targets
+	unread error        // of load, when the daemon's socket had to be guessed for it; see client
+	flush  func()       // writes what was logged
 }
 
 // choice is a flag with a few values.
@@ -45,6 +47,7 @@ func newFlags() *flags {
 		level:  choice{allowed: []string{"debug", "info", "warn", "error"}},
 		format: choice{allowed: []string{"auto", "console", "json"}},
 		output: choice{value: "table", allowed: []string{"table", "json"}},
+		kinds:  targets.Kinds,
 		flush:  func() {},
 	}
 }
@@ -95,7 +98,7 @@ func (f *flags) load(ctx context.Context) (*config.Config, error) {
 			read <- result{nil, misused(noFile{err})}
 			return
 		}
-		c, err := config.Load(path)
+		c, err := config.Load(path, f.kinds)
 		if err != nil {
 			err = misused(err)
 		}

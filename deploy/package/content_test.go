@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"ecr-refreshd/internal/config"
+	"ecr-refreshd/internal/targets"
 )
 
 func TestLintianFindsNoErrors(t *testing.T) {
@@ -150,7 +151,7 @@ func TestShippedConfigurationNeedsOneEdit(t *testing.T) {
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		_, err := config.Load(path)
+		_, err := config.Load(path, targets.Kinds)
 		return err
 	}
 	if err := load(string(shipped)); err == nil || !strings.Contains(err.Error(), "registries") {

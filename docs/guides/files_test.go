@@ -15,6 +15,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"ecr-refreshd/internal/config"
+	"ecr-refreshd/internal/targets"
 	"ecr-refreshd/internal/credhelper"
 )
 
@@ -137,7 +138,7 @@ func TestConfigurationsAreAccepted(t *testing.T) {
 		}
 	}
 	for where, content := range all {
-		if _, err := config.Parse(where, []byte(content)); err != nil {
+		if _, err := config.Parse(where, []byte(content), targets.Kinds); err != nil {
 			t.Errorf("%s: %v", where, err)
 		}
 	}
@@ -146,7 +147,7 @@ func TestConfigurationsAreAccepted(t *testing.T) {
 // TestConfigJSONNamesTheHelper for the hosts that the common part's daemon has logins
 // of, and the variable of the GitLab runner says the same.
 func TestConfigJSONNamesTheHelper(t *testing.T) {
-	c, err := config.Parse("base", []byte(text(t, example("base/ecr-refreshd.yaml"))))
+	c, err := config.Parse("base", []byte(text(t, example("base/ecr-refreshd.yaml"))), targets.Kinds)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -206,14 +207,14 @@ func TestContainersGetTheHelperAndItsSocket(t *testing.T) {
 }
 
 func TestWatchtowerMountsWhereTheDaemonWrites(t *testing.T) {
-	c, err := config.Parse("watchtower", []byte(text(t, example("watchtower/ecr-refreshd.yaml"))))
+	c, err := config.Parse("watchtower", []byte(text(t, example("watchtower/ecr-refreshd.yaml"))), targets.Kinds)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var written []string
 	for _, target := range c.Targets {
-		if target.DockerConfig != nil {
-			written = append(written, filepath.Dir(target.DockerConfig.Path))
+		if target.Type == "docker-config" {
+			written = append(written, filepath.Dir(target.Options.Place()))
 		}
 	}
 	compose := text(t, example("watchtower/compose.yaml"))
@@ -249,7 +250,7 @@ func TestKubernetesObjectsFitTogether(t *testing.T) {
 			t.Errorf("the configuration is mounted as %+v", m)
 		}
 	}
-	c, err := config.Parse("kubernetes", []byte(configurations(t)["kubernetes"]))
+	c, err := config.Parse("kubernetes", []byte(configurations(t)["kubernetes"]), targets.Kinds)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -257,7 +258,7 @@ func TestKubernetesObjectsFitTogether(t *testing.T) {
 	if c.Socket.Group != group {
 		t.Errorf("the socket's group is %q, the daemon's %q", c.Socket.Group, group)
 	}
-	written := filepath.Dir(c.Targets[0].DockerConfig.Path)
+	written := filepath.Dir(c.Targets[0].Options.Place())
 	for _, o := range decode[object](t, example("kubernetes/build-pod.yaml")) {
 		if got := mounted(t, o.Spec.podSpec); !slices.Equal(got, []string{written}) || !slices.Contains(onHost, written) {
 			t.Errorf("the pod mounts %q of the host, the daemon writes %q and has %q", got, written, onHost)

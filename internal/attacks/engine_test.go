@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"ecr-refreshd/internal/login"
-	"ecr-refreshd/internal/target/engine"
+	"ecr-refreshd/internal/targets/engine"
 )
 
 // registryEchoes are what a registry has an engine say, as answers of the engine.
@@ -64,11 +64,8 @@ func store(t testing.TB, network, request string, a attack) (string, *cloud) {
 	token := login.Token{Username: "AWS", Secret: login.NewSecret(c.secret("password", 200)), ExpiresAt: time.Now().Add(time.Hour)}
 	c.ledger.note("basic", token.Basic().Reveal())
 	c.victim, c.attack = request, a
-	target, err := engine.New(engine.Options{Host: host, Timeout: 5 * time.Second})
-	if err != nil {
-		t.Fatal(err)
-	}
-	err = target.Store(t.Context(), []login.Login{token.For(account + ".dkr.ecr.us-east-1.amazonaws.com"), token.For(goodHost)})
+	target := engine.New(engine.Options{Host: host, Timeout: 5 * time.Second})
+	err := target.Store(t.Context(), []login.Login{token.For(account + ".dkr.ecr.us-east-1.amazonaws.com"), token.For(goodHost)})
 	if c.count(request) == 0 {
 		t.Errorf("%s was not asked for: %v", request, err)
 	}

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"ecr-refreshd/internal/config"
+	kinds "ecr-refreshd/internal/targets"
 )
 
 func TestFleetIsWhatItsConfigurationLeadsTo(t *testing.T) {
@@ -32,7 +33,7 @@ func TestFleetIsWhatItsConfigurationLeadsTo(t *testing.T) {
 			if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			c, err := config.Load(path)
+			c, err := config.Load(path, kinds.Kinds)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -76,16 +76,16 @@ func (b block) identity() Identity {
 }
 
 var (
-	profileKind = matching(`^[^\[\]]*$`, "is not the name of a profile", "the name of a profile, such as ci")
-	roleKind    = matching(`^arn:aws(-[a-z]+)*:iam::[0-9]{12}:role/[\w+=,.@/-]*[\w+=,.@-]$`, "is not the ARN of a role",
+	profileKind = Matching(`^[^\[\]]*$`, "is not the name of a profile", "the name of a profile, such as ci")
+	roleKind    = Matching(`^arn:aws(-[a-z]+)*:iam::[0-9]{12}:role/[\w+=,.@/-]*[\w+=,.@-]$`, "is not the ARN of a role",
 		"one such as arn:aws:iam::111122223333:role/ecr-read")
-	sessionKind = matching(`^[\w+=,.@-]{2,64}$`, "is not a session name",
+	sessionKind = Matching(`^[\w+=,.@-]{2,64}$`, "is not a session name",
 		"2 to 64 letters, digits and +=,.@_-")
-	externalIDKind = matching(`^[\w+=,.@:/-]{2,1000}[\w+=,.@:/-]{0,224}$`, "is not an external id",
+	externalIDKind = Matching(`^[\w+=,.@:/-]{2,1000}[\w+=,.@:/-]{0,224}$`, "is not an external id",
 		"2 to 1224 letters, digits and +=,.@:/_-")
-	serialKind = matching(`^[\w+=/:,.@-]{9,256}$`, "is not the serial of an MFA device",
+	serialKind = Matching(`^[\w+=/:,.@-]{9,256}$`, "is not the serial of an MFA device",
 		"one such as arn:aws:iam::111122223333:mfa/ci")
-	commandKind = kind{want: "a list of a command and its arguments"}
+	commandKind = Text{Want: "a list of a command and its arguments"}
 )
 
 // decodeAWS reads the aws block among keys, if there is one.
@@ -99,7 +99,7 @@ func decodeAWS(keys map[string]value) block {
 	for _, t := range []struct {
 		key  string
 		to   *string
-		kind kind
+		kind Text
 	}{
 		{"profile", &b.id.Profile, profileKind},
 		{"external_id", &b.id.ExternalID, externalIDKind},
@@ -110,7 +110,7 @@ func decodeAWS(keys map[string]value) block {
 		if at, ok := b.at[t.key]; ok {
 			at = at.address()
 			at.hidden = at.hidden || t.key == "external_id"
-			*t.to, _ = at.text(t.kind.orEmpty())
+			*t.to, _ = at.text(t.kind.OrEmpty())
 		}
 	}
 	if at, ok := b.at["role_arn"]; ok {
@@ -131,7 +131,7 @@ func decodeAWS(keys map[string]value) block {
 // decodeRoles reads one role, a chain of them, or "" for none.
 func decodeRoles(v value) []string {
 	if !v.isList() {
-		role, ok := v.text(roleKind.orEmpty())
+		role, ok := v.text(roleKind.OrEmpty())
 		if !ok || role == "" {
 			return nil
 		}
@@ -152,7 +152,7 @@ func decodeMFA(v value) (serial string, command []string) {
 	}
 	good := true
 	if at, ok := keys["serial"]; ok {
-		serial, good = at.text(serialKind.orEmpty())
+		serial, good = at.text(serialKind.OrEmpty())
 	}
 	if at, ok := keys["code_command"]; ok {
 		list, isList := at.hide().list(`["ykman", "oath", "accounts", "code", "--single", "aws"]`)

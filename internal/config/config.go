@@ -3,7 +3,8 @@
 // problem of a file at once, each with its place, what was read and what to
 // write instead. It fetches nothing, expands no variables, and apart from Find
 // reads nothing of the environment. What the values lead to is not decided
-// here: the daemon builds the sources, targets and renewers from them.
+// here: the daemon builds the sources, targets and renewers from them. Nor are
+// kinds of targets known here: each reads its own options from a Block.
 package config
 
 import (
@@ -79,27 +80,11 @@ type Refresh struct {
 	BackoffInitial, BackoffMax time.Duration
 }
 
-// Target is a place that must always hold a valid login. Exactly one of the
-// kinds is set.
+// Target is a place that must always hold a valid login.
 type Target struct {
-	Name         string // unique
-	Engine       *Engine
-	DockerConfig *DockerConfig
-}
-
-// Engine is a Docker Engine. At most one of Host and Context is set; with
-// neither, $DOCKER_HOST and the local socket decide.
-type Engine struct {
-	Host, Context string
-	CA, Cert, Key string // absolute paths, only with a tcp:// host; Cert and Key together
-}
-
-// DockerConfig is a config.json. At most one of Path and User is set; with
-// neither, $DOCKER_CONFIG and the home directory decide.
-type DockerConfig struct {
-	Path   string // absolute
-	User   string // whose ~/.docker/config.json it is
-	Helper bool   // the file names the credential helper; otherwise it holds the token
+	Name    string // unique
+	Type    string // of its Kind
+	Options Options
 }
 
 // Socket is the Unix socket of the local API. Empty fields stand for the
@@ -122,31 +107,28 @@ func (a Allow) Empty() bool { return len(a.Users)+len(a.Groups) == 0 }
 // Log says what is logged and how.
 type Log struct{ Level, Format string }
 
-// The keys of every mapping.
+// The keys of every mapping but those of targets.
 var (
-	rootKeys         = []string{"registries", "aws", "refresh", "targets", "socket", "log"}
-	registryKeys     = []string{"region", "regions", "account", "accounts", "host", "hosts", "public", "aws", "targets", "allow"}
-	awsKeys          = []string{"profile", "role_arn", "external_id", "session_name", "mfa", "endpoint_url", "sts_endpoint_url", "fips", "dual_stack"}
-	mfaKeys          = []string{"serial", "code_command"}
-	refreshKeys      = []string{"at", "jitter", "schedule", "timeout", "backoff"}
-	backoffKeys      = []string{"initial", "max"}
-	engineKeys       = []string{"type", "name", "host", "context", "tls"}
-	tlsKeys          = []string{"ca", "cert", "key"}
-	dockerConfigKeys = []string{"type", "name", "path", "user", "delivery"}
-	socketKeys       = []string{"path", "group", "mode", "allow"}
-	allowKeys        = []string{"users", "groups"}
-	logKeys          = []string{"level", "format"}
+	rootKeys     = []string{"registries", "aws", "refresh", "targets", "socket", "log"}
+	registryKeys = []string{"region", "regions", "account", "accounts", "host", "hosts", "public", "aws", "targets", "allow"}
+	awsKeys      = []string{"profile", "role_arn", "external_id", "session_name", "mfa", "endpoint_url", "sts_endpoint_url", "fips", "dual_stack"}
+	mfaKeys      = []string{"serial", "code_command"}
+	refreshKeys  = []string{"at", "jitter", "schedule", "timeout", "backoff"}
+	backoffKeys  = []string{"initial", "max"}
+	socketKeys   = []string{"path", "group", "mode", "allow"}
+	allowKeys    = []string{"users", "groups"}
+	logKeys      = []string{"level", "format"}
 )
 
-// Parse reads a configuration from data; name is the file's name for the
-// messages. Its error is of type Problems and holds everything that is wrong.
+// Parse reads a configuration from data with targets of these kinds; name is the
+// file's name for the messages. Its error is of type Problems and holds everything that is wrong.
 // Parse is a pure function of its arguments, save that the time zones of
 // schedules are looked up on this host.
-func Parse(name string, data []byte) (*Config, error) {
+func Parse(name string, data []byte, kinds Kinds) (*Config, error) {
 	d := &decoder{file: name}
 	c := &Config{Path: name}
 	if root, ok := d.document(data); ok {
-		d.config(root, c)
+		d.config(root, c, kinds)
 	}
 	if err := d.err(); err != nil {
 		return nil, err
@@ -154,12 +136,12 @@ func Parse(name string, data []byte) (*Config, error) {
 	return c, nil
 }
 
-func (d *decoder) config(root value, c *Config) {
+func (d *decoder) config(root value, c *Config, kinds Kinds) {
 	keys, ok := root.mapping(rootKeys)
 	if !ok {
 		return
 	}
-	c.Targets = decodeTargets(keys)
+	c.Targets = kinds.decode(keys)
 	c.Refresh = decodeRefresh(keys)
 	c.Socket = decodeSocket(keys)
 	c.Log = decodeLog(keys)

@@ -203,31 +203,36 @@ func (v value) boolean() (is, ok bool) {
 	return false, false
 }
 
-// kind is a kind of text: what to write, and what is wrong with a text that is
-// not it.
-type kind struct {
-	want string // for "write …"
-	// fault gives "" for a good text. write may be "" too: then want holds.
-	fault func(text string) (why, write string)
+// Text is a form of text: what to write, and what is wrong with a text that does
+// not have it.
+type Text struct {
+	Want string // for "write …"
+	// Fault returns "" for a good text. write may be "" too: then Want holds.
+	Fault func(text string) (why, write string)
+	// Address says that a password may be in the text: messages then do not repeat it.
+	Address bool
 }
 
-// text reads a text of a kind.
-func (v value) text(k kind) (string, bool) {
+// text reads a text of the form k.
+func (v value) text(k Text) (string, bool) {
+	if k.Address {
+		v = v.address()
+	}
 	if !v.plain() {
 		return "", false
 	}
 	tag := v.node.ShortTag()
 	if v.node.Kind != yaml.ScalarNode || tag == "!!null" {
-		v.report("%s; write %s", v.what(), k.want)
+		v.report("%s; write %s", v.what(), k.Want)
 		return "", false
 	}
 	text := v.node.Value
 	why, write := clean(text)
-	if why == "" && k.fault != nil {
-		why, write = k.fault(text)
+	if why == "" && k.Fault != nil {
+		why, write = k.Fault(text)
 	}
 	if write == "" {
-		write = k.want
+		write = k.Want
 	}
 	switch {
 	case tag == "!!str" && why == "":
@@ -255,10 +260,10 @@ func clean(text string) (why, write string) {
 	return "", ""
 }
 
-// orEmpty makes the empty text good too: it stands for the default.
-func (k kind) orEmpty() kind {
-	fault := k.fault
-	k.fault = func(text string) (why, write string) {
+// OrEmpty makes the empty text good too: it stands for the default.
+func (k Text) OrEmpty() Text {
+	fault := k.Fault
+	k.Fault = func(text string) (why, write string) {
 		if text == "" || fault == nil {
 			return "", ""
 		}
@@ -268,7 +273,7 @@ func (k kind) orEmpty() kind {
 }
 
 // texts reads a list of texts. Bad ones are left out of the result.
-func (v value) texts(k kind, example string) []item {
+func (v value) texts(k Text, example string) []item {
 	list, ok := v.list(example)
 	if !ok {
 		return nil

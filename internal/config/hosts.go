@@ -9,9 +9,9 @@ import (
 )
 
 // hostKind is the host name of an ECR registry, as it is pasted into host.
-var hostKind = kind{
-	want: "the host name of an ECR registry, such as 111122223333.dkr.ecr.us-east-1.amazonaws.com",
-	fault: func(text string) (why, write string) {
+var hostKind = Text{
+	Want: "the host name of an ECR registry, such as 111122223333.dkr.ecr.us-east-1.amazonaws.com",
+	Fault: func(text string) (why, write string) {
 		if _, err := registry.Parse(text); err == nil {
 			return "", ""
 		}
@@ -36,9 +36,9 @@ var hostKind = kind{
 var dnsName = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$`)
 
 // furtherKind is one more name for a registry: a CNAME, a proxy, host:port.
-var furtherKind = kind{
-	want: "a host name with or without a port, such as images.example.com or proxy.example.com:5000",
-	fault: func(text string) (why, write string) {
+var furtherKind = Text{
+	Want: "a host name with or without a port, such as images.example.com or proxy.example.com:5000",
+	Fault: func(text string) (why, write string) {
 		name, port, hasPort := strings.Cut(text, ":")
 		lower := strings.ToLower(text)
 		switch {

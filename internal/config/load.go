@@ -60,11 +60,11 @@ func OwnPath(getenv func(string) string) string {
 	return filepath.Join(base, "ecr-refreshd", "config.yaml")
 }
 
-// Load reads and checks the file at path. It refuses a file that somebody else
+// Load reads and checks the file at path, with targets of these kinds. It refuses a file that somebody else
 // than root and the caller could change, as whoever writes it decides which
 // commands run and where secrets go. It returns within seconds even where the file
 // system hangs. The error is of type Problems for what is wrong in the file.
-func Load(path string) (*Config, error) {
+func Load(path string, kinds Kinds) (*Config, error) {
 	const what = "read the configuration"
 	data, err := callerAndRoot().Read(what, path, maxFile)
 	var refused *trust.Error
@@ -78,5 +78,5 @@ func Load(path string) (*Config, error) {
 	case err != nil:
 		return nil, err
 	}
-	return Parse(path, data)
+	return Parse(path, data, kinds)
 }

@@ -105,7 +105,7 @@ func TestLoad(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			path := tt.place(t, home(t))
-			c, err := Load(path)
+			c, err := Load(path, TestKinds)
 			switch {
 			case tt.want == "" && err != nil:
 				t.Error(err)
@@ -120,7 +120,7 @@ func TestLoad(t *testing.T) {
 
 func TestLoadGivesTheProblemsOfTheFile(t *testing.T) {
 	path := write(t, home(t)+"/c.yaml", "registries: []\n", 0o600)
-	_, err := Load(path)
+	_, err := Load(path, TestKinds)
 	var ps Problems
 	if !errors.As(err, &ps) || len(ps) != 1 || ps[0].File != path {
 		t.Errorf("got %v", err)
@@ -148,7 +148,7 @@ func TestTrustAsRoot(t *testing.T) {
 			if err := os.Chmod(path, tt.mode); err != nil {
 				t.Fatal(err)
 			}
-			_, err := Load(path)
+			_, err := Load(path, TestKinds)
 			if tt.want == "" && err != nil || tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)) {
 				t.Errorf("got %v, want %q", err, tt.want)
 			}
@@ -161,7 +161,7 @@ func TestTrustAsRoot(t *testing.T) {
 		if err := os.Chown(dir+"/theirs", uid, gid); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := Load(path); err == nil || !strings.Contains(err.Error(), `theirs" belongs to uid 54321`) {
+		if _, err := Load(path, TestKinds); err == nil || !strings.Contains(err.Error(), `theirs" belongs to uid 54321`) {
 			t.Errorf("got %v", err)
 		}
 	})
@@ -173,7 +173,7 @@ func TestTrustAsRoot(t *testing.T) {
 		if err := os.Lchown(dir+"/tmp/c.yaml", uid, gid); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := Load(dir + "/tmp/c.yaml"); err == nil || !strings.Contains(err.Error(), "belongs to uid 54321") {
+		if _, err := Load(dir+"/tmp/c.yaml", TestKinds); err == nil || !strings.Contains(err.Error(), "belongs to uid 54321") {
 			t.Errorf("got %v", err)
 		}
 	})

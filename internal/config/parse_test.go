@@ -23,7 +23,7 @@ func TestParseRefusesWhatIsNotText(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			_, err := Parse("c.yaml", []byte(tt.text))
+			_, err := parse("c.yaml", []byte(tt.text))
 			if err == nil || !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("got %v, want …%s…", err, tt.want)
 			}
@@ -32,10 +32,10 @@ func TestParseRefusesWhatIsNotText(t *testing.T) {
 }
 
 func TestParseTakesAByteOrderMark(t *testing.T) {
-	if _, err := Parse("c.yaml", []byte("\ufeff"+smallest)); err != nil {
+	if _, err := parse("c.yaml", []byte("\ufeff"+smallest)); err != nil {
 		t.Error(err)
 	}
-	_, err := Parse("c.yaml", []byte("\ufefflog: 1\n"))
+	_, err := parse("c.yaml", []byte("\ufefflog: 1\n"))
 	if err == nil || !strings.HasPrefix(err.Error(), "c.yaml:1:1: ") {
 		t.Errorf("the columns are off: %v", err)
 	}
@@ -60,7 +60,7 @@ func TestLinesAreFoundBehindBracketsOfSeveralLines(t *testing.T) {
 	for i := range 40 {
 		fmt.Fprintf(&b, "  - regions: [us-east-1,\n      eu-west-%d]\n", i)
 	}
-	_, err := Parse("c.yaml", []byte(b.String()))
+	_, err := parse("c.yaml", []byte(b.String()))
 	if err == nil || !strings.HasPrefix(err.Error(), "c.yaml:122: ") {
 		t.Errorf("got %v, want line 122", err)
 	}
@@ -80,10 +80,10 @@ func TestProductOfAccountsAndRegionsIsBounded(t *testing.T) {
 		b.WriteString("]\n")
 		return b.String()
 	}
-	if _, err := Parse("c.yaml", []byte("registries:\n"+entry(5000, 2))); err != nil {
+	if _, err := parse("c.yaml", []byte("registries:\n"+entry(5000, 2))); err != nil {
 		t.Error(err)
 	}
-	_, err := Parse("c.yaml", []byte("registries:\n"+entry(5000, 2)+"  - region: eu-west-1\n"+entry(30000, 30)))
+	_, err := parse("c.yaml", []byte("registries:\n"+entry(5000, 2)+"  - region: eu-west-1\n"+entry(30000, 30)))
 	var ps Problems
 	if !errors.As(err, &ps) || len(ps) != 1 || ps[0].Path != "registries[1]" {
 		t.Errorf("got %v, want one problem at the entry that is too much", err)
@@ -95,7 +95,7 @@ func TestTargetsAreBounded(t *testing.T) {
 	for i := range maxTargets + 1 {
 		text += fmt.Sprintf("  - {type: engine, host: unix:///%d.sock}\n", i)
 	}
-	_, err := Parse("c.yaml", []byte(text))
+	_, err := parse("c.yaml", []byte(text))
 	if want := "targets[100]: is one of 101 targets; write 100 at most"; err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("got %v, want …%s…", err, want)
 	}
@@ -147,7 +147,7 @@ func TestNodesOfTheFileAreNotKept(t *testing.T) {
 		return m.HeapAlloc
 	}
 	before := heap()
-	c, err := Parse("c.yaml", data)
+	c, err := parse("c.yaml", data)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -169,7 +169,7 @@ func TestNodesOfTheFileAreNotKept(t *testing.T) {
 func BenchmarkParse(b *testing.B) {
 	data := large()
 	for b.Loop() {
-		if _, err := Parse("c.yaml", data); err != nil {
+		if _, err := parse("c.yaml", data); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -182,7 +182,7 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte("a: &a [*a, *a]\nregistries: [*a]\n"))
 	s := compileSchema(f)
 	f.Fuzz(func(t *testing.T, data []byte) {
-		c, err := Parse("c.yaml", data)
+		c, err := parse("c.yaml", data)
 		if err != nil {
 			var ps Problems
 			if !errors.As(err, &ps) || len(ps) == 0 {
@@ -195,7 +195,7 @@ func FuzzParse(f *testing.F) {
 			}
 			return
 		}
-		again, err := Parse("c.yaml", data)
+		again, err := parse("c.yaml", data)
 		if err != nil || !reflect.DeepEqual(c, again) {
 			t.Fatalf("accepted once, and then: %v", err)
 		}

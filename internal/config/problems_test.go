@@ -13,7 +13,7 @@ func TestManyProblemsAreCountedNotPrinted(t *testing.T) {
 	for i := range 60_000 {
 		fmt.Fprintf(&text, "wrong%d: 1\n", i)
 	}
-	_, err := Parse("c.yaml", []byte(text.String()))
+	_, err := parse("c.yaml", []byte(text.String()))
 	var ps Problems
 	if !errors.As(err, &ps) || len(ps) != maxProblems+1 {
 		t.Fatalf("%d problems, want %d and the count of the others", len(ps), maxProblems)
@@ -30,7 +30,7 @@ func TestALongProblemKeepsBothEnds(t *testing.T) {
 		text += fmt.Sprintf("  - {type: engine, host: unix:///%d.sock, name: n%s}\n", i, strings.Repeat(fmt.Sprint(i%10), 60))
 	}
 	key := strings.Repeat("ü", 500) // more than any key that is known, and less than YAML allows
-	_, err := Parse("c.yaml", []byte(text+key+": 1\n"))
+	_, err := parse("c.yaml", []byte(text+key+": 1\n"))
 	var ps Problems
 	if !errors.As(err, &ps) {
 		t.Fatal(err)

@@ -73,7 +73,7 @@ func decodeBackoff(v value, first, most time.Duration) (time.Duration, time.Dura
 
 // decodeSchedule reads one cron line, a list of them, or "" for none.
 func decodeSchedule(v value) []string {
-	line := kind{want: `a cron line, such as "0 3 * * *"`, fault: func(text string) (why, write string) {
+	line := Text{Want: `a cron line, such as "0 3 * * *"`, Fault: func(text string) (why, write string) {
 		_, err := schedule.Parse(text)
 		if err == nil {
 			return "", ""
@@ -86,7 +86,7 @@ func decodeSchedule(v value) []string {
 		return why, ""
 	}}
 	if !v.isList() {
-		text, ok := v.text(line.orEmpty())
+		text, ok := v.text(line.OrEmpty())
 		if !ok || text == "" {
 			return nil
 		}
@@ -107,10 +107,10 @@ func decodeLog(root map[string]value) Log {
 	}
 	keys, _ := block.mapping(logKeys)
 	if v, ok := keys["level"]; ok {
-		l.Level, _ = v.text(oneOf("debug", "info", "warn", "error"))
+		l.Level, _ = v.text(OneOf("debug", "info", "warn", "error"))
 	}
 	if v, ok := keys["format"]; ok {
-		l.Format, _ = v.text(oneOf("json", "console", "auto"))
+		l.Format, _ = v.text(OneOf("json", "console", "auto"))
 	}
 	return l
 }

@@ -112,7 +112,7 @@ func (p *planner) selection(keys map[string]value) []string {
 		return p.targets
 	}
 	var names []string
-	for _, i := range v.texts(kind{want: "the name of a target"}, "[docker-config]") {
+	for _, i := range v.texts(Text{Want: "the name of a target"}, "[docker-config]") {
 		switch {
 		case len(p.targets) == 0: // something else is wrong with targets
 		case !slices.Contains(p.targets, i.text):
@@ -245,7 +245,7 @@ func variantsOf(id Identity) []registry.Registry {
 }
 
 // oneOrMore reads a key or its plural. Neither gives no items.
-func (x entry) oneOrMore(one, more string, k kind, example string) (items []item, ok bool) {
+func (x entry) oneOrMore(one, more string, k Text, example string) (items []item, ok bool) {
 	single, hasOne := x.keys[one]
 	several, hasMore := x.keys[more]
 	switch {
@@ -253,7 +253,7 @@ func (x entry) oneOrMore(one, more string, k kind, example string) (items []item
 		several.report("does not go with %s; write one of the two", one)
 		return nil, false
 	case hasOne && single.isList():
-		single.report("is a list; write %s, or %s: with the list", k.want, more)
+		single.report("is a list; write %s, or %s: with the list", k.Want, more)
 		return nil, false
 	case hasOne:
 		text, ok := single.text(k)

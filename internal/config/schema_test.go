@@ -2,6 +2,7 @@ package config
 
 import (
 	"encoding/json"
+	"maps"
 	"os"
 	"reflect"
 	"slices"
@@ -71,7 +72,7 @@ func TestSchemaAndParserKnowTheSameKeys(t *testing.T) {
 		return node
 	}
 	seen := map[string]bool{}
-	for path, want := range map[string][]string{
+	mappings := map[string][]string{
 		"properties":                                       rootKeys,
 		"properties refresh properties":                    refreshKeys,
 		"properties socket properties":                     socketKeys,
@@ -81,10 +82,17 @@ func TestSchemaAndParserKnowTheSameKeys(t *testing.T) {
 		"$defs aws properties":                             awsKeys,
 		"$defs aws properties mfa properties":              mfaKeys,
 		"properties refresh properties backoff properties": backoffKeys,
-		"$defs engine properties":                          engineKeys,
-		"$defs engine properties tls properties":           tlsKeys,
-		"$defs docker-config properties":                   dockerConfigKeys,
-	} {
+	}
+	for _, k := range TestKinds {
+		for name, keys := range k.block() {
+			path := "$defs " + k.Type + " properties"
+			if name != "" {
+				path += " " + name + " properties"
+			}
+			mappings[path] = keys
+		}
+	}
+	for path, want := range mappings {
 		var got []string
 		for key := range at(path) {
 			got = append(got, key)
@@ -116,16 +124,45 @@ func walkMappings(node map[string]any, path string, visit func(string, map[strin
 	}
 }
 
+func TestSchemaKnowsTheKindsOfTargets(t *testing.T) {
+	data, err := os.ReadFile(schemaFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var schema struct {
+		Properties struct {
+			Targets struct {
+				Items struct {
+					Properties struct{ Type struct{ Enum []string } }
+					OneOf      []map[string]string
+				}
+			}
+		}
+	}
+	if err := json.Unmarshal(data, &schema); err != nil {
+		t.Fatal(err)
+	}
+	var types []string
+	var blocks []map[string]string
+	for _, k := range TestKinds {
+		types, blocks = append(types, k.Type), append(blocks, map[string]string{"$ref": "#/$defs/" + k.Type})
+	}
+	items := schema.Properties.Targets.Items
+	if !slices.Equal(items.Properties.Type.Enum, types) || !reflect.DeepEqual(items.OneOf, blocks) {
+		t.Errorf("the schema has %v and %v, the table %v", items.Properties.Type.Enum, items.OneOf, types)
+	}
+}
+
 func TestDefaultsAreWhatTheExampleFileSays(t *testing.T) {
 	data, err := os.ReadFile(defaultFile)
 	if err != nil {
 		t.Fatal(err)
 	}
-	full, err := Parse("f", data)
+	full, err := parse("f", data)
 	if err != nil {
 		t.Fatal(err)
 	}
-	least, err := Parse("f", []byte(smallest))
+	least, err := parse("f", []byte(smallest))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -145,7 +182,11 @@ func TestExampleFileShowsEveryKey(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, keys := range [][]string{rootKeys, registryKeys, awsKeys, mfaKeys, refreshKeys, backoffKeys, engineKeys, tlsKeys, dockerConfigKeys, socketKeys, allowKeys, logKeys} {
+	mappings := [][]string{rootKeys, registryKeys, awsKeys, mfaKeys, refreshKeys, backoffKeys, socketKeys, allowKeys, logKeys}
+	for _, k := range TestKinds {
+		mappings = slices.AppendSeq(mappings, maps.Values(k.block()))
+	}
+	for _, keys := range mappings {
 		for _, key := range keys {
 			if !strings.Contains(string(data), key+":") {
 				t.Errorf("the example file does not show %s", key)
@@ -157,7 +198,7 @@ func TestExampleFileShowsEveryKey(t *testing.T) {
 func TestSmallestFilesWork(t *testing.T) {
 	s := compileSchema(t)
 	for _, text := range []string{smallest, smallestLine} {
-		if _, err := Parse("f", []byte(text)); err != nil {
+		if _, err := parse("f", []byte(text)); err != nil {
 			t.Error(err)
 		}
 		if err := validate(s, text); err != nil {

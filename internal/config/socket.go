@@ -44,13 +44,13 @@ func (a Allow) equal(b Allow) bool {
 }
 
 // socketPath is the name of a socket's file.
-var socketPath = kind{
-	want: fmt.Sprintf("an absolute path of at most %d bytes", maxSocketPath),
-	fault: func(text string) (why, write string) {
+var socketPath = Text{
+	Want: fmt.Sprintf("an absolute path of at most %d bytes", maxSocketPath),
+	Fault: func(text string) (why, write string) {
 		if len(text) > maxSocketPath {
 			return fmt.Sprintf("has %d bytes, and a socket's address holds no more than %d", len(text), maxSocketPath), "a shorter path"
 		}
-		return absolutePath.fault(text)
+		return AbsolutePath.Fault(text)
 	},
 }
 
@@ -63,10 +63,10 @@ var (
 // as lenient as Debian's useradd, as directories have names with capitals,
 // dots, @ and backslashes, save that *, % and a leading @ are refused: some
 // files give them a meaning that they do not have here.
-func principal(what, example string) kind {
-	return kind{
-		want: fmt.Sprintf("the name of a %s, or its id in quotes, such as %s", what, example),
-		fault: func(text string) (why, write string) {
+func principal(what, example string) Text {
+	return Text{
+		Want: fmt.Sprintf("the name of a %s, or its id in quotes, such as %s", what, example),
+		Fault: func(text string) (why, write string) {
 			name := strings.TrimSuffix(text, "$") // as accounts of machines and services have it
 			switch {
 			case text != "" && strings.Trim(text, "0123456789") == "":
@@ -97,13 +97,13 @@ func decodeSocket(root map[string]value) Socket {
 	}
 	keys, _ := block.mapping(socketKeys)
 	if v, ok := keys["path"]; ok {
-		s.Path, _ = v.text(socketPath.orEmpty())
+		s.Path, _ = v.text(socketPath.OrEmpty())
 		if s.Path != "" {
 			s.Path = filepath.Clean(s.Path)
 		}
 	}
 	if v, ok := keys["group"]; ok {
-		s.Group, _ = v.text(groupKind.orEmpty())
+		s.Group, _ = v.text(groupKind.OrEmpty())
 	}
 	if v, ok := keys["mode"]; ok {
 		s.Mode = decodeMode(v)
@@ -117,7 +117,7 @@ func decodeSocket(root map[string]value) Socket {
 // nothing on one to execute.
 func decodeMode(v value) fs.FileMode {
 	var mode fs.FileMode
-	v.text(kind{want: `an octal mode in quotes from "0600" to "0666", such as "0660"`, fault: func(text string) (why, write string) {
+	v.text(Text{Want: `an octal mode in quotes from "0600" to "0666", such as "0660"`, Fault: func(text string) (why, write string) {
 		n, err := strconv.ParseUint(strings.TrimPrefix(text, "0o"), 8, 32)
 		octal := fmt.Sprintf("%04o", n)
 		switch {
@@ -132,7 +132,7 @@ func decodeMode(v value) fs.FileMode {
 		}
 		mode = fs.FileMode(n)
 		return "", ""
-	}}.orEmpty())
+	}}.OrEmpty())
 	return mode
 }
 
@@ -151,7 +151,7 @@ func decodeAllow(keys map[string]value) Allow {
 
 // decodeNames reads a list in which the order and repetitions have no meaning.
 // An empty one stands for the default, unlike most.
-func decodeNames(keys map[string]value, key string, k kind, example string) []string {
+func decodeNames(keys map[string]value, key string, k Text, example string) []string {
 	v, ok := keys[key]
 	if !ok {
 		return nil

@@ -24,7 +24,7 @@ func TestSocketMode(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			c, err := Parse("c.yaml", []byte(tt.text))
+			c, err := parse("c.yaml", []byte(tt.text))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -44,7 +44,7 @@ func TestModesOfSockets(t *testing.T) {
 	for n := range 8 * 8 * 8 * 8 {
 		text := string([]rune{digits[n>>9], digits[n>>6&7], digits[n>>3&7], digits[n&7]})
 		file := smallest + "\nsocket: {mode: \"" + text + "\"}\n"
-		c, err := Parse("c.yaml", []byte(file))
+		c, err := parse("c.yaml", []byte(file))
 		want := n&^0o666 == 0 && n&0o600 == 0o600
 		if (err == nil) != want {
 			t.Errorf("%s: %v", text, err)
@@ -73,7 +73,7 @@ func TestIDsOfUsers(t *testing.T) {
 	}
 	for _, id := range ids {
 		file := smallest + "\nsocket: {allow: {users: [\"" + strconv.FormatUint(id, 10) + "\"]}}\n"
-		_, err := Parse("c.yaml", []byte(file))
+		_, err := parse("c.yaml", []byte(file))
 		want := id < 1<<32-1
 		if (err == nil) != want {
 			t.Errorf("%d: %v", id, err)

@@ -9,7 +9,7 @@ func TestWarningsNameRegionsThatNobodyKnows(t *testing.T) {
   - host: 111122223333.dkr.ecr.mars-beyond-1.amazonaws.com
   - public: true
 `
-	c, err := Parse("c.yaml", []byte(file))
+	c, err := parse("c.yaml", []byte(file))
 	if err != nil {
 		t.Fatal(err)
 	}

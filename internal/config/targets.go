@@ -2,49 +2,43 @@ package config
 
 import (
 	"cmp"
+	"slices"
 	"strconv"
+	"strings"
 
 	"go.yaml.in/yaml/v3"
-)
-
-// The types of targets.
-const (
-	engineType       = "engine"
-	dockerConfigType = "docker-config"
 )
 
 // maxTargets is more than a host can have, and few enough to compare each with each.
 const maxTargets = 100
 
-var targetTypes = []string{engineType, dockerConfigType}
-
 // targetName is what a name may be: it is a label of metrics and a word in logs.
-var targetName = matching(`^[a-z0-9][a-z0-9_.-]{0,63}$`, "is not a name",
+var targetName = Matching(`^[a-z0-9][a-z0-9_.-]{0,63}$`, "is not a name",
 	"lower-case letters, digits, dots, hyphens and underscores, at most 64")
 
 // draft is a target on its way. One that is wrong keeps its name, so that the
 // registries that use it are not reported as well.
 type draft struct {
 	Target
-	typ        string // as it was read
 	at, nameAt value
 	good       bool // nothing was reported
 }
 
-func decodeTargets(root map[string]value) []Target {
+func (ks Kinds) decode(root map[string]value) []Target {
 	block, ok := root["targets"]
 	if !ok {
-		return []Target{
-			{Name: engineType, Engine: &Engine{}},
-			{Name: dockerConfigType, DockerConfig: &DockerConfig{}},
-		}
+		return ks.defaults()
 	}
-	list, ok := block.list("- type: engine")
+	list, ok := block.list("- type: " + ks[0].Type)
 	if !ok {
 		return nil
 	}
 	if len(list) == 0 {
-		block.report("is an empty list; write a target, or remove it for one engine and one docker-config")
+		var ones []string
+		for _, t := range ks.defaults() {
+			ones = append(ones, "one "+t.Type)
+		}
+		block.report("is an empty list; write a target, or remove it for %s", enumerate(ones, "and"))
 	}
 	if len(list) > maxTargets {
 		list[maxTargets].report("is one of %d targets; write %d at most", len(list), maxTargets)
@@ -52,13 +46,24 @@ func decodeTargets(root map[string]value) []Target {
 	}
 	drafts := make([]draft, len(list))
 	for i, v := range list {
-		drafts[i] = decodeTarget(v)
+		drafts[i] = ks.decodeTarget(v)
 	}
 	nameAll(drafts)
 	refuseDoubles(drafts)
 	targets := make([]Target, len(drafts))
 	for i, t := range drafts {
 		targets[i] = t.Target
+	}
+	return targets
+}
+
+// defaults are the targets of a file that names none.
+func (ks Kinds) defaults() []Target {
+	var targets []Target
+	for _, k := range ks {
+		if k.Default {
+			targets = append(targets, Target{k.Type, k.Type, k.Read(Block{})})
+		}
 	}
 	return targets
 }
@@ -80,9 +85,9 @@ func nameAll(drafts []draft) {
 	for i := range drafts {
 		t := &drafts[i]
 		for t.Name == "" {
-			name := t.typ
-			if next[t.typ]++; next[t.typ] > 1 {
-				name += "-" + strconv.Itoa(next[t.typ])
+			name := t.Type
+			if next[t.Type]++; next[t.Type] > 1 {
+				name += "-" + strconv.Itoa(next[t.Type])
 			}
 			if _, taken := line[name]; !taken {
 				t.Name, line[name] = name, t.at.node.Line
@@ -91,19 +96,14 @@ func nameAll(drafts []draft) {
 	}
 }
 
-// refuseDoubles refuses two targets that would write to one place.
+// refuseDoubles refuses two targets, of whatever kinds, that would write to one place.
 func refuseDoubles(drafts []draft) {
-	line := map[any]int{}
+	line := map[string]int{}
 	for _, t := range drafts {
 		if !t.good {
 			continue
 		}
-		var place any
-		if t.Engine != nil {
-			place = *t.Engine
-		} else {
-			place = *t.DockerConfig
-		}
+		place := t.Options.Place()
 		if before, twice := line[place]; twice {
 			t.at.report("is the same place as the target in line %d; remove one of the two", before)
 		}
@@ -111,53 +111,51 @@ func refuseDoubles(drafts []draft) {
 	}
 }
 
-func decodeTarget(v value) draft {
+func (ks Kinds) decodeTarget(v value) draft {
 	before := len(v.d.problems)
 	t := draft{at: v, nameAt: v}
 	var ok bool
-	if t.typ, ok = typeOf(v); !ok {
+	if t.Type, ok = ks.typeOf(v); !ok {
 		if name, ok := v.peek("name"); ok {
 			t.Name = name.node.Value
 		}
 		return t
 	}
-	known := engineKeys
-	if t.typ == dockerConfigType {
-		known = dockerConfigKeys
-	}
-	keys, _ := v.mapping(known)
+	k := ks[slices.IndexFunc(ks, func(k Kind) bool { return k.Type == t.Type })]
+	known := k.block()
+	keys, _ := v.mapping(known[""])
 	if name, ok := keys["name"]; ok {
 		t.nameAt = name
 		t.Name, _ = name.text(targetName)
 	}
-	if t.typ == engineType {
-		t.Engine = decodeEngine(keys)
-	} else {
-		t.DockerConfig = decodeDockerConfig(keys)
-	}
+	t.Options = k.Read(Block{v, keys, known})
 	t.good = len(v.d.problems) == before
 	return t
 }
 
 // typeOf reads the type of a target before the rest, as the other keys depend
-// on it. One that is not known is given as it was read, or as "target".
-func typeOf(v value) (typ string, ok bool) {
+// on it. One that is not known is returned as it was read, or as "target".
+func (ks Kinds) typeOf(v value) (typ string, ok bool) {
 	if v.node.Kind != yaml.MappingNode {
-		v.mapping(engineKeys) // says so
+		v.mapping(ks[0].block()[""]) // says so
 		return "target", false
+	}
+	var types, lines []string
+	for _, k := range ks {
+		types, lines = append(types, k.Type), append(lines, "type: "+k.Type)
 	}
 	at, ok := v.peek("type")
 	if !ok {
-		v.report("has no type; write type: engine or type: docker-config")
+		v.report("has no type; write %s", enumerate(lines, "or"))
 		return "target", false
 	}
-	if typ, ok = at.text(oneOf(targetTypes...)); ok {
+	if typ, ok = at.text(OneOf(types...)); ok {
 		return typ, true
 	}
 	return cmp.Or(at.node.Value, "target"), false
 }
 
-// peek gives the value of a key in a mapping of which nothing is known yet.
+// peek returns the value of a key in a mapping of which nothing is known yet.
 func (v value) peek(key string) (value, bool) {
 	for i := 0; i+1 < len(v.node.Content); i += 2 {
 		if v.node.Content[i].Value == key {
@@ -165,4 +163,20 @@ func (v value) peek(key string) (value, bool) {
 		}
 	}
 	return value{}, false
+}
+
+// block lists the keys of the kind's block and of the blocks in it, by the name
+// of the block; "" is the whole.
+func (k Kind) block() map[string][]string {
+	known := map[string][]string{"": {"type", "name"}}
+	for _, path := range k.Keys {
+		outer, key, inner := strings.Cut(path, ".")
+		if !slices.Contains(known[""], outer) {
+			known[""] = append(known[""], outer)
+		}
+		if inner {
+			known[outer] = append(known[outer], key)
+		}
+	}
+	return known
 }

@@ -6,11 +6,12 @@ import (
 
 	"ecr-refreshd/internal/config"
 	"ecr-refreshd/internal/login"
+	"ecr-refreshd/internal/targets"
 )
 
 func generationOf(t *testing.T, yaml string) *generation {
 	t.Helper()
-	c, err := config.Parse("test.yaml", []byte(yaml))
+	c, err := config.Parse("test.yaml", []byte(yaml), targets.Kinds)
 	if err != nil {
 		t.Fatal(err)
 	}

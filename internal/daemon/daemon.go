@@ -7,7 +7,6 @@ package daemon
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
 	"slices"
 	"sync"
@@ -200,7 +199,16 @@ func (d *Daemon) Registries() []status.Registry {
 
 // Target tells people what is behind a target's name: the engine, the file.
 func (d *Daemon) Target(name string) string {
-	return fmt.Sprint(d.generation().targets[name])
+	return d.generation().targets[name].String()
+}
+
+// Warning says what a person should do about the place of a target; empty for
+// nothing. It may read files.
+func (d *Daemon) Warning(ctx context.Context, name string) string {
+	if w, ok := d.generation().targets[name].(renew.Warner); ok {
+		return w.Warning(ctx)
+	}
+	return ""
 }
 
 func (d *Daemon) generation() *generation {

@@ -13,7 +13,6 @@ import (
 	"ecr-refreshd/internal/renew"
 	"ecr-refreshd/internal/schedule"
 	"ecr-refreshd/internal/status"
-	"ecr-refreshd/internal/target"
 )
 
 // generation is everything that one version of the configuration leads to. It
@@ -22,7 +21,7 @@ type generation struct {
 	config   *config.Config
 	loaded   time.Time
 	renewers []*renew.Renewer // one for each of config.Grants
-	targets  map[string]renew.Target
+	targets  map[string]config.Destination
 	board    *status.Board
 	doors    doors
 	replaced chan struct{} // closed when another generation is in its place
@@ -40,21 +39,20 @@ func (os observers) Observe(e renew.Event) {
 // build makes a generation; it touches no file, socket or goroutine. Its error
 // names the setting that is wrong.
 func (d *Daemon) build(c *config.Config) (*generation, error) {
-	g := &generation{config: c, loaded: time.Now(), targets: make(map[string]renew.Target), replaced: make(chan struct{})}
-	kinds := make(map[string]string)
+	g := &generation{config: c, loaded: time.Now(), targets: make(map[string]config.Destination), replaced: make(chan struct{})}
 	for _, t := range c.Targets {
-		made, err := target.New(t)
+		made, err := t.Options.New()
 		if err != nil {
 			return nil, fmt.Errorf("target %q: %w", t.Name, err)
 		}
-		g.targets[t.Name], kinds[t.Name] = made, target.Kind(t)
+		g.targets[t.Name] = made
 	}
 	times, err := schedule.Parse(c.Refresh.Schedule...)
 	if err != nil {
 		return nil, err
 	}
 	grants := name(c.Grants)
-	g.board = status.New(rows(c, grants, kinds))
+	g.board = status.New(g.rows(grants))
 	for i, grant := range c.Grants {
 		source, err := ecr.New(ecr.Identity(grant.Identity), grant.Region, grant.Public,
 			ecr.Options{Timeout: c.Refresh.Timeout, Clients: d.clients})
@@ -112,14 +110,14 @@ func name(grants []config.Grant) []renew.Grant {
 	return named
 }
 
-func rows(c *config.Config, grants []renew.Grant, kinds map[string]string) []status.Row {
+func (g *generation) rows(grants []renew.Grant) []status.Row {
 	var rows []status.Row
-	for i, grant := range c.Grants {
+	for i, grant := range g.config.Grants {
 		for _, h := range grant.Hosts {
 			r := status.Row{Grant: grants[i], Registry: status.Registry{Host: h.Name, Account: h.Account,
 				Region: h.Region, Identity: grants[i].Identity}}
 			for _, t := range h.Targets {
-				r.Targets = append(r.Targets, status.Target{Name: t, Type: kinds[t]})
+				r.Targets = append(r.Targets, status.Target{Name: t, Type: g.target(t).Type})
 			}
 			rows = append(rows, r)
 		}

@@ -8,13 +8,6 @@ import (
 	"sync"
 )
 
-// forgetter is a target that keeps something beyond the life of this process.
-type forgetter interface {
-	// Forget takes out what there is of the hosts that are ours; their tokens are
-	// not known any more. Its error is a *fault.Error.
-	Forget(ctx context.Context, ours func(host string) bool) error
-}
-
 // Logout takes our logins out of every target of the configuration, for when
 // nobody is to renew them any more. It must not run beside a daemon, which would
 // put them back. The errors are *fault.Error, joined.
@@ -28,14 +21,12 @@ func (d *Daemon) Logout(ctx context.Context) error {
 	var errs []error
 	var wg sync.WaitGroup
 	for _, t := range g.targets {
-		if f, ok := t.(forgetter); ok {
-			wg.Go(func() {
-				err := f.Forget(ctx, ours)
-				mu.Lock()
-				defer mu.Unlock()
-				errs = append(errs, err)
-			})
-		}
+		wg.Go(func() {
+			err := t.Forget(ctx, ours)
+			mu.Lock()
+			defer mu.Unlock()
+			errs = append(errs, err)
+		})
 	}
 	wg.Wait()
 	return errors.Join(errs...)

@@ -16,19 +16,15 @@ import (
 // nobody would renew them and they would expire in place.
 func (g *generation) retire(ctx context.Context, next *generation) fault.List {
 	kept := next.names()
-	gone := make(map[renew.Releaser][]login.Login)
+	gone := make(map[string][]login.Login) // by the target's name
 	for _, r := range g.renewers {
 		token, _ := r.Held() // without one, what is kept of a host is released all the same
 		for _, b := range r.Bindings {
-			releaser, can := b.Target.(renew.Releaser)
-			if !can {
-				continue
-			}
-			where := g.where(b.Name)
+			place := g.target(b.Name).Options.Place()
 			for _, h := range b.Hosts {
 				l := token.For(h)
-				if !strings.Contains(l.Host, login.OwnAccount) && !slices.ContainsFunc(kept[where], func(name string) bool { return mayBe(name, l.Host) }) {
-					gone[releaser] = append(gone[releaser], l)
+				if !strings.Contains(l.Host, login.OwnAccount) && !slices.ContainsFunc(kept[place], func(name string) bool { return mayBe(name, l.Host) }) {
+					gone[b.Name] = append(gone[b.Name], l)
 				}
 			}
 		}
@@ -37,9 +33,9 @@ func (g *generation) retire(ctx context.Context, next *generation) fault.List {
 	var mu sync.Mutex
 	var faults fault.List
 	var wg sync.WaitGroup
-	for releaser, logins := range gone {
+	for name, logins := range gone {
 		wg.Go(func() {
-			found := fault.All(releaser.Release(ctx, logins))
+			found := fault.All(release(ctx, g.targets[name], logins))
 			mu.Lock()
 			defer mu.Unlock()
 			faults = append(faults, found...)
@@ -49,22 +45,29 @@ func (g *generation) retire(ctx context.Context, next *generation) fault.List {
 	return faults
 }
 
-// names lists the hosts, accounts perhaps open, that lie in each file. A target
-// is told by what it is, not by its name, which may change while the file stays.
-func (g *generation) names() map[config.DockerConfig][]string {
-	names := make(map[config.DockerConfig][]string)
+// release takes away what the target keeps of hosts that are ours no longer. A
+// kind that cannot do that with a login's text in hand forgets the host.
+func release(ctx context.Context, target config.Destination, logins []login.Login) error {
+	switch t := target.(type) {
+	case renew.Releaser:
+		return t.Release(ctx, logins)
+	case renew.Remover:
+		return t.Remove(ctx, logins)
+	}
+	return target.Forget(ctx, func(host string) bool {
+		return slices.ContainsFunc(logins, func(l login.Login) bool { return strings.EqualFold(l.Host, host) })
+	})
+}
+
+// names lists the hosts, accounts perhaps open, that lie in each place. A target
+// is told by that, not by its name, which may change while the place stays.
+func (g *generation) names() map[string][]string {
+	names := make(map[string][]string)
 	for _, r := range g.renewers {
 		for _, b := range r.Bindings {
-			if _, can := b.Target.(renew.Releaser); can {
-				where := g.where(b.Name)
-				names[where] = append(names[where], b.Hosts...)
-			}
+			place := g.target(b.Name).Options.Place()
+			names[place] = append(names[place], b.Hosts...)
 		}
 	}
 	return names
-}
-
-// where gives the file behind the name of a target that can release.
-func (g *generation) where(name string) config.DockerConfig {
-	return *g.target(name).DockerConfig
 }

@@ -21,6 +21,7 @@ import (
 	"ecr-refreshd/internal/fault"
 	"ecr-refreshd/internal/login"
 	"ecr-refreshd/internal/status"
+	"ecr-refreshd/internal/targets"
 )
 
 const (
@@ -77,7 +78,7 @@ func start(t *testing.T, yaml string, o Options, before ...emulator.Fault) rig {
 func parse(t *testing.T, yaml string) *config.Config {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "config.json")
-	c, err := config.Parse("test.yaml", []byte(strings.ReplaceAll(yaml, "FILE", file)))
+	c, err := config.Parse("test.yaml", []byte(strings.ReplaceAll(yaml, "FILE", file)), targets.Kinds)
 	if err != nil {
 		t.Fatal(err)
 	}

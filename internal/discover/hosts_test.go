@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ecr-refreshd/internal/config"
+	"ecr-refreshd/internal/targets"
 )
 
 var update = flag.Bool("update", false, "write what Draft gives to testdata/drafts")
@@ -130,7 +131,7 @@ func metadataOf(t *testing.T) string {
 func draftOf(t *testing.T, h *host) Draft {
 	t.Helper()
 	draft := h.draft()
-	if _, err := config.Parse("config.yaml", draft.Config); err != nil {
+	if _, err := config.Parse("config.yaml", draft.Config, targets.Kinds); err != nil {
 		t.Errorf("the draft is refused: %v\n%s", err, draft.Config)
 	}
 	whole := said(draft) + fmt.Sprintf("%+v", *h)

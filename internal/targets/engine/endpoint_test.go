@@ -12,42 +12,59 @@ import (
 	"testing"
 	"time"
 
+	"ecr-refreshd/internal/config"
 	"ecr-refreshd/internal/fault"
 )
 
-func TestNewRefusesWhatCannotWork(t *testing.T) {
+func TestReadRefusesWhatCannotWork(t *testing.T) {
 	tests := []struct {
-		name string
-		o    Options
-		want string // a part of the error; empty: accepted
+		name, yaml string
+		want       string // a part of the error; empty: accepted
 	}{
-		{"nothing", Options{}, ""},
-		{"unix", Options{Host: "unix:///run/d.sock"}, ""},
-		{"tcp with TLS", Options{Host: "tcp://e:2376", CA: "ca", Cert: "c", Key: "k"}, ""},
-		{"TLS for DOCKER_HOST", Options{CA: "ca"}, ""},
-		{"ssh", Options{Host: "ssh://ops@e:22/run/d.sock"}, ""},
-		{"context", Options{Context: "build-1"}, ""},
-		{"both", Options{Host: "unix:///a", Context: "b1"}, "exclude each other"},
-		{"context with TLS", Options{Context: "b1", CA: "ca"}, "its own TLS files"},
-		{"half a pair", Options{Host: "tcp://e", Cert: "c"}, "come together"},
-		{"TLS without TCP", Options{Host: "unix:///a", CA: "ca"}, "needs no TLS"},
-		{"negative timeout", Options{Timeout: -time.Second}, "negative"},
-		{"relative socket", Options{Host: "unix://run/d.sock"}, "absolute path"},
-		{"long socket", Options{Host: "unix:///" + strings.Repeat("x", 107)}, "at most 107"},
-		{"no scheme", Options{Host: "10.0.0.1:2375"}, "write unix:///path"},
-		{"only a scheme", Options{Host: "ssh"}, "write unix:///path"},
-		{"other scheme", Options{Host: "npipe:////./pipe/d"}, "write unix:///path"},
-		{"no name", Options{Host: "tcp://:2375"}, "name is missing"},
-		{"password in tcp", Options{Host: "tcp://u:canary@e:1"}, "only a name and a port"},
-		{"password in ssh", Options{Host: "ssh://u:canary@e"}, "password"},
-		{"broken tcp with password", Options{Host: "tcp://u:canary@e:x%"}, "docker host"},
-		{"broken ssh with password", Options{Host: "ssh://u:canary@e:x%"}, "docker host"},
-		{"option for ssh as host", Options{Host: "ssh://-oProxyCommand=x"}, ""},
-		{"hostile context", Options{Context: "../../etc"}, "a name has"},
+		{"nothing", "", ""},
+		{"unix", "host: unix:///run/d.sock", ""},
+		{"tcp with TLS", "host: tcp://e:2376, tls: {ca: /ca, cert: /c, key: /k}", ""},
+		{"ssh", "host: ssh://ops@e:22/run/d.sock", ""},
+		{"context", "context: build-1", ""},
+		{"both", "host: unix:///a, context: b1", "exclude each other"},
+		{"context with TLS", "context: b1, tls: {ca: /ca}", "goes with host"},
+		{"half a pair", "host: tcp://e:1, tls: {cert: /c}", "write both"},
+		{"TLS without TCP", "host: unix:///a, tls: {ca: /ca}", "goes with host"},
+		{"long socket", "host: unix:///" + strings.Repeat("x", 107), "at most 107"},
+		{"password in ssh", "host: ssh://u:canary@e", "password"},
+		{"broken tcp with password", "host: 'tcp://u:canary@e:x%'", "not an address"},
+		{"path that ssh does not take", "host: 'ssh://e/run?canary'", "query"},
+		{"hostile context", "context: ../../etc", "not the name"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			_, err := New(tt.o)
+			_, err := config.Parse("c.yaml", []byte("registries: [{region: us-east-1}]\ntargets: [{type: engine, "+tt.yaml+"}]\n"),
+				config.Kinds{{Type: "engine", Keys: Keys, Read: Read}})
+			if (err == nil) != (tt.want == "") || err != nil && (!strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), "canary")) {
+				t.Errorf("got %v, want %q", err, tt.want)
+			}
+		})
+	}
+}
+
+// What docker's own settings and contexts name is checked when it is used.
+func TestAddressesThatCannotWork(t *testing.T) {
+	tests := []struct{ name, host, want string }{
+		{"relative socket", "unix://run/d.sock", "absolute path"},
+		{"long socket", "unix:///" + strings.Repeat("x", 107), "at most 107"},
+		{"no scheme", "10.0.0.1:2375", "write unix:///path"},
+		{"only a scheme", "ssh", "write unix:///path"},
+		{"other scheme", "npipe:////./pipe/d", "write unix:///path"},
+		{"no name", "tcp://:2375", "name is missing"},
+		{"password in tcp", "tcp://u:canary@e:1", "only a name and a port"},
+		{"password in ssh", "ssh://u:canary@e", "password"},
+		{"broken tcp with password", "tcp://u:canary@e:x%", "docker host"},
+		{"broken ssh with password", "ssh://u:canary@e:x%", "docker host"},
+		{"option for ssh as host", "ssh://-oProxyCommand=x", ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := parseHost(tt.host, false)
 			if (err == nil) != (tt.want == "") || err != nil && (!strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), "canary")) {
 				t.Errorf("got %v, want %q", err, tt.want)
 			}
@@ -208,7 +225,7 @@ func TestRootlessSocketIsFoundByUsersOnly(t *testing.T) {
 }
 
 func TestMissingSocketIsOneEngineFault(t *testing.T) {
-	tgt := mustNew(t, Options{Host: "unix:///nowhere/docker.sock"})
+	tgt := newTarget(Options{Host: "unix:///nowhere/docker.sock"})
 	err := tgt.Store(t.Context(), loginsFor(manyHosts(50)...))
 	var e *fault.Error
 	if !errors.As(err, &e) || len(fault.All(err)) != 1 || e.Reason != fault.Engine || e.Hosts != nil ||
@@ -239,4 +256,19 @@ func FuzzParseContext(f *testing.F) {
 		_, _ = parseContext(data)
 		_ = parseCurrentContext(data)
 	})
+}
+
+func TestThePlaceIsTheEngineHoweverItIsReached(t *testing.T) {
+	host := Options{Host: "tcp://e:2376"}
+	secured := Options{Host: "tcp://e:2376", CA: "/ca", Timeout: time.Second}
+	if host.Place() != secured.Place() {
+		t.Errorf("%q and %q are one engine", host.Place(), secured.Place())
+	}
+	places := map[string]bool{host.Place(): true}
+	for _, o := range []Options{{}, {Host: "tcp://f:2376"}, {Context: "e"}, {Context: "f"}} {
+		if places[o.Place()] {
+			t.Errorf("%+v has a place of another engine", o)
+		}
+		places[o.Place()] = true
+	}
 }

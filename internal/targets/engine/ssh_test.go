@@ -115,7 +115,7 @@ func TestSSHReachesTheEngineAndEndsWithTheStore(t *testing.T) {
 	f := &fakeEngine{version: "1.41"}
 	serve(t, socket, f)
 	calls := fakeSSH(t, sshScript, socket)
-	tgt := mustNew(t, Options{Host: "ssh://ops@build-1:2222"})
+	tgt := newTarget(Options{Host: "ssh://ops@build-1:2222"})
 	if err := tgt.Store(t.Context(), loginsFor(manyHosts(30)...)); err != nil {
 		t.Fatal(err)
 	}
@@ -132,7 +132,7 @@ func TestSSHReachesTheEngineAndEndsWithTheStore(t *testing.T) {
 
 func TestSSHThatFailsTellsWhatItSaid(t *testing.T) {
 	calls := fakeSSH(t, sshRefuses, "unused")
-	err := mustNew(t, Options{Host: "ssh://ops@build-1"}).Store(t.Context(), loginsFor("h"))
+	err := newTarget(Options{Host: "ssh://ops@build-1"}).Store(t.Context(), loginsFor("h"))
 	all := fault.All(err)
 	if len(all) != 1 || all[0].Reason != fault.Engine || !strings.Contains(err.Error(), "Permission denied (publickey)") ||
 		!strings.Contains(all[0].Hint, "ssh ssh://ops@build-1 docker version") {
@@ -185,7 +185,7 @@ func TestSSHWhoseChildOutlivesItDoesNotHoldUpClose(t *testing.T) {
 
 func TestSSHThatIsNotInstalled(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())
-	err := mustNew(t, Options{Host: "ssh://build-1"}).Store(t.Context(), loginsFor("h"))
+	err := newTarget(Options{Host: "ssh://build-1"}).Store(t.Context(), loginsFor("h"))
 	if all := fault.All(err); len(all) != 1 || all[0].Reason != fault.Engine || !strings.Contains(all[0].Hint, "openssh-client") {
 		t.Errorf("got %v, %+v", err, all)
 	}
@@ -200,7 +200,7 @@ func TestSSHThatHangsEndsWithTheContext(t *testing.T) {
 	t.Setenv(upEnv, fifo)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error)
-	go func() { done <- mustNew(t, Options{Host: "ssh://build-1"}).Store(ctx, loginsFor("h")) }()
+	go func() { done <- newTarget(Options{Host: "ssh://build-1"}).Store(ctx, loginsFor("h")) }()
 	if _, err := os.ReadFile(fifo); err != nil { // returns once ssh is up
 		t.Fatal(err)
 	}

@@ -17,8 +17,10 @@ import (
 // defaultContext is docker's name for the environment without any context.
 const defaultContext = "default"
 
-// contextName is what `docker context create` accepts.
-var contextName = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9_.+-]+$`)
+// contextPattern is what `docker context create` accepts.
+const contextPattern = `^[a-zA-Z0-9][a-zA-Z0-9_.+-]+$`
+
+var contextName = regexp.MustCompile(contextPattern)
 
 func checkContextName(name string) error {
 	if !contextName.MatchString(name) {

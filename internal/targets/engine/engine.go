@@ -37,22 +37,6 @@ const (
 	secondTry = 500 * time.Millisecond
 )
 
-// Options says which engine, and how long to wait for it. The zero value means
-// what the docker command means without options: $DOCKER_HOST (with TLS when
-// $DOCKER_TLS_VERIFY is set, from the files in $DOCKER_CERT_PATH), else the
-// context $DOCKER_CONTEXT, else the currentContext of docker's config.json, else
-// /var/run/docker.sock; and where that does not exist and the daemon is not
-// root, $XDG_RUNTIME_DIR/docker.sock, where a rootless engine listens.
-type Options struct {
-	Host    string // unix:///path, tcp://name[:port] or ssh://[user@]name[:port]; excludes Context
-	Context string // the name of a docker context; "default" means the environment without contexts
-	// CA, Cert and Key are PEM files for a tcp host: any of them switches TLS on.
-	// Without CA the system's authorities count. Cert and Key come together.
-	// They exclude Context, which brings its own.
-	CA, Cert, Key string
-	Timeout       time.Duration // for the engine's first answer, and for each login; zero means 30 s
-}
-
 // Target logs one engine in. It is safe for concurrent use.
 type Target struct {
 	options  Options
@@ -66,38 +50,12 @@ type Target struct {
 
 var _ renew.Target = (*Target)(nil)
 
-// New checks o and builds the target. It touches no file and no socket.
-func New(o Options) (*Target, error) {
-	if err := o.check(); err != nil {
-		return nil, err
-	}
-	if o.Timeout == 0 {
+// New builds the target. It touches no file and no socket.
+func New(o Options) *Target {
+	if o.Timeout <= 0 {
 		o.Timeout = defaultTimeout
 	}
-	return &Target{options: o, env: processEnvironment(), pause: secondTry, slots: make(chan struct{}, parallel), turn: make(chan struct{}, 1)}, nil
-}
-
-func (o Options) check() error {
-	secured := o.CA != "" || o.Cert != "" || o.Key != ""
-	switch {
-	case o.Host != "" && o.Context != "":
-		return fmt.Errorf("docker host %q and docker context %q exclude each other: leave one out", printable(o.Host), o.Context)
-	case o.Context != "" && secured:
-		return fmt.Errorf("docker context %q brings its own TLS files: leave ca, cert and key out, or use host", o.Context)
-	case (o.Cert == "") != (o.Key == ""):
-		return errors.New("cert and key of the docker engine come together: one is missing")
-	case o.Timeout < 0:
-		return fmt.Errorf("timeout %s of the docker engine is negative", o.Timeout)
-	case o.Context != "":
-		return checkContextName(o.Context)
-	case o.Host == "":
-		return nil
-	}
-	address, err := parseHost(o.Host, secured)
-	if err == nil && secured && !address.isTCP() {
-		err = fmt.Errorf("docker host %q needs no TLS: leave ca, cert and key out", printable(o.Host))
-	}
-	return err
+	return &Target{options: o, env: processEnvironment(), pause: secondTry, slots: make(chan struct{}, parallel), turn: make(chan struct{}, 1)}
 }
 
 // String names the engine for people, as far as it is known yet.
@@ -131,6 +89,9 @@ func (t *Target) Store(ctx context.Context, logins []login.Login) error {
 	}
 	return report(ctx, t.loginAll(ctx, s, logins), t.secrets.clean)
 }
+
+// Forget has nothing to do: the engine stores no login.
+func (t *Target) Forget(context.Context, func(host string) bool) error { return nil }
 
 // open finds the engine and prepares a session with it. That reads files, so it is done
 // in a goroutine of its own: a file system that hangs must not take the caller with it.

@@ -139,7 +139,7 @@ func TestTLS(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			err := mustNew(t, tt.o).Store(t.Context(), loginsFor("h"))
+			err := newTarget(tt.o).Store(t.Context(), loginsFor("h"))
 			if tt.want == "" {
 				if err != nil {
 					t.Error(err)
@@ -174,7 +174,7 @@ func TestTLSFilesThatCannotBeUsedAreLocal(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			tt.o.Host = "tcp://127.0.0.1:1"
-			err := mustNew(t, tt.o).Store(t.Context(), loginsFor("h"))
+			err := newTarget(tt.o).Store(t.Context(), loginsFor("h"))
 			var e *fault.Error
 			if !errors.As(err, &e) || e.Reason != fault.Local || !strings.Contains(err.Error(), tt.want) ||
 				e.Hint == "" || strings.Contains(err.Error(), "secret-bytes") {

@@ -103,7 +103,7 @@ func TestInsideNamespaces(t *testing.T) {
 		{"no name", "registry.invalid", "good", fault.Network, "lookup", "getent hosts registry.invalid"},
 		{"unknown authority", unknown, "good", fault.Network, "x509", "/etc/docker/certs.d/" + unknown + "/ca.crt"},
 	}
-	tgt := mustNew(t, Options{Host: "unix://" + socket})
+	tgt := newTarget(Options{Host: "unix://" + socket})
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			err := tgt.Store(t.Context(), passwordFor(tt.host, tt.password))

@@ -106,7 +106,7 @@ func rawEngine(t *testing.T, answer func(r *http.Request) string) *Target {
 			}()
 		}
 	}()
-	return mustNew(t, Options{Host: "unix://" + socket})
+	return newTarget(Options{Host: "unix://" + socket})
 }
 
 func answer(status, header, body string) string {

@@ -43,7 +43,7 @@ func TestStoreSendsEachLoginToTheEngine(t *testing.T) {
 
 func TestVersionIsNegotiatedAnewAfterARestart(t *testing.T) {
 	socket := socketPath(t)
-	tgt := mustNew(t, Options{Host: "unix://" + socket})
+	tgt := newTarget(Options{Host: "unix://" + socket})
 	for _, tt := range []struct{ version, want string }{
 		{"1.40", "/v1.40/auth"}, {"1.51", "/v1.51/auth"}, {"1.56", "/v1.51/auth"}, {"1.41", "/v1.41/auth"},
 	} {
@@ -127,7 +127,7 @@ func TestConnectionsAreUsedAgainAndClosedAtTheEnd(t *testing.T) {
 	}
 	s.Start()
 	t.Cleanup(s.Close)
-	tgt := mustNew(t, Options{Host: "tcp://" + s.Listener.Addr().String()})
+	tgt := newTarget(Options{Host: "tcp://" + s.Listener.Addr().String()})
 	if err := tgt.Store(t.Context(), loginsFor(manyHosts(400)...)); err != nil {
 		t.Fatal(err)
 	}
@@ -269,7 +269,7 @@ func TestEngineThatNeverAnswersIsUnreachable(t *testing.T) {
 	stuck := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
 	socket := socketPath(t)
 	serve(t, socket, stuck)
-	tgt := mustNew(t, Options{Host: "unix://" + socket, Timeout: 50 * time.Millisecond})
+	tgt := newTarget(Options{Host: "unix://" + socket, Timeout: 50 * time.Millisecond})
 	if err := tgt.Store(t.Context(), loginsFor("h")); !fault.Has(err, fault.Engine) {
 		t.Errorf("got %v", err)
 	}

@@ -14,14 +14,14 @@ import (
 	"ecr-refreshd/internal/registry"
 )
 
-// The kinds of text that several keys share. Those of one key stand with it.
+// The forms of text that several keys share. That of one key stands with it.
 
-// matching makes a kind of what a regular expression accepts.
-func matching(pattern string, why, want string) kind {
+// Matching makes a form of what a regular expression accepts.
+func Matching(pattern string, why, want string) Text {
 	// Compiled when first needed: these patterns count up to 1,000 characters, and
 	// all of them together would take a quarter of the program's start.
 	compiled := sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(pattern) })
-	return kind{want: want, fault: func(text string) (string, string) {
+	return Text{Want: want, Fault: func(text string) (string, string) {
 		if compiled().MatchString(text) {
 			return "", ""
 		}
@@ -29,14 +29,9 @@ func matching(pattern string, why, want string) kind {
 	}}
 }
 
-// oneOf makes a kind of a few words.
-func oneOf(words ...string) kind {
-	last := len(words) - 1
-	want := words[last]
-	if last > 0 {
-		want = strings.Join(words[:last], ", ") + " or " + want
-	}
-	return kind{want: want, fault: func(text string) (string, string) {
+// OneOf makes a form of a few words.
+func OneOf(words ...string) Text {
+	return Text{Want: enumerate(words, "or"), Fault: func(text string) (string, string) {
 		switch lower := strings.ToLower(text); {
 		case slices.Contains(words, text):
 			return "", ""
@@ -47,9 +42,18 @@ func oneOf(words ...string) kind {
 	}}
 }
 
-var accountKind = kind{
-	want: `12 digits in quotes, such as "111122223333"`,
-	fault: func(text string) (why, write string) {
+// enumerate writes a list for people: a, b or c.
+func enumerate(words []string, last string) string {
+	n := len(words) - 1
+	if n < 1 {
+		return strings.Join(words, "")
+	}
+	return strings.Join(words[:n], ", ") + " " + last + " " + words[n]
+}
+
+var accountKind = Text{
+	Want: `12 digits in quotes, such as "111122223333"`,
+	Fault: func(text string) (why, write string) {
 		if registry.ValidAccount(text) {
 			return "", ""
 		}
@@ -63,9 +67,9 @@ var accountKind = kind{
 
 var availabilityZone = regexp.MustCompile(`^[a-z]+(-[a-z]+)+-[0-9]+[a-z]$`)
 
-var regionKind = kind{
-	want: "a region, such as us-east-1",
-	fault: func(text string) (why, write string) {
+var regionKind = Text{
+	Want: "a region, such as us-east-1",
+	Fault: func(text string) (why, write string) {
 		switch {
 		case registry.ValidRegion(text):
 			return "", ""
@@ -78,10 +82,10 @@ var regionKind = kind{
 	},
 }
 
-// absolutePath is the name of a file.
-var absolutePath = kind{
-	want: "an absolute path",
-	fault: func(text string) (why, write string) {
+// AbsolutePath is the name of a file.
+var AbsolutePath = Text{
+	Want: "an absolute path",
+	Fault: func(text string) (why, write string) {
 		switch {
 		case strings.HasPrefix(text, "~"), strings.Contains(text, "$"):
 			return "is not expanded: ~ and $ have no meaning here", ""
@@ -101,9 +105,9 @@ func (v value) address() value {
 }
 
 // endpoint is the address of an API.
-var endpoint = kind{
-	want: "a URL such as https://vpce-0123.api.ecr.us-east-1.vpce.amazonaws.com",
-	fault: func(text string) (why, write string) {
+var endpoint = Text{
+	Want: "a URL such as https://vpce-0123.api.ecr.us-east-1.vpce.amazonaws.com",
+	Fault: func(text string) (why, write string) {
 		u, err := url.Parse(text)
 		switch {
 		case err != nil || u.Hostname() == "":
@@ -123,7 +127,7 @@ var endpoint = kind{
 func (v value) duration(least, most time.Duration) (time.Duration, bool) {
 	want := fmt.Sprintf("a duration from %s to %s, such as 30s", brief(least), brief(most))
 	var got time.Duration
-	_, ok := v.text(kind{want: want, fault: func(text string) (why, write string) {
+	_, ok := v.text(Text{Want: want, Fault: func(text string) (why, write string) {
 		d, err := time.ParseDuration(text)
 		if err != nil {
 			if _, err := strconv.Atoi(text); err == nil {
@@ -158,7 +162,7 @@ var wholePercent = regexp.MustCompile(`^(0|[1-9][0-9]*)%$`)
 func (v value) percent(least, most int) (int, bool) {
 	want := fmt.Sprintf("a whole percentage from %d%% to %d%%", least, most)
 	var got int
-	_, ok := v.text(kind{want: want, fault: func(text string) (why, write string) {
+	_, ok := v.text(Text{Want: want, Fault: func(text string) (why, write string) {
 		n, err := strconv.Atoi(strings.TrimSuffix(text, "%"))
 		switch {
 		case err == nil && !strings.HasSuffix(text, "%"):

@@ -52,7 +52,7 @@ func TestAFileThatCannotBeReadIsNamedByItsSetting(t *testing.T) {
 			if err := syscall.Mkfifo(fifo, 0o600); err != nil {
 				t.Fatal(err)
 			}
-			tgt := mustNew(t, tt.o)
+			tgt := newTarget(tt.o)
 			tgt.env = env
 			err := tgt.Store(t.Context(), loginsFor("h"))
 			if !fault.Has(err, fault.Local) || !errors.Is(err, trust.ErrNotRegular) || !strings.Contains(err.Error(), ": "+tt.want) {
@@ -64,7 +64,7 @@ func TestAFileThatCannotBeReadIsNamedByItsSetting(t *testing.T) {
 
 func TestAFileSystemThatHangsEndsTheStoreAndNotTheDaemon(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		tgt := mustNew(t, Options{})
+		tgt := newTarget(Options{})
 		back := make(chan struct{})
 		var searches atomic.Int32
 		tgt.env.getenv = func(string) string { // in place of a stat that does not return

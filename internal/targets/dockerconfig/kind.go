@@ -1,0 +1,77 @@
+package dockerconfig
+
+import (
+	"cmp"
+	"path/filepath"
+	"strings"
+
+	"ecr-refreshd/internal/config"
+)
+
+// settings are what a configuration says of a config.json. At most one of Path
+// and User is set.
+type settings struct {
+	Path   string // absolute
+	User   string // whose ~/.docker/config.json it is
+	Helper bool   // the file names the credential helper; otherwise it holds the tokens
+}
+
+// Keys are those of a docker-config in the configuration.
+var Keys = []string{"path", "user", "delivery"}
+
+// Read reads the options of a docker-config.
+func Read(b config.Block) config.Options {
+	var s settings
+	s.Path, _ = b.Text("path", config.AbsolutePath.OrEmpty())
+	if s.Path != "" {
+		s.Path = filepath.Clean(s.Path)
+	}
+	s.User, _ = b.Text("user", accountText.OrEmpty())
+	if s.User != "" && s.Path != "" {
+		b.Report("user", "%q and path exclude each other; write one of the two", s.User)
+	}
+	delivery, _ := b.Text("delivery", config.OneOf("auths", "helper"))
+	s.Helper = delivery == "helper"
+	return s
+}
+
+// Place is the file, and for the helper the part of it: tokens and the helper's
+// entries are different things in one file.
+func (s settings) Place() string {
+	file := cmp.Or(s.Path, "~"+s.User+"/.docker/config.json")
+	if s.Helper {
+		file += " credHelpers"
+	}
+	return file
+}
+
+// New makes a Target, or a Helper.
+func (s settings) New() (config.Destination, error) {
+	o := Options{Path: s.Path, User: s.User}
+	if s.Helper {
+		return made(NewHelper(o))
+	}
+	return made(New(o))
+}
+
+func made[T config.Destination](t T, err error) (config.Destination, error) {
+	if err != nil {
+		return nil, err
+	}
+	return t, nil
+}
+
+// accountText is lenient, as directories have names with capitals, dots, @ and
+// backslashes. A number would be a uid, which has no home of its own.
+var accountText = config.Text{
+	Want: "the name of an account of this host, such as jenkins",
+	Fault: func(text string) (why, write string) {
+		switch {
+		case strings.Trim(text, "0123456789") == "":
+			return "is a number", ""
+		case len(text) > 256, strings.HasPrefix(text, "-"), strings.ContainsAny(text, " /:,~$"):
+			return "is not the name of an account", ""
+		}
+		return "", ""
+	},
+}

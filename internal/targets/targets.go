@@ -1,0 +1,15 @@
+// Package targets is the table of target kinds: a line for each. What a kind
+// is and does is in the package below this one that has its name.
+package targets
+
+import (
+	"ecr-refreshd/internal/config"
+	"ecr-refreshd/internal/targets/dockerconfig"
+	"ecr-refreshd/internal/targets/engine"
+)
+
+// Kinds are all kinds of targets. Nobody changes them.
+var Kinds = config.Kinds{
+	{Type: "engine", Default: true, Keys: engine.Keys, Read: engine.Read},
+	{Type: "docker-config", Default: true, Keys: dockerconfig.Keys, Read: dockerconfig.Read},
+}
