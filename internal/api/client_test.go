@@ -58,7 +58,7 @@ func TestTheClientGetsWhatTheServerHas(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	b.locked(func() {
-		if got := b.waits[len(b.waits)-1]; got != 2*time.Second {
+		if got := b.waits[len(b.waits)-1]; got != 1500*time.Millisecond {
 			t.Errorf("asked to wait %v", got)
 		}
 	})

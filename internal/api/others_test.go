@@ -202,10 +202,7 @@ func TestOneUsersCrowdIsTurnedAwayAndNobodyElse(t *testing.T) {
 		t.Error(err)
 	}
 	<-done
-	g.wantTaken(t, 0, 0)
-	if len(g.users) != 0 {
-		t.Errorf("%v are counted when all are gone", g.users)
-	}
+	g.wantCounted(t, 0, nil)
 	if n := logs.FilterMessage("connections turned away").Len(); n != 1 {
 		t.Errorf("%d lines in the log", n)
 	}
