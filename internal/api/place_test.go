@@ -7,8 +7,6 @@ import (
 	"path/filepath"
 	"testing"
 
-	"golang.org/x/sys/unix"
-
 	"ecr-refreshd/internal/fault"
 	"ecr-refreshd/internal/trust"
 )
@@ -82,44 +80,5 @@ func TestADirectoryInWhichOthersMayOnlyAddIsGoodEnough(t *testing.T) {
 	}
 	for _, path := range []string{filepath.Join(inner, "s"), filepath.Join(link, "s2"), filepath.Join(inner, "new", "s")} {
 		wantAnswered(t, mustListen(t, path, "", 0o600), path)
-	}
-}
-
-// Whoever wins a race for the name gains nothing.
-func TestOnlyANewSocketOfOursIsOpenedToOthers(t *testing.T) {
-	dir := t.TempDir()
-	in := func(name string) string { return filepath.Join(dir, name) }
-	precious, live := in("precious"), in("live")
-	if err := os.WriteFile(precious, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	mustListen(t, live, "", 0o600)
-	closed, err := unix.Open(dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = unix.Close(closed) }()
-	for name, put := range map[string]func(path string) error{
-		"a link to a file":   func(path string) error { return os.Symlink(precious, path) },
-		"a link to a socket": func(path string) error { return os.Symlink(live, path) },
-		"another's file":     func(path string) error { return os.Link(precious, path) },
-		"another's socket":   func(path string) error { return os.Link(live, path) },
-		"a socket with links": func(path string) error {
-			return errors.Join(unix.Mknod(path+"-", unix.S_IFSOCK, 0), os.Link(path+"-", path))
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			if err := put(in(name)); err != nil {
-				t.Fatal(err)
-			}
-			if _, err := openTo(closed, name, os.Getegid(), 0o666); !errors.Is(err, errSwapped) {
-				t.Errorf("got %v", err)
-			}
-			for _, path := range []string{precious, live} {
-				if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
-					t.Errorf("%s is now %v, %v", path, info.Mode(), err)
-				}
-			}
-		})
 	}
 }
