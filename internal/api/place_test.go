@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"ecr-refreshd/internal/fault"
+	"ecr-refreshd/internal/testuser"
 	"ecr-refreshd/internal/trust"
 )
 
@@ -34,11 +35,11 @@ func TestADirectoryInWhichOthersCouldReplaceTheSocketIsRefused(t *testing.T) {
 	}{
 		{"all may write", func(_, inner string) error { return os.Chmod(inner, 0o777) }, "b/s", "so that anybody could change", false},
 		{"its group may write", func(_, inner string) error {
-			return errors.Join(os.Chown(inner, -1, otherUser), os.Chmod(inner, 0o775))
+			return errors.Join(os.Chown(inner, -1, testuser.Other), os.Chmod(inner, 0o775))
 		}, "b/s", "the group 47001 could change", true},
-		{"another's", func(_, inner string) error { return os.Chown(inner, otherUser, -1) }, "b/s", "belongs to uid 47001", true},
+		{"another's", func(_, inner string) error { return os.Chown(inner, testuser.Other, -1) }, "b/s", "belongs to uid 47001", true},
 		{"another's sticky one", func(_, inner string) error {
-			return errors.Join(os.Chmod(inner, 0o777|fs.ModeSticky), os.Chown(inner, otherUser, -1))
+			return errors.Join(os.Chmod(inner, 0o777|fs.ModeSticky), os.Chown(inner, testuser.Other, -1))
 		}, "b/s", "belongs to uid 47001", true},
 		{"in one that all may write", func(outer, _ string) error { return os.Chmod(outer, 0o777) }, "b/s", "chmod go-w", false},
 		{"new in one that all may write", func(outer, _ string) error { return os.Chmod(outer, 0o777) }, "new/s", "chmod go-w", false},
@@ -47,13 +48,13 @@ func TestADirectoryInWhichOthersCouldReplaceTheSocketIsRefused(t *testing.T) {
 		}, "link/s", "chmod go-w", false},
 		{"behind another's link", func(outer, _ string) error {
 			link := filepath.Join(outer, "link")
-			return errors.Join(os.Symlink("b", link), os.Lchown(link, otherUser, -1))
+			return errors.Join(os.Symlink("b", link), os.Lchown(link, testuser.Other, -1))
 		}, "link/s", "belongs to uid 47001", true},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			if tt.root {
-				needRoot(t)
+				testuser.NeedRoot(t)
 			}
 			outer, inner := dirs(t)
 			if err := tt.prepare(outer, inner); err != nil {
