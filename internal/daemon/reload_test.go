@@ -8,6 +8,9 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
+
 	"ecr-refreshd/internal/fault"
 	"ecr-refreshd/internal/login"
 	"ecr-refreshd/internal/renew"
@@ -34,7 +37,8 @@ func fetchedBy(t *testing.T, d *Daemon, source fetch) *generation {
 
 func TestAReloadWaitsForTheFormerGenerationToEnd(t *testing.T) {
 	t.Setenv("RUNTIME_DIRECTORY", t.TempDir())
-	d, err := New(parse(t, registries), Options{})
+	core, logs := observer.New(zap.WarnLevel)
+	d, err := New(parse(t, registries), Options{Logger: zap.New(core)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,6 +66,9 @@ func TestAReloadWaitsForTheFormerGenerationToEnd(t *testing.T) {
 	d.reloads <- r
 	<-r.done
 	<-began
+	if n := logs.FilterMessageSnippet("slow to end").Len(); n != 0 {
+		t.Error("it is called slow, though it has ended in time")
+	}
 	cancel()
 	if err := <-ran; err != nil {
 		t.Error(err)
