@@ -47,15 +47,8 @@ func Dial(sockets []string) *Client {
 
 // Status gives the daemon's whole state.
 func (c *Client) Status(ctx context.Context) (status.Report, error) {
-	op := "ask the daemon for its status"
-	a, err := c.ask(ctx, op, writeTime, http.MethodGet, pathStatus)
-	if err != nil {
-		return status.Report{}, err
-	}
-	if a.code != http.StatusOK {
-		return status.Report{}, a.refusal(op)
-	}
-	return decode[status.Report](op, a)
+	report, _, err := get[status.Report](ctx, c, "ask the daemon for its status", writeTime, pathStatus)
+	return report, err
 }
 
 // Credential gives a valid login for host. While there is none and one may be on
@@ -66,14 +59,7 @@ func (c *Client) Credential(ctx context.Context, host string, wait time.Duration
 	if wait = min(wait, maxWait); wait > 0 {
 		path += "?wait=" + wait.String()
 	}
-	a, err := c.ask(ctx, op, max(wait, 0)+writeTime, http.MethodGet, path)
-	if err != nil {
-		return login.Login{}, err
-	}
-	if a.code != http.StatusOK {
-		return login.Login{}, a.refusal(op)
-	}
-	body, err := decode[credential](op, a)
+	body, a, err := get[credential](ctx, c, op, max(wait, 0)+writeTime, path)
 	if err != nil {
 		return login.Login{}, err
 	}
@@ -115,6 +101,17 @@ type answer struct {
 	code   int
 	header http.Header
 	body   []byte
+}
+
+// get asks for path and reads what an answer of status 200 holds.
+func get[T any](ctx context.Context, c *Client, op string, limit time.Duration, path string) (v T, a answer, err error) {
+	if a, err = c.ask(ctx, op, limit, http.MethodGet, path); err == nil && a.code != http.StatusOK {
+		err = a.refusal(op)
+	}
+	if err == nil {
+		v, err = decode[T](op, a)
+	}
+	return v, a, err
 }
 
 // ask sends a request and reads the whole answer, within limit.
