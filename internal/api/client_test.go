@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"ecr-refreshd/internal/fault"
 	"ecr-refreshd/internal/status"
 )
@@ -137,4 +139,40 @@ func TestADaemonThatIsSilentIsGivenUp(t *testing.T) {
 	defer cancel()
 	_, err = Dial([]string{socket}).Status(ctx)
 	wantFault(t, err, nil, fault.Local, "no answer in time")
+}
+
+// At the boot of a host hundreds of clients may come at once.
+func TestAClientWaitsWhileTooManyOthersWaitToBeLetIn(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s")
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = unix.Close(fd) }()
+	if err := errors.Join(unix.Bind(fd, &unix.SockaddrUnix{Name: path}), unix.Listen(fd, 0)); err != nil {
+		t.Fatal(err)
+	}
+	waiting := 0
+	for err == nil {
+		var c net.Conn
+		if c, err = net.Dial("unix", path); err == nil {
+			waiting++
+			defer func() { _ = c.Close() }()
+		}
+	}
+	if !errors.Is(err, unix.EAGAIN) {
+		t.Fatal(err)
+	}
+	time.AfterFunc(50*time.Millisecond, func() { // long after the first try
+		for range waiting {
+			if c, _, err := unix.Accept(fd); err == nil {
+				_ = unix.Close(c)
+			}
+		}
+	})
+	c, err := dial(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = c.Close()
 }

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"net"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -104,5 +105,28 @@ func TestUsedUpDescriptorsAreCalledThat(t *testing.T) {
 	_, _ = newGate(exhausted{}, access.NewDirectory(), zap.New(core)).Accept()
 	if all := logs.All(); len(all) != 1 || !strings.Contains(all[0].ContextMap()["hint"].(string), "LimitNOFILE=") {
 		t.Errorf("logged %v", all)
+	}
+}
+
+// Thousands of answers that nobody reads must not hold much of the kernel's memory.
+func TestAnAnswerThatNobodyReadsHoldsLittle(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s")
+	g := newGate(mustListen(t, path, "", 0o600), access.NewDirectory(), zap.NewNop())
+	connect(t, path)
+	c, err := g.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = c.Close() }()
+	raw, err := c.(*guest).Conn.(*net.UnixConn).SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := raw.Control(func(fd uintptr) {
+		if size, err := unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_SNDBUF); err != nil || size != 2*sendBuffer {
+			t.Errorf("the send buffer has %d bytes, %v", size, err)
+		}
+	}); err != nil {
+		t.Fatal(err)
 	}
 }
