@@ -93,7 +93,7 @@ func TestAnswersThatMakeNoSense(t *testing.T) {
 		{"nothing", "", fault.Local},
 		{"no HTTP", "SSH-2.0-OpenSSH\r\n", fault.Local},
 		{"half an answer", head + "Content-Length: 1000\r\n\r\n{\"ServerURL\":\"canary", fault.Local},
-		{"a page", "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 2\r\n\r\n{}", fault.Invalid},
+		{"a page", strings.Replace(head, "application/json", "text/html", 1) + "Content-Length: 49\r\n\r\n" + `{"ServerURL":"h","Username":"u","Secret":"canary"}`, fault.Invalid},
 		{"no JSON", head + "Content-Length: 7\r\n\r\ncanary{", fault.Invalid},
 		{"another JSON", head + "Content-Length: 2\r\n\r\n{}", fault.Invalid},
 		{"no end", "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 49\r\n\r\n" + `{"ServerURL":"h","Username":"u","Secret":"canary"}`, fault.Invalid},
