@@ -53,7 +53,7 @@ func printRegistries(w io.Writer, registries []status.Registry, now time.Time, c
 		for i, target := range r.Targets {
 			targets[i] = fmt.Sprintf("%s %s", target.Name, target.State)
 		}
-		lines = append(lines, []cell{{r.Host, ""}, {string(r.State), stateColour(r.State)}, {until(r.ExpiresAt, now, "over"), ""},
+		lines = append(lines, []cell{{r.Host, ""}, {string(r.State), stateColour(r.State)}, {until(r.ExpiresAt, now, "expired %s ago"), ""},
 			{until(r.NextRefreshAt, now, "now"), ""}, {strings.Join(targets, ", "), targetsColour(r)}})
 	}
 	if !slices.ContainsFunc(rows, func(r status.Registry) bool { return r.NextRefreshAt != nil }) { // nobody renews
@@ -117,13 +117,14 @@ func targetsColour(r status.Registry) string {
 	return colour
 }
 
-// until says how far away a time is, or that it has passed.
+// until says how far away a time is, or passed once it has passed, in which %s is
+// how long ago that was.
 func until(t *time.Time, now time.Time, passed string) string {
 	switch {
 	case t == nil:
 		return "-"
 	case !t.After(now):
-		return passed
+		return strings.ReplaceAll(passed, "%s", span(now.Sub(*t)))
 	}
 	return span(t.Sub(now))
 }

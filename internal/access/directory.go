@@ -8,10 +8,6 @@ import (
 	"ecr-refreshd/internal/account"
 )
 
-// maxNames bounds how many names of users are asked for at once, each a process
-// perhaps. They serve messages only, and whoever connects chooses the number.
-const maxNames = 8
-
 // Directory turns names of users and groups into ids, remembers the answers for
 // some seconds, and knows whose ids are to be trusted. One is meant for all the
 // rules of a process, past reloads. Safe for concurrent use.
@@ -27,7 +23,7 @@ func NewDirectory() *Directory {
 	names := newMemo(func(ctx context.Context, uid uint32) (string, error) {
 		return account.Name(ctx, int(uid))
 	})
-	names.most = maxNames
+	names.hasty = true // they serve messages only, and whoever connects chooses their number
 	return &Directory{
 		users: newMemo(func(ctx context.Context, name string) (uint32, error) {
 			id, err := account.UID(ctx, name)
@@ -48,7 +44,7 @@ func (d *Directory) Privileged(p Peer) bool {
 	return (p.UID == 0 || p.UID == d.self) && !d.strangers().isUser(p.UID)
 }
 
-// Named gives p with the name of its user, where it has one and not too many ask.
+// Named gives p with the name of its user, where it has one and nobody else asks just now.
 func (d *Directory) Named(ctx context.Context, p Peer) Peer {
 	if p.Name == "" && !d.strangers().isUser(p.UID) {
 		p.Name, _ = d.names.get(ctx, p.UID)

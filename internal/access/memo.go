@@ -3,6 +3,7 @@ package access
 import (
 	"context"
 	"errors"
+	"maps"
 	"sync"
 	"time"
 
@@ -20,72 +21,76 @@ const (
 	maxAnswers = 4096
 )
 
-// memo remembers the answers to slow questions. An answer older than answerLife
-// is asked for again by the next who wants it; when that fails, the old one
-// stays. Safe for concurrent use.
+// memo remembers the answers to slow questions, which it asks one at a time. An
+// answer older than answerLife is asked for again by the next who wants it; when
+// that fails, the old one stays. Safe for concurrent use.
 type memo[K comparable, V any] struct {
 	// ask finds out; its error wraps account.ErrUnknown when it is sure that there
 	// is no such thing. With a context that has ended it asks the files alone.
 	ask func(context.Context, K) (V, error)
-	// most is how many questions may be under way at once; 0 means any number. Who
-	// would ask one more gets what is known at once.
-	most int
+	// hasty says that nobody waits for another's question: it is "unknown" then.
+	hasty bool
+	turn  chan struct{} // holds one element while a question is under way
 
 	mu      sync.Mutex
-	answers map[K]*answer[V]
-	asking  int       // questions under way
+	answers map[K]answer[V]
 	hung    time.Time // of the last question that nobody answered in time
 }
 
 type answer[V any] struct {
-	value  V
-	known  bool
-	asked  time.Time     // when the last question ended; zero before the first
-	flight chan struct{} // closed when the question under way ends; nil when there is none
+	value V
+	known bool
+	asked time.Time // when the last question ended; zero before the first
 }
 
 func newMemo[K comparable, V any](ask func(context.Context, K) (V, error)) *memo[K, V] {
-	return &memo[K, V]{ask: ask, answers: make(map[K]*answer[V])}
+	return &memo[K, V]{ask: ask, turn: make(chan struct{}, 1), answers: make(map[K]answer[V])}
 }
 
-// get gives the value, and whether there is one. It waits only for a question
-// under way to which there is no older answer, or for its own.
+// get returns the value, and whether there is one. It waits only where there is no
+// older answer, or for its own question.
 func (m *memo[K, V]) get(ctx context.Context, key K) (V, bool) {
-	now := time.Now()
-	m.mu.Lock()
-	a := m.answers[key]
-	if a == nil {
-		a = new(answer[V])
-	}
-	flight, first := a.flight, a.asked.IsZero()
-	fresh := !first && now.Sub(a.asked) < answerLife
-	full := m.most > 0 && m.asking >= m.most || first && flight == nil && !m.room(now)
-	switch {
-	case fresh, flight != nil && !first, flight == nil && full:
-		defer m.mu.Unlock()
+	a, fresh, _ := m.look(key)
+	if fresh {
 		return a.value, a.known
-	case flight != nil:
-		m.mu.Unlock()
-		select {
-		case <-flight:
-		case <-ctx.Done():
-		}
-	default:
-		m.answers[key] = a
-		a.flight = make(chan struct{})
-		m.asking++
-		hung := !m.hung.IsZero() && now.Sub(m.hung) < answerLife
-		m.mu.Unlock()
-		m.find(ctx, key, a, hung)
 	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
+	select {
+	case m.turn <- struct{}{}:
+	default:
+		if m.hasty || !a.asked.IsZero() {
+			return a.value, a.known
+		}
+		select {
+		case m.turn <- struct{}{}:
+		case <-ctx.Done():
+			return a.value, a.known
+		}
+	}
+	defer func() { <-m.turn }()
+	a, fresh, hung := m.look(key)
+	if !fresh {
+		a = m.find(ctx, key, a, hung)
+	}
 	return a.value, a.known
 }
 
-// find asks, whether or not the one who wants to know goes away meanwhile: the
-// others wait for the answer too. With filesOnly no directory service is asked.
-func (m *memo[K, V]) find(ctx context.Context, key K, a *answer[V], filesOnly bool) {
+// look returns what is known of key, whether it is to be believed, as it is where
+// there is no room for more, and whether no directory service is to be asked.
+func (m *memo[K, V]) look(key K) (a answer[V], fresh, hung bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	recent := func(at time.Time) bool { return !at.IsZero() && time.Since(at) < answerLife }
+	a, known := m.answers[key]
+	if !known && len(m.answers) >= maxAnswers {
+		maps.DeleteFunc(m.answers, func(_ K, a answer[V]) bool { return !recent(a.asked) })
+	}
+	return a, recent(a.asked) || !known && len(m.answers) >= maxAnswers, recent(m.hung)
+}
+
+// find asks and remembers the answer, or a, the older one. It asks whether or not
+// the one who wants to know goes away meanwhile, as others may wait for it. With
+// filesOnly no directory service is asked.
+func (m *memo[K, V]) find(ctx context.Context, key K, a answer[V], filesOnly bool) answer[V] {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
 	defer cancel()
 	if filesOnly {
@@ -98,27 +103,11 @@ func (m *memo[K, V]) find(ctx context.Context, key K, a *answer[V], filesOnly bo
 	case err == nil:
 		a.value, a.known = value, true
 	case errors.Is(err, account.ErrUnknown):
-		var none V
-		a.value, a.known = none, false
+		a = answer[V]{}
 	case ctx.Err() != nil && !filesOnly:
 		m.hung = time.Now()
 	}
 	a.asked = time.Now()
-	close(a.flight)
-	a.flight = nil
-	m.asking--
-}
-
-// room forgets what nobody has asked for lately when there is too much, and
-// reports whether one more may be remembered.
-func (m *memo[K, V]) room(now time.Time) bool {
-	if len(m.answers) < maxAnswers {
-		return true
-	}
-	for key, a := range m.answers {
-		if a.flight == nil && now.Sub(a.asked) >= answerLife {
-			delete(m.answers, key)
-		}
-	}
-	return len(m.answers) < maxAnswers
+	m.answers[key] = a
+	return a
 }

@@ -128,21 +128,19 @@ func TestADirectoryThatHangsHidesNobodyOfTheFiles(t *testing.T) {
 	})
 }
 
-func TestQuestionsAtOnceAreBounded(t *testing.T) {
+func TestNobodyWaitsForTheQuestionOfAnotherWhereItIsHasty(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		answer := make(chan struct{})
 		o := &oracle{say: func(context.Context) (uint32, error) { <-answer; return 1001, nil }}
 		m := newMemo(o.ask)
-		m.most = 3
+		m.hasty = true
 		var wg sync.WaitGroup
-		for i := range 3 {
-			wg.Go(func() { wantAnswer(t, m, strconv.Itoa(i), 1001, true) })
-		}
+		wg.Go(func() { wantAnswer(t, m, "first", 1001, true) })
 		synctest.Wait()
 		for i := range 1000 {
-			wantAnswer(t, m, strconv.Itoa(100+i), 0, false) // at once, or the bubble would deadlock
+			wantAnswer(t, m, strconv.Itoa(i), 0, false) // at once, or the bubble would deadlock
 		}
-		if o.asked != 3 || len(m.answers) != 3 {
+		if o.asked != 1 || len(m.answers) != 0 {
 			t.Errorf("%d questions, %d remembered", o.asked, len(m.answers))
 		}
 		close(answer)
@@ -151,10 +149,29 @@ func TestQuestionsAtOnceAreBounded(t *testing.T) {
 	})
 }
 
-func TestNamesForMessagesAreBounded(t *testing.T) {
-	if d := NewDirectory(); d.names.most != maxNames {
-		t.Errorf("%d names may be asked for at once", d.names.most)
+func TestNamesForMessagesAreHasty(t *testing.T) {
+	if d := NewDirectory(); !d.names.hasty || d.users.hasty || d.groups.hasty {
+		t.Error("a rule must wait for an answer, a message must not")
 	}
+}
+
+// Whoever has an older answer does not wait for a newer one.
+func TestAnOldAnswerWillDoWhileAQuestionIsUnderWay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		answer := make(chan struct{})
+		o := &oracle{say: always(1001, nil)}
+		m := newMemo(o.ask)
+		wantAnswer(t, m, "jane", 1001, true)
+		time.Sleep(answerLife)
+		o.will(func(context.Context) (uint32, error) { <-answer; return 1002, nil })
+		var wg sync.WaitGroup
+		wg.Go(func() { wantAnswer(t, m, "jane", 1002, true) })
+		synctest.Wait()
+		wantAnswer(t, m, "jane", 1001, true)
+		close(answer)
+		wg.Wait()
+		wantAnswer(t, m, "jane", 1002, true)
+	})
 }
 
 func TestADirectoryIsAskedAgainHoweverOftenItIsWanted(t *testing.T) {

@@ -6,19 +6,17 @@ import (
 	"io"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
 	"testing"
+
+	"ecr-refreshd/internal/testuser"
 )
 
-// roleVariable makes the test binary play another process; TestMain reads it.
-const roleVariable = "ACCESS_TEST_ROLE"
-
 func TestMain(m *testing.M) {
-	switch os.Getenv(roleVariable) {
+	switch testuser.Role() {
 	case "client":
 		playClient(os.Args[1])
 	case "server":
@@ -65,15 +63,10 @@ type sight struct {
 	Privileged, Allowed bool
 }
 
-// play starts the test binary in a role. By /proc/self/exe another user may
-// start it wherever it lies.
+// play starts the test binary in a role.
 func play(t *testing.T, role, socket string, attr *syscall.SysProcAttr) (stdout io.Reader) {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), "/proc/self/exe", socket)
-	cmd.Env = []string{roleVariable + "=" + role}
-	cmd.Dir = "/"
-	cmd.Stderr = os.Stderr
-	cmd.SysProcAttr = attr
+	cmd := testuser.Play(t, role, socket, attr)
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -88,34 +81,9 @@ func play(t *testing.T, role, socket string, attr *syscall.SysProcAttr) (stdout 
 	return out
 }
 
-func needRoot(t *testing.T) {
-	t.Helper()
-	if os.Geteuid() == 0 {
-		return
-	}
-	if os.Getenv("ECR_REFRESHD_NO_SKIP") != "" {
-		t.Fatal("needs root, to start processes as other users")
-	}
-	t.Skip("needs root, to start processes as other users")
-}
-
-// openDir is a directory in which every user can reach a socket.
-func openDir(t *testing.T) string {
-	t.Helper()
-	dir, err := os.MkdirTemp("", "access")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	if err := os.Chmod(dir, 0o777); err != nil {
-		t.Fatal(err)
-	}
-	return dir
-}
-
 func listen(t *testing.T) (string, *net.UnixListener) {
 	t.Helper()
-	socket := filepath.Join(openDir(t), "s")
+	socket := filepath.Join(testuser.Dir(t, 0o777), "s")
 	l, err := net.Listen("unix", socket)
 	if err != nil {
 		t.Fatal(err)
@@ -158,7 +126,7 @@ func TestThePeerIsThisProcess(t *testing.T) {
 }
 
 func TestThePeerIsAnotherUser(t *testing.T) {
-	needRoot(t)
+	testuser.NeedRoot(t)
 	many := func(n int) []uint32 {
 		ids := make([]uint32, n)
 		for i := range ids {
@@ -180,8 +148,7 @@ func TestThePeerIsAnotherUser(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			socket, l := listen(t)
-			play(t, "client", socket, &syscall.SysProcAttr{
-				Credential: &syscall.Credential{Uid: 47001, Gid: 47002, Groups: tt.groups}})
+			play(t, "client", socket, testuser.As(47001, 47002, tt.groups...))
 			p := acceptPeer(t, l)
 			if p.UID != 47001 || p.GID != 47002 || p.PID == 0 || !slices.Equal(p.Groups, tt.groups[:tt.want]) {
 				t.Errorf("got %+v", p)
@@ -200,16 +167,15 @@ func TestThePeerIsAnotherUser(t *testing.T) {
 // A server in a user namespace of its own sees users that have no place there as
 // one and the same.
 func TestAStrangerToTheNamespaceIsNobodyInParticular(t *testing.T) {
-	needRoot(t)
-	socket := filepath.Join(openDir(t), "s")
+	testuser.NeedRoot(t)
+	socket := filepath.Join(testuser.Dir(t, 0o777), "s")
 	ids := []syscall.SysProcIDMap{{ContainerID: 0, HostID: 0, Size: 1000}}
 	out := play(t, "server", socket, &syscall.SysProcAttr{
 		Cloneflags: syscall.CLONE_NEWUSER, UidMappings: ids, GidMappings: ids, GidMappingsEnableSetgroups: true})
 	if _, err := out.Read(make([]byte, 1)); err != nil {
 		t.Fatal(err)
 	}
-	play(t, "client", socket, &syscall.SysProcAttr{
-		Credential: &syscall.Credential{Uid: 47001, Gid: 47002, Groups: []uint32{50000}}})
+	play(t, "client", socket, testuser.As(47001, 47002, 50000))
 	var got sight
 	if err := json.NewDecoder(out).Decode(&got); err != nil {
 		t.Fatal(err)

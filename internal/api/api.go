@@ -48,7 +48,7 @@ const (
 const headerExpires = "X-Expires-At"
 
 const (
-	// maxWait bounds what a request may ask for with Prefer: wait=.
+	// maxWait bounds what a request may ask for with wait=.
 	maxWait = 30 * time.Second
 	// refreshTime bounds a POST to /v1/refresh.
 	refreshTime = 2 * time.Minute

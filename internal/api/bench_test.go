@@ -63,7 +63,7 @@ func BenchmarkCredential(b *testing.B) {
 	}
 }
 
-const lookUpRequest = "GET /v1/credentials/" + goodHost + " HTTP/1.1\r\nHost: localhost\r\nAccept: text/plain\r\nPrefer: wait=10\r\n\r\n"
+const lookUpRequest = "GET /v1/credentials/" + goodHost + "?wait=10s HTTP/1.1\r\nHost: localhost\r\nAccept: text/plain\r\n\r\n"
 
 // lookUp sends the helper's request and reads the whole answer.
 func lookUp(c net.Conn, from *bufio.Reader) error {

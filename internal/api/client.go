@@ -8,7 +8,6 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
 	"time"
 
@@ -48,33 +47,19 @@ func Dial(sockets []string) *Client {
 
 // Status gives the daemon's whole state.
 func (c *Client) Status(ctx context.Context) (status.Report, error) {
-	op := "ask the daemon for its status"
-	a, err := c.ask(ctx, op, writeTime, http.MethodGet, pathStatus, nil)
-	if err != nil {
-		return status.Report{}, err
-	}
-	if a.code != http.StatusOK {
-		return status.Report{}, a.refusal(op)
-	}
-	return decode[status.Report](op, a)
+	report, _, err := get[status.Report](ctx, c, "ask the daemon for its status", writeTime, pathStatus)
+	return report, err
 }
 
 // Credential gives a valid login for host. While there is none and one may be on
 // its way, it waits for it, for wait at most; the daemon allows 30 seconds.
 func (c *Client) Credential(ctx context.Context, host string, wait time.Duration) (login.Login, error) {
 	op := fmt.Sprintf("ask the daemon for the login of %q", host)
-	header := http.Header{}
+	path := pathCredentials + "/" + url.PathEscape(host)
 	if wait = min(wait, maxWait); wait > 0 {
-		header.Set("Prefer", "wait="+strconv.Itoa(int((wait+time.Second-1)/time.Second)))
+		path += "?wait=" + wait.String()
 	}
-	a, err := c.ask(ctx, op, wait+writeTime, http.MethodGet, pathCredentials+"/"+url.PathEscape(host), header)
-	if err != nil {
-		return login.Login{}, err
-	}
-	if a.code != http.StatusOK {
-		return login.Login{}, a.refusal(op)
-	}
-	body, err := decode[credential](op, a)
+	body, a, err := get[credential](ctx, c, op, max(wait, 0)+writeTime, path)
 	if err != nil {
 		return login.Login{}, err
 	}
@@ -94,7 +79,7 @@ func (c *Client) Refresh(ctx context.Context, host string) ([]status.Registry, e
 	if host != "" {
 		op, path = fmt.Sprintf("ask the daemon to renew %q", host), path+"?host="+url.QueryEscape(host)
 	}
-	a, err := c.ask(ctx, op, refreshTime+writeTime, http.MethodPost, path, nil)
+	a, err := c.ask(ctx, op, refreshTime+writeTime, http.MethodPost, path)
 	if err != nil {
 		return nil, err
 	}
@@ -118,16 +103,24 @@ type answer struct {
 	body   []byte
 }
 
+// get asks for path and reads what an answer of status 200 holds.
+func get[T any](ctx context.Context, c *Client, op string, limit time.Duration, path string) (v T, a answer, err error) {
+	if a, err = c.ask(ctx, op, limit, http.MethodGet, path); err == nil && a.code != http.StatusOK {
+		err = a.refusal(op)
+	}
+	if err == nil {
+		v, err = decode[T](op, a)
+	}
+	return v, a, err
+}
+
 // ask sends a request and reads the whole answer, within limit.
-func (c *Client) ask(ctx context.Context, op string, limit time.Duration, method, path string, header http.Header) (answer, error) {
+func (c *Client) ask(ctx context.Context, op string, limit time.Duration, method, path string) (answer, error) {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	r, err := http.NewRequestWithContext(ctx, method, "http://localhost"+path, nil)
 	if err != nil {
 		return answer{}, &fault.Error{Reason: fault.Invalid, Op: op, Err: err}
-	}
-	if header != nil {
-		r.Header = header
 	}
 	r.Header.Set("Accept", typeJSON)
 	response, err := c.http.Do(r)

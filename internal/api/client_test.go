@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"ecr-refreshd/internal/fault"
 	"ecr-refreshd/internal/status"
 )
@@ -58,7 +60,7 @@ func TestTheClientGetsWhatTheServerHas(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	b.locked(func() {
-		if got := b.waits[len(b.waits)-1]; got != 2*time.Second {
+		if got := b.waits[len(b.waits)-1]; got != 1500*time.Millisecond {
 			t.Errorf("asked to wait %v", got)
 		}
 	})
@@ -91,7 +93,7 @@ func TestAnswersThatMakeNoSense(t *testing.T) {
 		{"nothing", "", fault.Local},
 		{"no HTTP", "SSH-2.0-OpenSSH\r\n", fault.Local},
 		{"half an answer", head + "Content-Length: 1000\r\n\r\n{\"ServerURL\":\"canary", fault.Local},
-		{"a page", "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 2\r\n\r\n{}", fault.Invalid},
+		{"a page", strings.Replace(head, "application/json", "text/html", 1) + "Content-Length: 49\r\n\r\n" + `{"ServerURL":"h","Username":"u","Secret":"canary"}`, fault.Invalid},
 		{"no JSON", head + "Content-Length: 7\r\n\r\ncanary{", fault.Invalid},
 		{"another JSON", head + "Content-Length: 2\r\n\r\n{}", fault.Invalid},
 		{"no end", "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 49\r\n\r\n" + `{"ServerURL":"h","Username":"u","Secret":"canary"}`, fault.Invalid},
@@ -137,4 +139,40 @@ func TestADaemonThatIsSilentIsGivenUp(t *testing.T) {
 	defer cancel()
 	_, err = Dial([]string{socket}).Status(ctx)
 	wantFault(t, err, nil, fault.Local, "no answer in time")
+}
+
+// At the boot of a host hundreds of clients may come at once.
+func TestAClientWaitsWhileTooManyOthersWaitToBeLetIn(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s")
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = unix.Close(fd) }()
+	if err := errors.Join(unix.Bind(fd, &unix.SockaddrUnix{Name: path}), unix.Listen(fd, 0)); err != nil {
+		t.Fatal(err)
+	}
+	waiting := 0
+	for err == nil {
+		var c net.Conn
+		if c, err = net.Dial("unix", path); err == nil {
+			waiting++
+			defer func() { _ = c.Close() }()
+		}
+	}
+	if !errors.Is(err, unix.EAGAIN) {
+		t.Fatal(err)
+	}
+	time.AfterFunc(50*time.Millisecond, func() { // long after the first try
+		for range waiting {
+			if c, _, err := unix.Accept(fd); err == nil {
+				_ = unix.Close(c)
+			}
+		}
+	})
+	c, err := dial(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = c.Close()
 }

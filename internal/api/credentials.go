@@ -3,7 +3,6 @@ package api
 import (
 	"net/http"
 	"strings"
-	"sync"
 	"time"
 )
 
@@ -14,8 +13,12 @@ func (s *Server) credential(w http.ResponseWriter, r *http.Request) {
 		refuse(w, r, http.StatusBadRequest, invalid("this is not the name of a host", "ask for HOST or HOST:PORT"))
 		return
 	}
+	wait, ok := patience(w, r)
+	if !ok {
+		return
+	}
 	who := peerOf(r)
-	l, err := s.backend.Credential(r.Context(), host, who, s.patience(w, r))
+	l, err := s.backend.Credential(r.Context(), host, who, wait)
 	if err != nil {
 		code, p := explain(err, host)
 		if r.Context().Err() == nil {
@@ -25,58 +28,37 @@ func (s *Server) credential(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set(headerExpires, l.ExpiresAt.UTC().Format(time.RFC3339))
-	body := bodies.Get().(*[]byte)
-	*body = credential{host, l.Username, l.Secret.Reveal()}.append((*body)[:0])
-	reply(w, http.StatusOK, typeJSON, *body)
-	clear(*body)
-	bodies.Put(body)
-}
-
-// bodies are buffers for answers with a secret, cleared when they are out. There
-// may be thousands of such answers a second.
-var bodies = sync.Pool{New: func() any { return new([]byte) }}
-
-// append renders c as encoding/json does, without looking at a token of some
-// thousand bytes more than once.
-func (c credential) append(b []byte) []byte {
-	for _, text := range []string{c.ServerURL, c.Username, c.Secret} {
-		for i := range len(text) {
-			if special(text[i]) {
-				return append(b, encode(c)...)
-			}
-		}
-	}
-	b = append(b, `{"ServerURL":"`...)
-	b = append(b, c.ServerURL...)
-	b = append(b, `","Username":"`...)
-	b = append(b, c.Username...)
-	b = append(b, `","Secret":"`...)
-	b = append(b, c.Secret...)
-	return append(b, "\"}\n"...)
-}
-
-// special reports whether encoding/json may write c in another way than as it is.
-func special(c byte) bool {
-	return c < ' ' || c > '~' || c == '"' || c == '\\' || c == '<' || c == '>' || c == '&'
+	replyJSON(w, http.StatusOK, credential{host, l.Username, l.Secret.Reveal()})
 }
 
 // credentials answers GET /v1/credentials.
 func (s *Server) credentials(w http.ResponseWriter, r *http.Request) {
-	hosts := s.backend.Credentials(r.Context(), peerOf(r), s.patience(w, r))
+	wait, ok := patience(w, r)
+	if !ok {
+		return
+	}
+	hosts := s.backend.Credentials(r.Context(), peerOf(r), wait)
 	if hosts == nil {
 		hosts = map[string]string{}
 	}
 	replyJSON(w, http.StatusOK, hosts)
 }
 
-// patience gives how long the client will wait, and gives the answer that much
-// more time to be written.
-func (s *Server) patience(w http.ResponseWriter, r *http.Request) time.Duration {
-	wait := preferredWait(r.Header["Prefer"])
-	if wait > 0 {
-		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(wait + writeTime))
+// patience returns how long the client will wait, maxWait at most, and lets the
+// answer be written that much later. It refuses what is no such duration.
+func patience(w http.ResponseWriter, r *http.Request) (wait time.Duration, ok bool) {
+	text := r.URL.Query().Get("wait")
+	if text == "" {
+		return 0, true
 	}
-	return wait
+	wait, err := time.ParseDuration(text)
+	if err != nil || wait < 0 {
+		refuse(w, r, http.StatusBadRequest, invalid("this is not how long to wait", "ask for a duration such as wait=10s"))
+		return 0, false
+	}
+	wait = min(wait, maxWait)
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(wait + writeTime))
+	return wait, true
 }
 
 // plausible reports whether host could be a name with or without a port. It

@@ -7,7 +7,6 @@ import (
 	"maps"
 	"net"
 	"net/http"
-	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -22,6 +21,7 @@ import (
 	"ecr-refreshd/internal/fault"
 	"ecr-refreshd/internal/login"
 	"ecr-refreshd/internal/status"
+	"ecr-refreshd/internal/testuser"
 )
 
 const (
@@ -135,7 +135,7 @@ func newBed(t testing.TB, users ...string) *bed {
 	core, logs := observer.New(zapcore.DebugLevel)
 	b := &bed{fakeBackend: &fakeBackend{directory: d, secret: login.NewSecret(canary), users: users, arrival: make(chan struct{}),
 		waiting: make(chan struct{}, 100)},
-		socket: filepath.Join(openPlace(t), "s"), logs: logs}
+		socket: filepath.Join(testuser.Dir(t, 0o755), "s"), logs: logs}
 	l, err := Listen(t.Context(), b.socket, "", 0o666)
 	if err != nil {
 		t.Fatal(err)
@@ -152,20 +152,6 @@ func newBed(t testing.TB, users ...string) *bed {
 	})
 	t.Cleanup(b.stop)
 	return b
-}
-
-// openPlace is a directory in which every user can reach a socket.
-func openPlace(t testing.TB) string {
-	t.Helper()
-	dir, err := os.MkdirTemp("", "api")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	if err := os.Chmod(dir, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	return dir
 }
 
 func connect(t testing.TB, socket string) net.Conn {
@@ -217,17 +203,6 @@ func readAnswer(t testing.TB, from *bufio.Reader, method string) got {
 		t.Fatal(err)
 	}
 	return got{r.StatusCode, r.Header, string(body)}
-}
-
-func needRoot(t *testing.T) {
-	t.Helper()
-	if os.Geteuid() == 0 {
-		return
-	}
-	if os.Getenv("ECR_REFRESHD_NO_SKIP") != "" {
-		t.Fatal("needs root, to start processes as other users")
-	}
-	t.Skip("needs root, to start processes as other users")
 }
 
 // wantNoSecret fails when the password stands in the logs.

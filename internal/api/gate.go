@@ -1,13 +1,13 @@
 package api
 
 import (
-	"container/list"
 	"errors"
 	"net"
 	"sync"
 	"time"
 
 	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
 	"golang.org/x/sys/unix"
 
 	"ecr-refreshd/internal/access"
@@ -16,7 +16,7 @@ import (
 const (
 	maxConns      = 4096 // at once, of all users but the privileged ones
 	maxUserConn   = 1024 // at once, of one of those
-	maxPrivileged = 2048 // at once, of root and the own user: uid 0 of a container may be no friend
+	maxPrivileged = 2048 // at once, of root or the own user: uid 0 of a container may be no friend
 	// sendBuffer is the kernel's memory for an answer that nobody reads, in bytes
 	// as setsockopt takes it, which doubles it. A login fits; without it each
 	// connection could hold 200 KiB.
@@ -25,69 +25,39 @@ const (
 	complainEvery = time.Minute
 )
 
-// gate is a listener that knows who connects, and closes what is too much: of one
-// user the newcomer, of all together the one that has been quiet for longest, so
-// that a crowd that only sits there stops nobody. Root and the own user, who must
-// be able to look, have their own places.
+// gate is a listener that knows who connects, and closes what is too much: one
+// user's crowd stops nobody else, and root and the own user, who must be able to
+// look, do not count with the others. A connection that only sits there is closed
+// by the server's time limits.
 type gate struct {
 	net.Listener
 	directory *access.Directory
 	logger    *zap.Logger
 
-	mu         sync.Mutex
-	users      map[uint32]int // of others
-	others     places
-	privileged places
-	complained time.Time
-	turnedAway int // since then
-}
-
-// places are those of one kind of guests; the gate's mutex guards them.
-type places struct {
-	most  int
-	taken int
-	quiet list.List // of *guest without a request under way, the longest so first
+	mu     sync.Mutex
+	users  map[uint32]int // connections by uid
+	others int            // connections of all but the privileged users
 }
 
 func newGate(l net.Listener, d *access.Directory, logger *zap.Logger) *gate {
-	return &gate{Listener: l, directory: d, logger: logger, users: make(map[uint32]int),
-		others: places{most: maxConns}, privileged: places{most: maxPrivileged}}
+	once := zap.WrapCore(func(c zapcore.Core) zapcore.Core { return zapcore.NewSamplerWithOptions(c, complainEvery, 1, 0) })
+	return &gate{Listener: l, directory: d, logger: logger.WithOptions(once), users: make(map[uint32]int)}
 }
 
-// guest is a connection that was let in. The gate's mutex guards the last two fields.
+// guest is a connection that was let in.
 type guest struct {
 	net.Conn
-	gate   *gate
-	peer   access.Peer
-	places *places       // nil when it has left
-	quiet  *list.Element // in places; nil while a request is under way
+	peer  access.Peer
+	leave func() // counts once
 }
 
 // Close closes the connection and makes room for another.
 func (g *guest) Close() error {
-	err := g.Conn.Close()
-	g.gate.mu.Lock()
-	defer g.gate.mu.Unlock()
-	g.gate.leave(g)
-	return err
+	defer g.leave()
+	return g.Conn.Close()
 }
 
-// turn says whether a request of g is under way. One that is not yet there in
-// full is not.
-func (g *guest) turn(busy bool) {
-	g.gate.mu.Lock()
-	defer g.gate.mu.Unlock()
-	switch {
-	case g.places == nil:
-	case busy && g.quiet != nil:
-		g.places.quiet.Remove(g.quiet)
-		g.quiet = nil
-	case !busy && g.quiet == nil:
-		g.quiet = g.places.quiet.PushBack(g)
-	}
-}
-
-// Accept gives the next connection that may stay.
+// Accept returns the next connection that may stay.
 func (g *gate) Accept() (net.Conn, error) {
 	for {
 		c, err := g.Listener.Accept()
@@ -126,80 +96,40 @@ func (g *gate) admit(c net.Conn) *guest {
 		g.complain(zap.Error(err))
 		return nil
 	}
-	_ = u.SetWriteBuffer(sendBuffer)
-	newcomer := &guest{Conn: c, gate: g, peer: peer}
-	evicted, ok := g.enter(newcomer, g.directory.Privileged(peer))
-	if evicted != nil {
-		g.complainOf(evicted.peer, "too many connections at once: closed the one that has been quiet for longest")
-		_ = evicted.Conn.Close()
-	}
-	if !ok {
-		g.complainOf(peer, "too many connections at once")
+	privileged := g.directory.Privileged(peer)
+	if !g.enter(peer.UID, privileged) {
+		g.complain(zap.Uint32("uid", peer.UID), zap.Int("pid", peer.PID), zap.String("error", "too many connections at once"))
 		return nil
 	}
-	return newcomer
+	_ = u.SetWriteBuffer(sendBuffer)
+	return &guest{c, peer, sync.OnceFunc(func() { g.leave(peer.UID, privileged) })}
 }
 
-// enter gives n a place. Where all are taken it takes that of a quiet one, who is
-// to be closed; where there is none, or n's user has too many, n may not stay.
-func (g *gate) enter(n *guest, privileged bool) (evicted *guest, ok bool) {
+// enter counts a connection of uid, unless there are too many.
+func (g *gate) enter(uid uint32, privileged bool) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	p := &g.privileged
-	if !privileged {
-		if p = &g.others; g.users[n.peer.UID] >= maxUserConn {
-			return nil, false
-		}
+	switch {
+	case privileged && g.users[uid] >= maxPrivileged,
+		!privileged && (g.users[uid] >= maxUserConn || g.others >= maxConns):
+		return false
+	case !privileged:
+		g.others++
 	}
-	if p.taken >= p.most {
-		longest := p.quiet.Front()
-		if longest == nil {
-			return nil, false
-		}
-		evicted = longest.Value.(*guest)
-		g.leave(evicted)
-	}
-	p.taken++
-	if !privileged {
-		g.users[n.peer.UID]++
-	}
-	n.places, n.quiet = p, p.quiet.PushBack(n)
-	return evicted, true
+	g.users[uid]++
+	return true
 }
 
-// leave frees the place of c, if it has one still. The mutex is held.
-func (g *gate) leave(c *guest) {
-	if c.places == nil {
-		return
+func (g *gate) leave(uid uint32, privileged bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if !privileged {
+		g.others--
 	}
-	if c.quiet != nil {
-		c.places.quiet.Remove(c.quiet)
+	if g.users[uid]--; g.users[uid] == 0 {
+		delete(g.users, uid)
 	}
-	c.places.taken--
-	if uid := c.peer.UID; c.places == &g.others {
-		if g.users[uid]--; g.users[uid] == 0 {
-			delete(g.users, uid)
-		}
-	}
-	c.places, c.quiet = nil, nil
-}
-
-// complainOf complains of a connection of peer.
-func (g *gate) complainOf(peer access.Peer, what string) {
-	g.complain(zap.Uint32("uid", peer.UID), zap.Int("pid", peer.PID), zap.String("error", what))
 }
 
 // complain logs that a connection was closed, the first of a minute only.
-func (g *gate) complain(why ...zap.Field) {
-	g.mu.Lock()
-	g.turnedAway++
-	count, now := g.turnedAway, time.Now()
-	due := g.complained.IsZero() || now.Sub(g.complained) >= complainEvery
-	if due {
-		g.complained, g.turnedAway = now, 0
-	}
-	g.mu.Unlock()
-	if due {
-		g.logger.Warn("connections turned away", append(why, zap.Int("count", count))...)
-	}
-}
+func (g *gate) complain(why ...zap.Field) { g.logger.Warn("connections turned away", why...) }

@@ -1,18 +1,15 @@
 package api
 
 import (
-	"bufio"
 	"errors"
 	"io"
+	"maps"
 	"net"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
-	"time"
 
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest/observer"
@@ -21,110 +18,44 @@ import (
 	"ecr-refreshd/internal/access"
 )
 
-// wantTaken wants so many connections to be counted.
-func (g *gate) wantTaken(t *testing.T, others, privileged int) {
+// wantCounted wants so many connections to be counted, by uid, and of others.
+func (g *gate) wantCounted(t *testing.T, others int, users map[uint32]int) {
 	t.Helper()
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.others.taken != others || g.privileged.taken != privileged {
-		t.Errorf("%d of others and %d privileged connections are counted, want %d and %d",
-			g.others.taken, g.privileged.taken, others, privileged)
+	if g.others != others || !maps.Equal(g.users, users) {
+		t.Errorf("%d connections of others and %v are counted, want %d and %v", g.others, g.users, others, users)
 	}
 }
 
-// mustEnter gives a guest of uid that was let in, and whom it has displaced.
-func (g *gate) mustEnter(t *testing.T, uid uint32, privileged bool) (entered, evicted *guest) {
+// fill enters until uid is turned away, and wants that to be after so many.
+func (g *gate) fill(t *testing.T, uid uint32, privileged bool, want int) {
 	t.Helper()
-	_, ours := net.Pipe()
-	n := &guest{Conn: ours, gate: g, peer: access.Peer{UID: uid}}
-	evicted, ok := g.enter(n, privileged)
-	if !ok {
-		t.Fatalf("uid %d is turned away", uid)
+	n := 0
+	for n <= want && g.enter(uid, privileged) {
+		n++
 	}
-	return n, evicted
-}
-
-// crowd fills all places with maxUserConn of each of four users.
-func (g *gate) crowd(t *testing.T) []*guest {
-	t.Helper()
-	var all []*guest
-	for i := range maxConns {
-		n, evicted := g.mustEnter(t, uint32(1000+i/maxUserConn), false)
-		if evicted != nil {
-			t.Fatalf("the guest %d displaces another", i)
-		}
-		all = append(all, n)
-	}
-	return all
-}
-
-func (g *gate) wantTurnedAway(t *testing.T, uid uint32, privileged bool) {
-	t.Helper()
-	if evicted, ok := g.enter(&guest{gate: g, peer: access.Peer{UID: uid}}, privileged); ok || evicted != nil {
-		t.Errorf("uid %d got in, for %v", uid, evicted)
+	if n != want {
+		t.Errorf("uid %d has %d connections, want %d", uid, n, want)
 	}
 }
 
-func TestAUserWithTooManyConnectionsIsTurnedAway(t *testing.T) {
+func TestConnectionsAreBoundedByUserAndInAll(t *testing.T) {
 	g := newGate(nil, nil, zap.NewNop())
-	all := g.crowd(t)
-	g.wantTurnedAway(t, 1000, false)
-	_ = all[0].Close()
-	_ = all[0].Close() // counts once
-	g.wantTaken(t, maxConns-1, 0)
-	if _, evicted := g.mustEnter(t, 1000, false); evicted != nil {
-		t.Error("somebody had to go for a free place")
+	for uid := range uint32(maxConns / maxUserConn) {
+		g.fill(t, 1000+uid, false, maxUserConn)
 	}
-	g.wantTurnedAway(t, 1000, false)
-}
-
-func TestACrowdOfSeveralUsersMakesRoomForANewcomer(t *testing.T) {
-	g := newGate(nil, nil, zap.NewNop())
-	all := g.crowd(t)
-	all[0].turn(true) // has sent a request
-	all[1].turn(true)
-	all[1].turn(false) // has had an answer
-	for i := range maxUserConn {
-		if _, evicted := g.mustEnter(t, 2000, false); evicted != all[2+i] {
-			t.Fatalf("newcomer %d displaces the wrong one", i)
+	g.fill(t, 2000, false, 0)
+	g.fill(t, 0, true, maxPrivileged) // root and the own user have their own
+	g.fill(t, 990, true, maxPrivileged)
+	g.leave(1000, false)
+	g.fill(t, 2000, false, 1)
+	for uid, n := range maps.Clone(g.users) {
+		for range n {
+			g.leave(uid, uid < 1000)
 		}
 	}
-	g.wantTaken(t, maxConns, 0)
-	all[2].turn(false) // its server learns late that it is gone
-	_ = all[2].Close()
-	g.wantTaken(t, maxConns, 0)
-	if n := g.users[1000]; n != 2 {
-		t.Errorf("%d connections of the first user are counted, want 2", n)
-	}
-}
-
-func TestWhoeverIsServedKeepsItsPlace(t *testing.T) {
-	g := newGate(nil, nil, zap.NewNop())
-	all := g.crowd(t)
-	for _, c := range all {
-		c.turn(true)
-	}
-	g.wantTurnedAway(t, 2000, false)
-	g.mustEnter(t, 0, true) // root has places of its own
-	all[7].turn(false)
-	if _, evicted := g.mustEnter(t, 2000, false); evicted != all[7] {
-		t.Error("the one that is quiet is not the one that goes")
-	}
-}
-
-func TestRootsConnectionsAreBoundedToo(t *testing.T) {
-	g := newGate(nil, nil, zap.NewNop())
-	first, _ := g.mustEnter(t, 0, true)
-	for range maxPrivileged - 1 {
-		g.mustEnter(t, 0, true)
-	}
-	if _, evicted := g.mustEnter(t, 0, true); evicted != first {
-		t.Error("the oldest does not go")
-	}
-	g.wantTaken(t, 0, maxPrivileged)
-	if len(g.users) != 0 {
-		t.Errorf("root is counted among %v", g.users)
-	}
+	g.wantCounted(t, 0, nil)
 }
 
 // pipes is a listener whose connections are as the test makes them.
@@ -155,56 +86,6 @@ func TestAConnectionWithoutAUserIsClosed(t *testing.T) {
 	})
 }
 
-// Whoever has not sent a whole head is quiet, and whoever has had an answer.
-func TestTheServerTellsTheGateWhoIsQuiet(t *testing.T) {
-	d := access.NewDirectory()
-	backend := &fakeBackend{directory: d, arrival: make(chan struct{}), waiting: make(chan struct{}, 1)}
-	socket := filepath.Join(openPlace(t), "s")
-	g := newGate(mustListen(t, socket, "", 0o600), d, zap.NewNop())
-	var conns sync.WaitGroup
-	server, err := New(Options{Backend: backend, Directory: d, Logger: zap.NewNop()}).server(t.Context(), &conns)
-	if err != nil {
-		t.Fatal(err)
-	}
-	served := make(chan error, 1)
-	go func() { served <- server.Serve(g) }()
-	defer func() {
-		_ = server.Close()
-		<-served
-		conns.Wait()
-		g.wantTaken(t, 0, 0)
-	}()
-	const request = " HTTP/1.1\r\nHost: h\r\n"
-	connect(t, socket) // silent
-	send(t, connect(t, socket), "GET /v1/status"+request+"A:")
-	answered := connect(t, socket)
-	send(t, answered, "GET "+pathHealth+request+"\r\n")
-	readAnswer(t, bufio.NewReader(answered), "GET")
-	waiting := connect(t, socket)
-	send(t, waiting, "GET "+pathCredentials+"/"+brokenHost+request+"Prefer: wait=30\r\n\r\n")
-	<-backend.waiting
-	g.awaitQuiet(t, 3)
-	g.wantTaken(t, 0, 4)
-	backend.arrival <- struct{}{}
-	readAnswer(t, bufio.NewReader(waiting), "GET")
-	g.awaitQuiet(t, 4)
-}
-
-// awaitQuiet waits until so many privileged guests have no request under way.
-func (g *gate) awaitQuiet(t *testing.T, want int) {
-	t.Helper()
-	for end := time.Now().Add(10 * time.Second); ; runtime.Gosched() {
-		g.mu.Lock()
-		got := g.privileged.quiet.Len()
-		g.mu.Unlock()
-		if got == want {
-			return
-		} else if time.Now().After(end) {
-			t.Fatalf("%d are quiet, want %d", got, want)
-		}
-	}
-}
-
 func send(t *testing.T, c net.Conn, text string) {
 	t.Helper()
 	if _, err := io.WriteString(c, text); err != nil {
@@ -224,5 +105,28 @@ func TestUsedUpDescriptorsAreCalledThat(t *testing.T) {
 	_, _ = newGate(exhausted{}, access.NewDirectory(), zap.New(core)).Accept()
 	if all := logs.All(); len(all) != 1 || !strings.Contains(all[0].ContextMap()["hint"].(string), "LimitNOFILE=") {
 		t.Errorf("logged %v", all)
+	}
+}
+
+// Thousands of answers that nobody reads must not hold much of the kernel's memory.
+func TestAnAnswerThatNobodyReadsHoldsLittle(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s")
+	g := newGate(mustListen(t, path, "", 0o600), access.NewDirectory(), zap.NewNop())
+	connect(t, path)
+	c, err := g.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = c.Close() }()
+	raw, err := c.(*guest).Conn.(*net.UnixConn).SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := raw.Control(func(fd uintptr) {
+		if size, err := unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_SNDBUF); err != nil || size != 2*sendBuffer {
+			t.Errorf("the send buffer has %d bytes, %v", size, err)
+		}
+	}); err != nil {
+		t.Fatal(err)
 	}
 }

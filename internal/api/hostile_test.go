@@ -29,7 +29,7 @@ func hostile() []string {
 		"POST /v1/refresh HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\n", "POST /v1/refresh HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" + good,
 		"POST /v1/refresh HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n" + good, "GET /v1/status HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n",
 		"GET /v1/status HTTP/1.1\r\nHost: h\r\nConnection: upgrade\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA\r\n\r\n",
-		"GET /v1/credentials/" + brokenHost + " HTTP/1.1\r\nHost: h\r\nPrefer: wait=-1\r\nAccept: text/plain\r\n\r\n",
+		"GET /v1/credentials/" + brokenHost + "?wait=-1s HTTP/1.1\r\nHost: h\r\nAccept: text/plain\r\n\r\n",
 	}
 }
 

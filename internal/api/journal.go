@@ -13,18 +13,13 @@ import (
 )
 
 const (
-	// remindEvery is how often the same refusal is logged again.
-	remindEvery = time.Hour
-	// maxRemembered and maxUserRemembered bound the refusals that are remembered,
-	// of all users and of one. Beyond them the oldest is forgotten, and so said again.
-	maxRemembered     = 8192
-	maxUserRemembered = 64
-	// maxLines, of each code, and maxUserLines bound the lines of a minute: whoever
-	// asks for everything as everybody must not fill the disk. What is beyond goes to
-	// the log at debug level, and is said when it happens again in a later minute.
-	// Root and the own user have their lines beside those of all others.
-	maxLines     = 120
-	maxUserLines = 20
+	// window is how long refusals are remembered: the same one is logged once in it.
+	window = time.Hour
+	// maxUserLines and maxLines bound the lines of a window, of one user and of all
+	// but the privileged ones: whoever asks for everything as everybody must fill
+	// neither the disk nor the memory. What is beyond goes to the log at debug level.
+	maxUserLines = 64
+	maxLines     = 2048
 )
 
 // journal logs that somebody did not get a login: a client such as docker hides
@@ -34,15 +29,10 @@ type journal struct {
 	directory *access.Directory
 
 	mu     sync.Mutex
-	said   map[occasion]time.Time
-	minute minute
-}
-
-// minute counts the lines since its start.
-type minute struct {
-	start  time.Time
-	others map[int]int // lines by code, of all but the privileged
-	users  map[uint32]int
+	start  time.Time // of the window
+	said   map[occasion]bool
+	users  map[uint32]int // lines by uid
+	others int            // lines of all but the privileged users
 }
 
 // occasion is what makes two refusals the same to a reader.
@@ -54,7 +44,7 @@ type occasion struct {
 }
 
 func newJournal(logger *zap.Logger, d *access.Directory) *journal {
-	return &journal{logger: logger, directory: d, said: make(map[occasion]time.Time)}
+	return &journal{logger: logger, directory: d}
 }
 
 // refused logs the answer code with p to a request for the login of host.
@@ -79,58 +69,21 @@ func (j *journal) refused(ctx context.Context, code int, host string, who access
 		zap.String("reason", p.Reason), zap.String("hint", p.Hint), zap.String("error", p.Message))
 }
 
-// news reports whether o, of a privileged user or another, has not been said
-// lately and may be now, and remembers that it is.
+// news reports whether o, of a privileged user or another, has not been said in
+// this window and may be, and remembers that it is.
 func (j *journal) news(o occasion, privileged bool, now time.Time) bool {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if last, ok := j.said[o]; ok && now.Sub(last) < remindEvery {
+	if now.Sub(j.start) >= window {
+		j.start, j.said, j.users, j.others = now, make(map[occasion]bool), make(map[uint32]int), 0
+	}
+	if j.said[o] || j.users[o.uid] >= maxUserLines || !privileged && j.others >= maxLines {
 		return false
 	}
-	if !j.minute.take(o, privileged, now) {
-		return false
-	}
-	j.makeRoom(o.uid)
-	j.said[o] = now
-	return true
-}
-
-// take counts a line about o, unless there are too many.
-func (m *minute) take(o occasion, privileged bool, now time.Time) bool {
-	if m.users == nil || now.Sub(m.start) >= time.Minute {
-		*m = minute{start: now, others: make(map[int]int), users: make(map[uint32]int)}
-	}
-	if m.users[o.uid] >= maxUserLines || !privileged && m.others[o.code] >= maxLines {
-		return false
-	}
-	m.users[o.uid]++
+	j.said[o] = true
+	j.users[o.uid]++
 	if !privileged {
-		m.others[o.code]++
+		j.others++
 	}
 	return true
-}
-
-// makeRoom forgets the oldest of uid where uid has too many, else the oldest of
-// all where there are too many.
-func (j *journal) makeRoom(uid uint32) {
-	if own, n := j.oldest(func(o occasion) bool { return o.uid == uid }); n >= maxUserRemembered {
-		delete(j.said, own)
-	} else if len(j.said) >= maxRemembered {
-		oldest, _ := j.oldest(func(occasion) bool { return true })
-		delete(j.said, oldest)
-	}
-}
-
-// oldest gives the one said longest ago among n that are of a kind. It looks at
-// all of them, which is cheap beside the line that is to be written.
-func (j *journal) oldest(kind func(occasion) bool) (first occasion, n int) {
-	var since time.Time
-	for o, at := range j.said {
-		if kind(o) {
-			if n++; n == 1 || at.Before(since) {
-				first, since = o, at
-			}
-		}
-	}
-	return first, n
 }

@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -10,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 
@@ -20,13 +20,8 @@ import (
 // ErrInUse says that something answers at the path already.
 var ErrInUse = errors.New("in use")
 
-const (
-	// maxSocketPath is what the kernel takes for the path of a Unix socket, in bytes.
-	maxSocketPath = 107
-	// backlog is how many connections may wait to be accepted; the kernel lowers it
-	// to net.core.somaxconn.
-	backlog = 4096
-)
+// maxSocketPath is what the kernel takes for the path of a Unix socket, in bytes.
+const maxSocketPath = 107
 
 // Listener listens at a path of its own. Safe for concurrent use.
 type Listener struct {
@@ -65,104 +60,54 @@ func listen(ctx context.Context, path, group string, mode fs.FileMode) (*Listene
 			return nil, err
 		}
 	}
-	dir, err := openDir(filepath.Dir(path))
+	// From here on nobody else can change what the path leads to.
+	if err := makeDir(filepath.Dir(path)); err != nil {
+		return nil, err
+	}
+	if err := makeWay(ctx, path); err != nil {
+		return nil, err
+	}
+	l, err := bindClosed(ctx, path)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = unix.Close(dir) }()
-	name := filepath.Base(path)
-	if err := makeWay(dir, name); err != nil {
-		return nil, err
-	}
-	// The temporary name is in the same directory and always short enough.
-	temporary := ".ecr-refreshd-" + rand.Text()
-	l, file, err := bind(dir, temporary, gid, mode)
-	if err == nil {
-		if err = unix.Renameat(dir, temporary, dir, name); err != nil {
-			_ = l.Close()
-			err = fmt.Errorf("rename the socket: %w", err)
-		}
-	}
-	if err != nil {
-		_ = unix.Unlinkat(dir, temporary, 0)
-		return nil, err
-	}
-	made := &Listener{UnixListener: l, path: path, file: file}
+	made := &Listener{UnixListener: l, path: path}
 	made.close = sync.OnceValue(made.end)
+	if made.file, err = openTo(path, gid, mode); err != nil {
+		return nil, errors.Join(err, os.Remove(path), l.Close())
+	}
 	return made, nil
 }
 
-// bind makes a listening socket called name in dir that has gid and mode before
-// anybody may connect.
-func bind(dir int, name string, gid int, mode fs.FileMode) (*net.UnixListener, identity, error) {
-	file, err := bindClosed(dir, name)
+// bindClosed listens at path, to which nobody but root may connect yet: Linux gives
+// the file the mode that the socket has when it is bound, less the umask.
+func bindClosed(ctx context.Context, path string) (*net.UnixListener, error) {
+	closed := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) (err error) {
+		return errors.Join(c.Control(func(fd uintptr) { err = unix.Fchmod(int(fd), 0) }), err)
+	}}
+	l, err := closed.Listen(ctx, "unix", path)
 	if err != nil {
-		return nil, identity{}, err
+		return nil, err
 	}
-	defer func() { _ = file.Close() }() // net.FileListener takes a copy
-	made, err := openTo(dir, name, gid, mode)
-	if err != nil {
-		return nil, identity{}, err
-	}
-	l, err := net.FileListener(file)
-	if err != nil {
-		return nil, identity{}, fmt.Errorf("listen: %w", err)
-	}
-	return l.(*net.UnixListener), made, nil
+	u := l.(*net.UnixListener)
+	u.SetUnlinkOnClose(false) // it may be another's by then
+	return u, nil
 }
 
-// openTo gives the new socket called name in dir to gid and mode. It does so by a
-// descriptor of what it has looked at: whatever takes the name meanwhile is left
-// as it is.
-func openTo(dir int, name string, gid int, mode fs.FileMode) (identity, error) {
-	fd, err := unix.Openat(dir, name, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return identity{}, fmt.Errorf("open the socket's file: %w", err)
+// openTo gives the new socket at path to gid and mode.
+func openTo(path string, gid int, mode fs.FileMode) (identity, error) {
+	if err := os.Lchown(path, -1, gid); err != nil {
+		return identity{}, fmt.Errorf("give the socket to group %d: %w", gid, err)
 	}
-	defer func() { _ = unix.Close(fd) }()
-	var st unix.Stat_t
-	if err := unix.Fstat(fd, &st); err != nil {
-		return identity{}, fmt.Errorf("look at the socket: %w", err)
-	}
-	if st.Mode != unix.S_IFSOCK || int(st.Uid) != os.Geteuid() || st.Nlink != 1 {
-		return identity{}, errSwapped
-	}
-	if gid >= 0 {
-		if err := unix.Fchownat(fd, "", -1, gid, unix.AT_EMPTY_PATH); err != nil {
-			return identity{}, fmt.Errorf("give the socket to group %d: %w", gid, err)
-		}
-	}
-	if err := unix.Chmod(descriptor(fd), uint32(mode.Perm())); err != nil {
+	if err := os.Chmod(path, mode.Perm()); err != nil {
 		return identity{}, fmt.Errorf("change the mode of the socket: %w", err)
+	}
+	var st unix.Stat_t
+	if err := unix.Lstat(path, &st); err != nil {
+		return identity{}, fmt.Errorf("look at the socket: %w", err)
 	}
 	return identityOf(&st), nil
 }
-
-// bindClosed makes a listening socket called name in dir to which nobody but root
-// may connect yet: Linux gives the file the mode that the socket has when it is
-// bound, less the umask.
-func bindClosed(dir int, name string) (*os.File, error) {
-	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
-	if err != nil {
-		return nil, fmt.Errorf("make a socket: %w", err)
-	}
-	file := os.NewFile(uintptr(fd), "socket")
-	if err = unix.Fchmod(fd, 0); err != nil {
-		err = fmt.Errorf("change the mode of a new socket: %w", err)
-	} else if err = unix.Bind(fd, &unix.SockaddrUnix{Name: through(dir, name)}); err != nil {
-		err = fmt.Errorf("bind a socket: %w", err)
-	} else if err = unix.Listen(fd, backlog); err != nil {
-		err = fmt.Errorf("listen: %w", err)
-	}
-	if err != nil {
-		_ = file.Close()
-		return nil, err
-	}
-	return file, nil
-}
-
-// through names a file of an open directory in few bytes, however deep that lies.
-func through(dir int, name string) string { return descriptor(dir) + "/" + name }
 
 func identityOf(st *unix.Stat_t) identity { return identity{uint64(st.Dev), st.Ino} }
 

@@ -11,7 +11,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 
 	"go.uber.org/zap"
@@ -20,16 +19,11 @@ import (
 
 	"ecr-refreshd/internal/access"
 	"ecr-refreshd/internal/fault"
+	"ecr-refreshd/internal/testuser"
 )
 
-// roleVariable makes the test binary play another process; TestMain reads it.
-const roleVariable = "API_TEST_ROLE"
-
-// otherUser is no account of any host that runs the tests.
-const otherUser = 47001
-
 func TestMain(m *testing.M) {
-	switch os.Getenv(roleVariable) {
+	switch testuser.Role() {
 	case "client":
 		playClient(os.Args[1])
 	case "crowd":
@@ -80,17 +74,10 @@ func playCrowd(socket string) {
 	_, _ = io.Copy(io.Discard, os.Stdin)
 }
 
-// play makes the test binary's command in a role, as another user. By
-// /proc/self/exe that user may start it wherever it lies.
+// play makes the test binary's command in a role, as another user.
 func play(t *testing.T, role, socket string) *exec.Cmd {
 	t.Helper()
-	needRoot(t)
-	cmd := exec.CommandContext(t.Context(), "/proc/self/exe", socket)
-	cmd.Env = []string{roleVariable + "=" + role}
-	cmd.Dir = "/"
-	cmd.Stderr = os.Stderr
-	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: otherUser, Gid: otherUser}}
-	return cmd
+	return testuser.Play(t, role, socket, testuser.As(testuser.Other, testuser.Other))
 }
 
 func clientSaw(t *testing.T, socket string) saw {
@@ -107,7 +94,6 @@ func clientSaw(t *testing.T, socket string) saw {
 }
 
 func TestAnotherUserGetsNothingThatIsNotAllowed(t *testing.T) {
-	needRoot(t)
 	b := newBed(t)
 	s := clientSaw(t, b.socket)
 	for _, want := range []string{"uid 47001, process ", goodHost, `add "47001" to allow.users`, "refused=true"} {
@@ -119,26 +105,24 @@ func TestAnotherUserGetsNothingThatIsNotAllowed(t *testing.T) {
 		t.Errorf("got %+v", s)
 	}
 	lines := b.logs.FilterMessage("credential refused").All()
-	if len(lines) != 1 || lines[0].ContextMap()["uid"] != uint32(otherUser) || lines[0].ContextMap()["host"] != goodHost {
+	if len(lines) != 1 || lines[0].ContextMap()["uid"] != uint32(testuser.Other) || lines[0].ContextMap()["host"] != goodHost {
 		t.Errorf("logged %v", lines)
 	}
 	b.wantNoSecret(t)
 }
 
 func TestAnotherUserGetsWhatIsAllowed(t *testing.T) {
-	needRoot(t)
 	b := newBed(t, "47001")
 	s := clientSaw(t, b.socket)
 	if s.Credential != canary+"<nil>" || s.Status != "<nil>" || !strings.Contains(s.Refresh, "refused=true") {
 		t.Errorf("got %+v", s)
 	}
-	if b.who.UID != otherUser || b.who.GID != otherUser || b.who.PID == 0 {
+	if b.who.UID != testuser.Other || b.who.GID != testuser.Other || b.who.PID == 0 {
 		t.Errorf("asked by %+v", b.who)
 	}
 }
 
 func TestASocketThatLetsNobodyElseInSaysWhatToSet(t *testing.T) {
-	needRoot(t)
 	b := newBed(t)
 	if err := os.Chmod(b.socket, 0o660); err != nil {
 		t.Fatal(err)
@@ -152,8 +136,7 @@ func TestASocketThatLetsNobodyElseInSaysWhatToSet(t *testing.T) {
 }
 
 func TestOneUsersCrowdIsTurnedAwayAndNobodyElse(t *testing.T) {
-	needRoot(t)
-	path := filepath.Join(openPlace(t), "s")
+	path := filepath.Join(testuser.Dir(t, 0o755), "s")
 	l, err := Listen(t.Context(), path, "", 0o666)
 	if err != nil {
 		t.Fatal(err)
@@ -202,10 +185,7 @@ func TestOneUsersCrowdIsTurnedAwayAndNobodyElse(t *testing.T) {
 		t.Error(err)
 	}
 	<-done
-	g.wantTaken(t, 0, 0)
-	if len(g.users) != 0 {
-		t.Errorf("%v are counted when all are gone", g.users)
-	}
+	g.wantCounted(t, 0, nil)
 	if n := logs.FilterMessage("connections turned away").Len(); n != 1 {
 		t.Errorf("%d lines in the log", n)
 	}

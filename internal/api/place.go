@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -18,7 +19,6 @@ import (
 
 var (
 	errNotSocket  = errors.New("there is something that is not a socket")
-	errSwapped    = errors.New("somebody has put something else in the place of the new socket")
 	errNotAPath   = errors.New("not an absolute path in its shortest form")
 	errPathLength = fmt.Errorf("the path is longer than the %d bytes that a Unix socket may have", maxSocketPath)
 )
@@ -33,38 +33,30 @@ func checkPath(path string) error {
 	return nil
 }
 
-// openDir opens the directory dir, and makes it first when it is all that is
-// missing. Clients of every user must be able to pass it; whom the socket lets
-// in is the socket's own business. A directory that others may write, or lead
-// elsewhere, is refused: they could put something else in the place of what is
-// made there, and answer for the daemon. One that is sticky, such as /tmp, will
-// do: there others can neither rename nor remove what is not theirs.
-func openDir(dir string) (int, error) {
+// makeDir makes the directory dir when it is all that is missing. Clients of every
+// user must be able to pass it; whom the socket lets in is the socket's own
+// business. A directory that others may write, or lead elsewhere, is refused: they
+// could put something else in the place of what is made there, and answer for the
+// daemon. One that is sticky, such as /tmp, will do: there others can neither
+// rename nor remove what is not theirs.
+func makeDir(dir string) error {
 	rule := onlyOurs()
 	parent, err := rule.Follow(filepath.Dir(dir))
 	if err != nil {
-		return -1, fmt.Errorf("look at the directory: %w", err)
+		return fmt.Errorf("look at the directory: %w", err)
 	}
 	at := filepath.Join(parent, filepath.Base(dir))
 	err = os.Mkdir(at, 0o755)
-	made := err == nil
-	if !made && !errors.Is(err, fs.ErrExist) {
-		return -1, fmt.Errorf("make the directory: %w", err)
+	if err == nil {
+		err = os.Chmod(at, 0o755) // whatever the umask
 	}
-	if at, err = rule.Follow(at); err != nil {
-		return -1, fmt.Errorf("look at the directory: %w", err)
+	if err != nil && !errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("make the directory: %w", err)
 	}
-	fd, err := unix.Open(at, unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return -1, fmt.Errorf("open directory %q: %w", at, err)
+	if _, err := rule.Follow(at); err != nil {
+		return fmt.Errorf("look at the directory: %w", err)
 	}
-	if made { // whatever the umask
-		if err := unix.Chmod(descriptor(fd), 0o755); err != nil {
-			_ = unix.Close(fd)
-			return -1, fmt.Errorf("change the mode of the new directory: %w", err)
-		}
-	}
-	return fd, nil
+	return nil
 }
 
 // onlyOurs is who may have a say in where the socket is: root, and the user of
@@ -79,56 +71,35 @@ func onlyOurs() trust.Rule {
 	}
 }
 
-// descriptor names the file that fd is open for, whatever has become of its path.
-func descriptor(fd int) string { return fmt.Sprintf("/proc/self/fd/%d", fd) }
-
-// makeWay gives nil when a socket may be put at name in dir: nothing is there, or
-// a socket at which nobody answers.
-func makeWay(dir int, name string) error {
-	var st unix.Stat_t
-	err := unix.Fstatat(dir, name, &st, unix.AT_SYMLINK_NOFOLLOW)
+// makeWay removes a socket at path at which nobody answers. Anything else there is
+// an error.
+func makeWay(ctx context.Context, path string) error {
+	info, err := os.Lstat(path)
 	switch {
-	case errors.Is(err, unix.ENOENT):
+	case errors.Is(err, fs.ErrNotExist):
 		return nil
 	case err != nil:
 		return fmt.Errorf("look for an older socket: %w", err)
-	case st.Mode&unix.S_IFMT != unix.S_IFSOCK:
+	case info.Mode().Type() != fs.ModeSocket:
 		return errNotSocket
 	}
-	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
-	if err != nil {
-		return fmt.Errorf("make a socket: %w", err)
-	}
-	file := os.NewFile(uintptr(fd), "socket")
-	defer func() { _ = file.Close() }()
-	err = unix.Connect(fd, &unix.SockaddrUnix{Name: through(dir, name)})
+	c, err := new(net.Dialer).DialContext(ctx, "unix", path)
 	switch {
 	case err == nil:
-		return fmt.Errorf("%w%s", ErrInUse, by(file))
-	case errors.Is(err, unix.ECONNREFUSED), errors.Is(err, unix.ENOENT):
-		return nil
+		defer func() { _ = c.Close() }()
+		if p, err := access.PeerOf(c.(*net.UnixConn)); err == nil {
+			return fmt.Errorf("%w by %s", ErrInUse, p)
+		}
+		return ErrInUse
 	case errors.Is(err, unix.EAGAIN): // somebody listens, and too many wait
 		return ErrInUse
+	case !errors.Is(err, unix.ECONNREFUSED):
+		return fmt.Errorf("find out who answers at the older socket: %w", err)
 	}
-	return fmt.Errorf("find out who answers at the older socket: %w", err)
-}
-
-// by names who listens at the other end, where that can be found out.
-func by(connected *os.File) string {
-	c, err := net.FileConn(connected)
-	if err != nil {
-		return ""
+	if err := os.Remove(path); err != nil {
+		return fmt.Errorf("remove the older socket: %w", err)
 	}
-	defer func() { _ = c.Close() }()
-	u, ok := c.(*net.UnixConn)
-	if !ok {
-		return ""
-	}
-	p, err := access.PeerOf(u)
-	if err != nil {
-		return ""
-	}
-	return " by " + p.String()
+	return nil
 }
 
 // listenHint says what a person can do.
@@ -141,8 +112,6 @@ func listenHint(err error, path, group string) string {
 		return "stop the other one, or set socket.path to another path"
 	case errors.Is(err, errNotSocket):
 		return fmt.Sprintf("look at it with `ls -l %s`; move it away, or set socket.path to another path", path)
-	case errors.Is(err, errSwapped):
-		return fmt.Sprintf("find out with `ls -ld %s` who may write there, or set socket.path to another directory", filepath.Dir(path))
 	case errors.Is(err, errNotAPath), errors.Is(err, errPathLength):
 		return "set socket.path to a path such as /run/ecr-refreshd/ecr-refreshd.sock"
 	case errors.Is(err, account.ErrUnknown):

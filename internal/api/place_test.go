@@ -7,9 +7,8 @@ import (
 	"path/filepath"
 	"testing"
 
-	"golang.org/x/sys/unix"
-
 	"ecr-refreshd/internal/fault"
+	"ecr-refreshd/internal/testuser"
 	"ecr-refreshd/internal/trust"
 )
 
@@ -36,11 +35,11 @@ func TestADirectoryInWhichOthersCouldReplaceTheSocketIsRefused(t *testing.T) {
 	}{
 		{"all may write", func(_, inner string) error { return os.Chmod(inner, 0o777) }, "b/s", "so that anybody could change", false},
 		{"its group may write", func(_, inner string) error {
-			return errors.Join(os.Chown(inner, -1, otherUser), os.Chmod(inner, 0o775))
+			return errors.Join(os.Chown(inner, -1, testuser.Other), os.Chmod(inner, 0o775))
 		}, "b/s", "the group 47001 could change", true},
-		{"another's", func(_, inner string) error { return os.Chown(inner, otherUser, -1) }, "b/s", "belongs to uid 47001", true},
+		{"another's", func(_, inner string) error { return os.Chown(inner, testuser.Other, -1) }, "b/s", "belongs to uid 47001", true},
 		{"another's sticky one", func(_, inner string) error {
-			return errors.Join(os.Chmod(inner, 0o777|fs.ModeSticky), os.Chown(inner, otherUser, -1))
+			return errors.Join(os.Chmod(inner, 0o777|fs.ModeSticky), os.Chown(inner, testuser.Other, -1))
 		}, "b/s", "belongs to uid 47001", true},
 		{"in one that all may write", func(outer, _ string) error { return os.Chmod(outer, 0o777) }, "b/s", "chmod go-w", false},
 		{"new in one that all may write", func(outer, _ string) error { return os.Chmod(outer, 0o777) }, "new/s", "chmod go-w", false},
@@ -49,13 +48,13 @@ func TestADirectoryInWhichOthersCouldReplaceTheSocketIsRefused(t *testing.T) {
 		}, "link/s", "chmod go-w", false},
 		{"behind another's link", func(outer, _ string) error {
 			link := filepath.Join(outer, "link")
-			return errors.Join(os.Symlink("b", link), os.Lchown(link, otherUser, -1))
+			return errors.Join(os.Symlink("b", link), os.Lchown(link, testuser.Other, -1))
 		}, "link/s", "belongs to uid 47001", true},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			if tt.root {
-				needRoot(t)
+				testuser.NeedRoot(t)
 			}
 			outer, inner := dirs(t)
 			if err := tt.prepare(outer, inner); err != nil {
@@ -82,44 +81,5 @@ func TestADirectoryInWhichOthersMayOnlyAddIsGoodEnough(t *testing.T) {
 	}
 	for _, path := range []string{filepath.Join(inner, "s"), filepath.Join(link, "s2"), filepath.Join(inner, "new", "s")} {
 		wantAnswered(t, mustListen(t, path, "", 0o600), path)
-	}
-}
-
-// Whoever wins a race for the name gains nothing.
-func TestOnlyANewSocketOfOursIsOpenedToOthers(t *testing.T) {
-	dir := t.TempDir()
-	in := func(name string) string { return filepath.Join(dir, name) }
-	precious, live := in("precious"), in("live")
-	if err := os.WriteFile(precious, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	mustListen(t, live, "", 0o600)
-	closed, err := unix.Open(dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = unix.Close(closed) }()
-	for name, put := range map[string]func(path string) error{
-		"a link to a file":   func(path string) error { return os.Symlink(precious, path) },
-		"a link to a socket": func(path string) error { return os.Symlink(live, path) },
-		"another's file":     func(path string) error { return os.Link(precious, path) },
-		"another's socket":   func(path string) error { return os.Link(live, path) },
-		"a socket with links": func(path string) error {
-			return errors.Join(unix.Mknod(path+"-", unix.S_IFSOCK, 0), os.Link(path+"-", path))
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			if err := put(in(name)); err != nil {
-				t.Fatal(err)
-			}
-			if _, err := openTo(closed, name, os.Getegid(), 0o666); !errors.Is(err, errSwapped) {
-				t.Errorf("got %v", err)
-			}
-			for _, path := range []string{precious, live} {
-				if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
-					t.Errorf("%s is now %v, %v", path, info.Mode(), err)
-				}
-			}
-		})
 	}
 }

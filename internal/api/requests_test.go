@@ -42,6 +42,9 @@ func TestRequestsAndTheirAnswers(t *testing.T) {
 		{"no valid token in a line", "GET", credentials + brokenHost, plain, 503,
 			"get authorization token: unexpected EOF; allow ecr:GetAuthorizationToken to the role\n"},
 		{"all logins", "GET", pathCredentials, nil, 200, `{"` + goodHost + `":"AWS"}`},
+		{"a wait that is none", "GET", credentials + goodHost + "?wait=10", nil, 400, "wait=10s"},
+		{"a wait that is over", "GET", credentials + goodHost + "?wait=-1s", nil, 400, "wait=10s"},
+		{"a wait that is none, for all", "GET", pathCredentials + "?wait=soon", nil, 400, "wait=10s"},
 		{"an absurd host", "GET", credentials + "a%20b", nil, 400, "invalid"},
 		{"a host with a path", "GET", credentials + goodHost + "%2F..", nil, 400, "invalid"},
 		{"a host that never ends", "GET", credentials + strings.Repeat("a", 300), nil, 400, "invalid"},
@@ -95,7 +98,7 @@ func TestHeadGivesTheSameStatusWithoutABody(t *testing.T) {
 
 func TestTheHelpersOldHTTPIsUnderstood(t *testing.T) {
 	c := connect(t, newBed(t).socket)
-	if _, err := io.WriteString(c, "GET /v1/credentials/"+goodHost+" HTTP/1.0\r\nAccept: text/plain\r\nPrefer: wait=10\r\n\r\n"); err != nil {
+	if _, err := io.WriteString(c, "GET /v1/credentials/"+goodHost+"?wait=10s HTTP/1.0\r\nAccept: text/plain\r\n\r\n"); err != nil {
 		t.Fatal(err)
 	}
 	all, err := io.ReadAll(c) // the server ends the connection
@@ -124,7 +127,7 @@ func TestRequestsInOneConnection(t *testing.T) {
 func TestAClientMayWaitForAToken(t *testing.T) {
 	b := newBed(t)
 	c := connect(t, b.socket)
-	if _, err := io.WriteString(c, "GET /v1/credentials/"+brokenHost+" HTTP/1.1\r\nHost: h\r\nPrefer: wait=30\r\n\r\n"); err != nil {
+	if _, err := io.WriteString(c, "GET /v1/credentials/"+brokenHost+"?wait=30s HTTP/1.1\r\nHost: h\r\n\r\n"); err != nil {
 		t.Fatal(err)
 	}
 	b.arrival <- struct{}{}
@@ -132,7 +135,7 @@ func TestAClientMayWaitForAToken(t *testing.T) {
 		t.Errorf("got %d %q", got.code, got.body)
 	}
 	b.ask(t, "GET", pathCredentials+"/"+goodHost, nil)
-	b.ask(t, "GET", pathCredentials+"/"+goodHost, map[string]string{"Prefer": "respond-async, wait=3600"})
+	b.ask(t, "GET", pathCredentials+"/"+goodHost+"?wait=1h", nil)
 	b.locked(func() {
 		if len(b.waits) != 3 || b.waits[0] != 30*time.Second || b.waits[1] != 0 || b.waits[2] != maxWait {
 			t.Errorf("asked to wait %v", b.waits)
@@ -143,7 +146,7 @@ func TestAClientMayWaitForAToken(t *testing.T) {
 func TestAStopAnswersThoseWhoWait(t *testing.T) {
 	b := newBed(t)
 	c := connect(t, b.socket)
-	if _, err := io.WriteString(c, "GET /v1/credentials/"+brokenHost+" HTTP/1.1\r\nHost: h\r\nPrefer: wait=30\r\n\r\n"); err != nil {
+	if _, err := io.WriteString(c, "GET /v1/credentials/"+brokenHost+"?wait=30s HTTP/1.1\r\nHost: h\r\n\r\n"); err != nil {
 		t.Fatal(err)
 	}
 	<-b.waiting
@@ -163,7 +166,7 @@ func TestAStopAnswersThoseWhoWait(t *testing.T) {
 func TestAStopLetsRequestsUnderWayFinish(t *testing.T) {
 	b := newBed(t)
 	c := connect(t, b.socket)
-	send(t, c, "GET /v1/credentials/"+brokenHost+" HTTP/1.1\r\nHost: h\r\nPrefer: wait=30\r\n\r\n")
+	send(t, c, "GET /v1/credentials/"+brokenHost+"?wait=30s HTTP/1.1\r\nHost: h\r\n\r\n")
 	<-b.waiting
 	stopped := make(chan struct{})
 	go func() { b.stop(); close(stopped) }()
@@ -196,19 +199,18 @@ func TestARequestThatWaitsHasTheTimeToBeAnswered(t *testing.T) {
 	d := access.NewDirectory()
 	s := New(Options{Backend: &fakeBackend{directory: d, secret: login.NewSecret(canary)}, Directory: d, Logger: zap.NewNop()})
 	tests := []struct {
-		name, method, path, prefer string
-		want                       time.Duration // at least; 0 for the server's own
+		name, method, path string
+		want               time.Duration // at least; 0 for the server's own
 	}{
-		{"a login", "GET", pathCredentials + "/" + goodHost, "wait=30", 30*time.Second + writeTime},
-		{"all logins", "GET", pathCredentials, "wait=20", 20*time.Second + writeTime},
-		{"a login at once", "GET", pathCredentials + "/" + goodHost, "", 0},
-		{"a refresh", "POST", pathRefresh, "", refreshTime + writeTime},
+		{"a login", "GET", pathCredentials + "/" + goodHost + "?wait=30s", 30*time.Second + writeTime},
+		{"all logins", "GET", pathCredentials + "?wait=20s", 20*time.Second + writeTime},
+		{"a login at once", "GET", pathCredentials + "/" + goodHost, 0},
+		{"a refresh", "POST", pathRefresh, refreshTime + writeTime},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			w := &deadlines{ResponseRecorder: httptest.NewRecorder()}
 			r := httptest.NewRequest(tt.method, tt.path, nil)
-			r.Header.Set("Prefer", tt.prefer)
 			start := time.Now()
 			s.serve(w, r)
 			if w.Code != http.StatusOK {

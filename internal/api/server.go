@@ -118,12 +118,10 @@ func (s *Server) server(requests context.Context, conns *sync.WaitGroup) (*http.
 		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
 			return context.WithValue(ctx, peerKey{}, c.(*guest).peer)
 		},
-		ConnState: func(c net.Conn, state http.ConnState) {
+		ConnState: func(_ net.Conn, state http.ConnState) {
 			switch state {
 			case http.StateNew:
 				conns.Add(1)
-			case http.StateActive, http.StateIdle:
-				c.(*guest).turn(state == http.StateActive)
 			case http.StateClosed:
 				conns.Done()
 			}

@@ -66,7 +66,7 @@ func (d *daemon) answers(ctx context.Context, socket string, hosts []string) err
 	}
 	defer c.close()
 	for _, h := range hosts {
-		if _, err := c.call(request(h, "Prefer: wait=30\r\n")); err != nil {
+		if _, err := c.call(request(h + "?wait=30s")); err != nil {
 			return fmt.Errorf("host %q: %w", h, err)
 		}
 	}

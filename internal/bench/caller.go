@@ -32,8 +32,8 @@ func newCaller(socket string) (*caller, error) {
 func (c *caller) close() { _ = c.conn.Close() }
 
 // request is a look-up of a host's credentials. Extra are further header lines.
-func request(host, extra string) []byte {
-	return []byte("GET /v1/credentials/" + host + " HTTP/1.1\r\nHost: localhost\r\n" + extra + "\r\n")
+func request(host string) []byte {
+	return []byte("GET /v1/credentials/" + host + " HTTP/1.1\r\nHost: localhost\r\n\r\n")
 }
 
 // call sends a request and gives the body of the answer, valid until the next

@@ -44,7 +44,7 @@ func (p plan) run(ctx context.Context, pid int, socket string, hosts []string) (
 	}
 	requests := make([][]byte, len(hosts))
 	for i, h := range hosts {
-		requests[i] = request(h, "")
+		requests[i] = request(h)
 	}
 	daemonBefore, err := cpuOf(pid)
 	if err != nil {

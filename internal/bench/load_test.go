@@ -65,7 +65,7 @@ func TestCallerReadsAnswersInPiecesAndGoesOnAfterARefusal(t *testing.T) {
 		{host: "c", wantErr: "status 404: not ours"},
 		{host: "b", want: `{"ServerURL":"b"}`},
 	} {
-		got, err := c.call(request(tt.host, ""))
+		got, err := c.call(request(tt.host))
 		if string(got) != tt.want || (tt.wantErr == "") != (err == nil) || err != nil && !strings.Contains(err.Error(), tt.wantErr) {
 			t.Errorf("%s: got %q, %v; want %q, %q", tt.host, got, err, tt.want, tt.wantErr)
 		}

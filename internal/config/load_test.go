@@ -8,6 +8,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"ecr-refreshd/internal/testuser"
 )
 
 // home makes a directory that only the caller can write, all the way up.
@@ -128,7 +130,7 @@ func TestLoadGivesTheProblemsOfTheFile(t *testing.T) {
 }
 
 func TestTrustAsRoot(t *testing.T) {
-	needRoot(t)
+	testuser.NeedRoot(t)
 	const uid, gid = 54321, 54322
 	for _, tt := range []struct {
 		name     string
@@ -199,18 +201,6 @@ func TestOwnGroup(t *testing.T) {
 	if privateGroup(0, 4294967290) {
 		t.Error("an owner without an account has a private group")
 	}
-}
-
-func needRoot(t *testing.T) {
-	t.Helper()
-	if os.Geteuid() == 0 {
-		return
-	}
-	const why = "needs root, to give files to other accounts"
-	if os.Getenv("ECR_REFRESHD_NO_SKIP") != "" {
-		t.Fatal(why)
-	}
-	t.Skip(why)
 }
 
 func mkdir(t *testing.T, path string, mode fs.FileMode) {

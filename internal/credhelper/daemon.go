@@ -24,11 +24,11 @@ type request struct {
 // bytes gives the request as it goes over the socket. HTTP/1.0 rules out answers
 // in chunks and a connection that is kept open.
 func (r request) bytes() []byte {
-	head := r.method + " " + r.path + " HTTP/1.0\r\nAccept: text/plain\r\n"
+	path := r.path
 	if r.wait {
-		head += "Prefer: wait=10\r\n"
+		path += "?wait=10s"
 	}
-	return []byte(head + "\r\n")
+	return []byte(r.method + " " + path + " HTTP/1.0\r\nAccept: text/plain\r\n\r\n")
 }
 
 // ask makes the request to the first socket at which somebody listens, within

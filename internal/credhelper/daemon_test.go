@@ -22,8 +22,8 @@ func serveLogin(_ int, c net.Conn) {
 
 func TestAskSendsAWellFormedRequest(t *testing.T) {
 	tests := []struct{ name, command, input, want string }{
-		{"get", "get", "https://" + ecrHost + "\n", "GET /v1/credentials/" + ecrHost + " HTTP/1.0\r\nAccept: text/plain\r\nPrefer: wait=10\r\n\r\n"},
-		{"list", "list", "unused", "GET /v1/credentials HTTP/1.0\r\nAccept: text/plain\r\nPrefer: wait=10\r\n\r\n"},
+		{"get", "get", "https://" + ecrHost + "\n", "GET /v1/credentials/" + ecrHost + "?wait=10s HTTP/1.0\r\nAccept: text/plain\r\n\r\n"},
+		{"list", "list", "unused", "GET /v1/credentials?wait=10s HTTP/1.0\r\nAccept: text/plain\r\n\r\n"},
 		{"store", "store", `{"ServerURL":"h","Secret":"s3cret"}`, "HEAD /v1/credentials/h HTTP/1.0\r\nAccept: text/plain\r\n\r\n"},
 	}
 	for _, tt := range tests {

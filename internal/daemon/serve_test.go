@@ -385,3 +385,35 @@ func await(t *testing.T, what string, done func() bool) {
 		}
 	}
 }
+
+// The group that may connect is not let in to secrets where somebody is named.
+func TestTheSocketsGroupIsAllowedOnlyWhereNobodyIsNamed(t *testing.T) {
+	const group, other = "socket: {group: '1000001'", "{users: ['1000002']}"
+	member, named := access.Peer{UID: 5, GID: 1000001}, access.Peer{UID: 1000002, GID: 5}
+	further := access.Peer{UID: 5, GID: 5, Groups: []uint32{1000001}}
+	tests := []struct {
+		name, yaml    string
+		member, named bool
+	}{
+		{"nobody is named", "registries: [{region: us-east-1, account: '111122223333'}]\n" + group + "}", true, false},
+		{"empty lists name nobody", "registries: [{region: us-east-1, account: '111122223333'}]\n" + group + ", allow: {users: [], groups: []}}", true, false},
+		{"the socket names a user", "registries: [{region: us-east-1, account: '111122223333'}]\n" + group + ", allow: " + other + "}", false, true},
+		{"the socket names another group", "registries: [{region: us-east-1, account: '111122223333'}]\n" + group + ", allow: {groups: ['7']}}", false, false},
+		{"the registry names a user", "registries: [{region: us-east-1, account: '111122223333', allow: " + other + "}]\n" + group + "}", false, true},
+		{"both do, and the registry's counts", "registries: [{region: us-east-1, account: '111122223333', allow: {users: ['8']}}]\n" + group +
+			", allow: " + other + "}", false, false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			g := generationOf(t, tt.yaml+"\ntargets: [{type: docker-config, path: /a/config.json}]\n")
+			for _, who := range []struct {
+				access.Peer
+				want bool
+			}{{member, tt.member}, {further, tt.member}, {named, tt.named}} {
+				if _, err := g.allowed(t.Context(), hostUS, who.Peer); (err == nil) != who.want {
+					t.Errorf("%v: %v, want %v", who.Peer, err, who.want)
+				}
+			}
+		})
+	}
+}

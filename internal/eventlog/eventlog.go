@@ -17,8 +17,13 @@ import (
 	"ecr-refreshd/internal/renew"
 )
 
-// reminder is how often an unchanged failure is said again.
-const reminder = time.Hour
+const (
+	// reminder is how often an unchanged failure is said again.
+	reminder = time.Hour
+	// maxFaults bounds the lines of one event: a file of thousands of hosts can have
+	// a fault for each.
+	maxFaults = 20
+)
 
 // Log is an Observer. Safe for concurrent use.
 type Log struct {
@@ -47,7 +52,7 @@ func New(logger *zap.Logger) *Log {
 	return &Log{logger: logger, failures: make(map[subject]said), warnings: make(map[string]string)}
 }
 
-// Observe writes one line for e, or for each of its faults; an unchanged
+// Observe writes one line for e, or for each of its first faults; an unchanged
 // failure at debug level.
 func (l *Log) Observe(e renew.Event) {
 	level, message := zapcore.InfoLevel, ""
@@ -86,12 +91,19 @@ func (l *Log) Observe(e renew.Event) {
 	if e.Err == nil {
 		l.logger.Log(level, message, fields(e)...)
 	}
-	for _, f := range fault.All(e.Err) {
+	faults := fault.All(e.Err)
+	more := max(len(faults)-maxFaults, 0)
+	for _, f := range faults[:len(faults)-more] {
 		if len(f.Hosts) > 0 {
 			e.Hosts = f.Hosts
 		}
 		l.logger.Log(level, message, append(fields(e), zap.String("reason", string(f.Reason)),
 			zap.String("hint", f.Hint), zap.String("error", f.Error()))...)
+	}
+	if more > 0 {
+		e.Hosts = nil // those of the lines before were others
+		l.logger.Log(level, message, append(fields(e), zap.String("hint", "see `ecr-refreshd status` for all"),
+			zap.String("error", fmt.Sprintf("%d more faults", more)))...)
 	}
 }
 

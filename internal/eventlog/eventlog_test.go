@@ -2,6 +2,7 @@ package eventlog
 
 import (
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -106,5 +107,28 @@ func TestAWarningOfATargetIsSaidOnce(t *testing.T) {
 	}
 	if entries := logs.All(); len(entries) != 2 || entries[0].ContextMap()["hint"] != "chmod" {
 		t.Errorf("got %v", entries)
+	}
+}
+
+func TestTheLinesOfOneEventAreBounded(t *testing.T) {
+	for n, want := range map[int]int{1: 1, maxFaults: maxFaults, maxFaults + 1: maxFaults + 1, 5000: maxFaults + 1} {
+		core, logs := observer.New(zapcore.DebugLevel)
+		e := renew.Event{Kind: renew.StoreFailed, At: start, Target: "file"}
+		var faults fault.List
+		for i := range n {
+			host := fmt.Sprintf("%012d.dkr.ecr.us-east-1.amazonaws.com", i)
+			e.Hosts = append(e.Hosts, host)
+			faults = append(faults, &fault.Error{Reason: fault.Local, Op: "store", Err: errors.New("no"), Hosts: []string{host}})
+		}
+		e.Err = faults
+		New(zap.New(core)).Observe(e)
+		all := logs.All()
+		if len(all) != want {
+			t.Fatalf("%d faults: %d lines, want %d", n, len(all), want)
+		}
+		last := all[len(all)-1].ContextMap()
+		if n > maxFaults && (last["error"] != fmt.Sprintf("%d more faults", n-maxFaults) || len(last["host"].([]any)) != 0 || last["target"] != "file") {
+			t.Errorf("%d faults: the last line is %v", n, last)
+		}
 	}
 }

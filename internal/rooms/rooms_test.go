@@ -54,6 +54,7 @@ var may = map[string][]string{
 	// nothing that ships may use them.
 	"internal/emulator": {"*"},
 	"internal/testbed":  {"*"},
+	"internal/testuser": {},
 	"internal/e2e":      {"*"},
 	"internal/attacks":  {"*"},
 	"internal/bench":    {"*"},

@@ -18,7 +18,7 @@ type State string
 
 // A registry is pending, fresh, failing or expired; a target pending, ok or failed.
 const (
-	Pending State = "pending" // nothing has been tried to the end yet
+	Pending State = "pending" // nothing has been tried to the end yet; of a target also: it has no valid login
 	Fresh   State = "fresh"
 	Failing State = "failing" // renewal fails, the token is still good
 	Expired State = "expired"
@@ -128,7 +128,7 @@ func (b *Board) Registries(now time.Time) []Registry {
 		out[i] = r.Registry
 		out[i].Targets = slices.Clone(r.Targets)
 		if out[i].ExpiresAt != nil && !now.Before(*out[i].ExpiresAt) {
-			out[i].State = Expired
+			out[i].expire()
 		}
 	}
 	return out
@@ -206,7 +206,18 @@ func (r *Registry) renewal(e renew.Event) {
 			r.State = Failing
 		}
 	case renew.Expired:
-		r.State = Expired
+		r.expire()
+	}
+}
+
+// expire notes that the token has reached its end: a target that has it is not ok
+// until it has the next one.
+func (r *Registry) expire() {
+	r.State = Expired
+	for i := range r.Targets {
+		if r.Targets[i].State == OK {
+			r.Targets[i].State = Pending
+		}
 	}
 }
 

@@ -135,6 +135,25 @@ func TestJSONHasTheKeysThatScriptsRead(t *testing.T) {
 	}
 }
 
+func TestATargetThatHasAnExpiredTokenIsNotOK(t *testing.T) {
+	want := func(b *Board, now time.Time, engine, file State) {
+		t.Helper()
+		got := b.Registries(now)[0].Targets
+		if got[0].State != engine || got[1].State != file || got[0].StoredAt == nil {
+			t.Errorf("got %+v", got)
+		}
+	}
+	b := board()
+	feed(b, renewed, stored, renew.Event{Kind: renew.StoreFailed, Target: "file", Err: boom})
+	want(b, at, OK, Failed)
+	want(b, at.Add(12*time.Hour), Pending, Failed) // by the clock
+	want(b, at, OK, Failed)                        // which changes nothing on the board
+	feed(b, renew.Event{Kind: renew.Expired}, renewed)
+	want(b, at, Pending, Failed) // the engine has the expired one still
+	feed(b, stored)
+	want(b, at, OK, Failed)
+}
+
 func TestAWarningLastsUntilAStoreWithoutIt(t *testing.T) {
 	b := board()
 	warned := stored

@@ -1,0 +1,43 @@
+package daemon
+
+import (
+	"encoding/json"
+	"os"
+	"testing"
+)
+
+func TestLogoutLeavesLoginsThatAreNotOurs(t *testing.T) {
+	const (
+		byAWS   = `"auth": "QVdTOnRva2Vu"`     // AWS:token
+		byOther = `"auth": "amVua2luczp3b3Jk"` // jenkins:word
+	)
+	c := parse(t, registries)
+	path := c.Targets[0].DockerConfig.Path
+	before := `{"auths": {"` + hostEU + `": {` + byOther + `}, "` + hostUS + `": {` + byAWS + `}, "` + further + `": {` + byAWS + `},
+		"registry.example.com": {` + byAWS + `}, "docker.io": {` + byOther + `}}}`
+	if err := os.WriteFile(path, []byte(before), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	d, err := New(c, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Logout(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var file struct {
+		Auths map[string]struct{ Auth string }
+	}
+	if err := json.Unmarshal(text, &file); err != nil {
+		t.Fatal(err)
+	}
+	for host, want := range map[string]bool{hostEU: true, hostUS: false, further: false, "registry.example.com": true, "docker.io": true} {
+		if got := file.Auths[host].Auth != ""; got != want {
+			t.Errorf("the login of %s is there: %v, want %v", host, got, want)
+		}
+	}
+}
