@@ -40,7 +40,7 @@ type Target struct{ *place }
 
 var (
 	_ renew.Target   = (*Target)(nil)
-	_ renew.Checker  = (*Target)(nil)
+	_ renew.Watcher  = (*Target)(nil)
 	_ renew.Remover  = (*Target)(nil)
 	_ renew.Releaser = (*Target)(nil)
 	_ renew.Warner   = (*Target)(nil)

@@ -17,7 +17,7 @@ type Helper struct{ *place }
 
 var (
 	_ renew.Target   = (*Helper)(nil)
-	_ renew.Checker  = (*Helper)(nil)
+	_ renew.Watcher  = (*Helper)(nil)
 	_ renew.Releaser = (*Helper)(nil)
 )
 

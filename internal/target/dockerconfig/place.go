@@ -29,6 +29,8 @@ type place struct {
 	look    *look
 	asked   map[string]struct{} // the hosts to look for
 	pace    pace
+
+	watch *watch
 }
 
 const underHome = "~/"
@@ -60,7 +62,7 @@ func newPlace(o Options) (*place, error) {
 	if home, err := os.UserHomeDir(); err == nil && filepath.IsAbs(home) && inHome && o.User == "" {
 		path = filepath.Join(home, path[len(underHome):])
 	}
-	return &place{path: path, user: o.User, command: o.Command, find: account.Lookup, turn: make(chan struct{}, 1)}, nil
+	return &place{path: path, user: o.User, command: o.Command, find: account.Lookup, turn: make(chan struct{}, 1), watch: &watch{}}, nil
 }
 
 // String names the file and the user, for people.
