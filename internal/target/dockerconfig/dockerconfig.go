@@ -128,9 +128,7 @@ func (t *Target) Warning(ctx context.Context) string {
 // Store then says why. Where this process lacks what it takes to look, such as a file
 // descriptor, nothing is known to be undone, and there is an error. It is false while the account, or the home, is not there:
 // no login can be undone in a place that does not exist. Unless the file has
-// changed it costs one stat. A file that is costly to read is not looked at after
-// every change, and until then nothing is known to be undone. An error may also mean that
-// there was no answer in time.
+// changed it costs one stat. An error may also mean that there was no answer in time.
 func (t *Target) Stale(ctx context.Context, logins []login.Login) (bool, error) {
 	return t.undone(ctx, logins, (*look).holds)
 }

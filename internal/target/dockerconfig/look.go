@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -50,25 +49,7 @@ const (
 	tick = 2 * time.Second
 	// rereading is how often such a young file is read again.
 	rereading = 250 * time.Millisecond
-	// A look at a usual file costs far less than a millisecond, and one at 2,000
-	// logins a tenth of a second; but somebody can fill the file and touch it all the
-	// time. In the long run looks take one part in lookShare of a core at most, and
-	// lookCredit of its time before they are held back.
-	lookShare  = 20
-	lookCredit = 500 * time.Millisecond
 )
-
-// pace is until when the looks so far are paid for.
-type pace struct{ until time.Time }
-
-func (p *pace) allows(now time.Time) bool { return p.until.Sub(now) <= lookShare*lookCredit }
-
-func (p *pace) spend(now time.Time, cost time.Duration) {
-	if p.until.Before(now) {
-		p.until = now
-	}
-	p.until = p.until.Add(lookShare * cost)
-}
 
 // undone reports whether a look at the file, or its absence, does not show what
 // shows is to find there for the logins. See Target.Stale.
@@ -86,38 +67,33 @@ func (p *place) undone(ctx context.Context, logins []login.Login, shows func(*lo
 		if err != nil {
 			return true, nil
 		}
-		known, err := p.see(ctx, w, fingerprintOf(&st), logins)
-		return known && !shows(p.look, logins), err
+		err = p.see(ctx, w, fingerprintOf(&st), logins)
+		return err == nil && !shows(p.look, logins), err
 	})
 	if err != nil {
-		return false, &fault.Error{Reason: fault.Local, Op: fmt.Sprintf("look at %q", p), Err: err, Hint: site{}.errnoHint(err, "")}
+		return false, &fault.Error{Reason: fault.Local, Op: fmt.Sprintf("look at %q", p), Err: err, Hint: site{path: p.path, user: p.user}.hint(err)}
 	}
 	return undone, nil
 }
 
 // see makes sure that p.look tells what is in the file, which now has the fingerprint
-// f, and reports whether it does. An error means that there was nothing to look with.
-func (p *place) see(ctx context.Context, w site, f fingerprint, logins []login.Login) (bool, error) {
+// f. An error means that there was nothing to look with.
+func (p *place) see(ctx context.Context, w site, f fingerprint, logins []login.Login) error {
 	p.ask(logins)
-	now := time.Now()
-	if p.look.covers(f, now) && p.look.answers(logins) {
-		return true, nil
-	}
-	if !p.pace.allows(now) {
-		return false, nil
+	if p.look.covers(f, time.Now()) && p.look.answers(logins) {
+		return nil
 	}
 	bytes, giveBack, err := takeShare(ctx, f.size)
 	if err != nil {
-		return false, err
+		return err
 	}
-	look, cost, err := w.look(p.asked, p.look, bytes)
-	giveBack()
-	p.pace.spend(time.Now(), cost)
+	defer giveBack()
+	look, err := w.look(p.asked, p.look, bytes)
 	if isExhausted(err) {
-		return false, err
+		return err
 	}
 	p.look = look
-	return true, nil
+	return nil
 }
 
 // ask remembers what looks are for.
@@ -142,15 +118,11 @@ func (w site) stat(path string, st *unix.Stat_t) error {
 }
 
 // look reads the file of at most limit bytes, for the hosts asked for; nil, and why,
-// when that is not possible. It costs this much of a core. A file with the content of the last look is not taken
+// when that is not possible. A file with the content of the last look is not taken
 // apart again: while it is young it is read often.
-func (w site) look(asked map[string]struct{}, last *look, limit int64) (l *look, cost time.Duration, err error) {
+func (w site) look(asked map[string]struct{}, last *look, limit int64) (l *look, err error) {
 	at := time.Now()
 	err = as(w.as, func() error {
-		runtime.LockOSThread()
-		defer runtime.UnlockOSThread()
-		began := threadTime()
-		defer func() { cost = threadTime() - began }()
 		dirfd, name, err := w.trust().find(w.path, false)
 		if err != nil {
 			return err
@@ -170,14 +142,7 @@ func (w site) look(asked map[string]struct{}, last *look, limit int64) (l *look,
 		}
 		return nil
 	})
-	return l, cost, err
-}
-
-// threadTime is how long the calling thread has run on a processor.
-func threadTime() time.Duration {
-	var spent unix.Timespec
-	_ = unix.ClockGettime(unix.CLOCK_THREAD_CPUTIME_ID, &spent) // there is always such a clock
-	return time.Duration(spent.Nano())
+	return l, err
 }
 
 func (l *look) note(d *document, asked map[string]struct{}) {

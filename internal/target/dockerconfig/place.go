@@ -28,7 +28,6 @@ type place struct {
 	foundAt time.Time
 	look    *look
 	asked   map[string]struct{} // the hosts to look for
-	pace    pace
 
 	watch *watch
 }
@@ -94,9 +93,11 @@ func perform[T any](ctx context.Context, p *place, op string, f func(context.Con
 	return value, err
 }
 
+const checkDisk = "check the file system: ls -l {dir}; a network server may be away"
+
 var (
-	errNoTurn = errors.New("another call still works on the file")
-	errHung   = errors.New("the file system does not answer")
+	errNoTurn = &problem{"another call still works on the file", checkDisk}
+	errHung   = &problem{"the file system does not answer", checkDisk}
 )
 
 const (

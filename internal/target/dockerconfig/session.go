@@ -15,16 +15,12 @@ import (
 // by the open directory, so that a directory swapped meanwhile changes nothing.
 type session struct {
 	trust
-	dirfd  int
-	name   string
-	locked bool // false where there is no such lock, or somebody else keeps it
-	// changes is what other programs wrote while this session had read the file and
-	// not yet replaced it, and what a killed session had displaced.
-	changes  []change
-	noted    int       // the bytes of changes
-	settled  time.Time // from when on no file is waited for, once one was
-	placed   bool      // what update last wrote is in the file, as far as is known
-	collided time.Time // when such a write was last met, or began to be expected
+	dirfd   int
+	name    string
+	locked  bool      // false where there is no such lock, or somebody else keeps it
+	settled time.Time // from when on no file is waited for, once one was
+	placed  bool      // what update last wrote is in the file, as far as is known
+	until   time.Time // how long another program's late write is waited for
 
 	adds     int64  // the bytes that are to come into the file
 	share    int64  // the bytes that may be read now; see room
@@ -33,8 +29,8 @@ type session struct {
 }
 
 var (
-	errLocked   = errors.New("another process holds the lock on the directory")
-	errRestless = errors.New("another program rewrites the file all the time")
+	errLocked   = &problem{"another process holds the lock on the directory", "find out which process holds it: fuser -v {dir}"}
+	errRestless = &problem{"another program rewrites the file all the time", "find the program that writes to {dir} all the time: fuser -v {dir}"}
 )
 
 // open finds the site's file, opens its directory and takes the lock. With create,

@@ -30,6 +30,14 @@ type distrustError struct {
 
 func (e *distrustError) Error() string { return fmt.Sprintf("%q %s", e.path, e.why) }
 
+func (e *distrustError) advice(w site) string {
+	if w.as != nil {
+		return fmt.Sprintf("nobody but root and {user} may decide where the file is: make %q theirs (chown {user}, chmod go-w), or set {--file} or {--user} to what belongs together", e.path)
+	}
+	return fmt.Sprintf("{set user} %s{for it}, so that the file is written with that account's rights; or make %q root's alone: chown root, chmod go-w",
+		ownerName(e.owner), e.path)
+}
+
 func belongsTo(path string, owner uint32) error {
 	return &distrustError{path, owner, fmt.Sprintf("belongs to the user with id %d", owner)}
 }

@@ -1,7 +1,6 @@
 package dockerconfig
 
 import (
-	"errors"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -12,7 +11,7 @@ import (
 const maxLinks = 40 // as the kernel has it
 
 // errNoParent: the directory in which ours would be made is not there.
-var errNoParent = errors.New("its directory is not there")
+var errNoParent = &problem{"its directory is not there", "{await parent}; if that is not where the file belongs, set {--file}"}
 
 // walk is a way along a path, one name at a time by open directories: what was
 // looked at is what is entered, whoever renames meanwhile. A link is never more than its
