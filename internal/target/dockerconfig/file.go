@@ -138,16 +138,6 @@ func fstatat(dirfd int, name string, st *unix.Stat_t, flags int) error {
 	return ignoringEINTR(func() error { return unix.Fstatat(dirfd, name, st, flags) })
 }
 
-func readlinkat(dirfd int, name string) (string, error) {
-	buf := make([]byte, unix.PathMax)
-	n, err := 0, error(nil)
-	err = ignoringEINTR(func() error {
-		n, err = unix.Readlinkat(dirfd, name, buf)
-		return err
-	})
-	return string(buf[:max(n, 0)]), err
-}
-
 func renameat2(dirfd int, from, to string, flags uint) error {
 	return ignoringEINTR(func() error { return unix.Renameat2(dirfd, from, dirfd, to, flags) })
 }

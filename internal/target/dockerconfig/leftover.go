@@ -58,7 +58,7 @@ func (s *session) recover(ctx context.Context) error {
 	names, err := s.leftovers()
 	for _, name := range names {
 		var st unix.Stat_t
-		if fstatat(s.dirfd, name, &st, unix.AT_SYMLINK_NOFOLLOW) != nil || !s.trusts(st.Uid) {
+		if fstatat(s.dirfd, name, &st, unix.AT_SYMLINK_NOFOLLOW) != nil || s.rule.Owner(name, &st) != nil {
 			continue
 		}
 		mark := strings.TrimPrefix(name, s.prefix())

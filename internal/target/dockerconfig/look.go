@@ -123,7 +123,7 @@ func (w site) stat(path string, st *unix.Stat_t) error {
 func (w site) look(asked map[string]struct{}, last *look, limit int64) (l *look, err error) {
 	at := time.Now()
 	err = as(w.as, func() error {
-		dirfd, name, err := w.trust().find(w.path, false)
+		dirfd, name, err := find(w.rule(), w.path, false)
 		if err != nil {
 			return err
 		}

@@ -84,7 +84,7 @@ func (r record) object() object {
 // remember brings the file's record to what edit makes of it, and returns it. Nil
 // needs no file. The error is a *recordError.
 func (s *session) remember(ctx context.Context, edit func(record) record) (now record, err error) {
-	file := &session{trust: s.trust, dirfd: s.dirfd, name: recordName(s.name), locked: s.locked, within: true}
+	file := &session{rule: s.rule, dirfd: s.dirfd, name: recordName(s.name), locked: s.locked, within: true}
 	if err = file.recover(ctx); err == nil {
 		_, err = file.update(ctx, func(d *document) (bool, error) {
 			was, err := d.record()

@@ -8,13 +8,15 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"ecr-refreshd/internal/trust"
 )
 
 // session is one read-modify-write of the file: its directory, held open and
 // locked against other processes of ours, and its name there. Everything goes
 // by the open directory, so that a directory swapped meanwhile changes nothing.
 type session struct {
-	trust
+	rule    trust.Rule
 	dirfd   int
 	name    string
 	locked  bool      // false where there is no such lock, or somebody else keeps it
@@ -36,8 +38,8 @@ var (
 // open finds the site's file, opens its directory and takes the lock. With create,
 // a missing last directory is made.
 func (w site) open(ctx context.Context, create bool) (*session, error) {
-	who := w.trust()
-	at, name, err := who.find(w.path, create)
+	rule := w.rule()
+	at, name, err := find(rule, w.path, create)
 	if err != nil {
 		return nil, err
 	}
@@ -46,7 +48,7 @@ func (w site) open(ctx context.Context, create bool) (*session, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open directory of %q: %w", w.path, err)
 	}
-	s := &session{trust: who, dirfd: dirfd, name: name, adds: w.adds}
+	s := &session{rule: rule, dirfd: dirfd, name: name, adds: w.adds}
 	if err := s.lock(ctx); err != nil {
 		s.close()
 		return nil, err

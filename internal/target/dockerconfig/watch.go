@@ -28,6 +28,8 @@ const (
 	// maxNoise is how many changes of other files in the watched directories are sorted
 	// out before the place counts as one that cannot be watched for this moment.
 	maxNoise = 500
+	// maxLinks is how many symbolic links Linux follows in one path.
+	maxLinks = 40
 	// maxWatches bounds what the account's links can make this process watch.
 	maxWatches = 64
 )
@@ -164,7 +166,7 @@ func (w *watches) close() { _ = w.Close() } // it never fails
 
 func (w *watches) follow(path string) error {
 	at, links := "/", 0
-	for rest := names(path); ; {
+	for rest := split(path); ; {
 		if err := w.add(at); err != nil || len(rest) == 0 {
 			return err
 		}
@@ -191,8 +193,12 @@ func (w *watches) follow(path string) error {
 		if strings.HasPrefix(target, "/") {
 			at = "/"
 		}
-		rest = append(names(target), rest...)
+		rest = append(split(target), rest...)
 	}
+}
+
+func split(path string) []string {
+	return strings.FieldsFunc(path, func(r rune) bool { return r == '/' })
 }
 
 // add watches a directory, or the file itself, which may be written to by another name.
