@@ -4,6 +4,13 @@
 // no other program's write is lost and no reader meets half a file, and acts with
 // the rights of the account that the file belongs to.
 //
+// Limits, which nobody has reported: a program that reads the file within the
+// millisecond in which ours hides its last write, and then writes, loses that write; of
+// two such writes the last stands. What a killed process displaced comes back with the
+// next change of ours, unless somebody has written since. An account that rewrites a
+// large file all the time costs up to four readings of it a second; the unit's CPUQuota=
+// bounds that where it matters.
+//
 // A Target keeps tokens in "auths". A Helper keeps the name of our credential helper
 // in "credHelpers" and no token at all; what it overrules it records beside the
 // file, to put that back one day. The helper itself is not here. Nor are tokens

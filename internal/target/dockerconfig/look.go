@@ -20,10 +20,9 @@ import (
 // only digests of them.
 type look struct {
 	fingerprint
-	at      time.Time            // just before the reading
-	content digest               // of the whole file
-	hosts   map[string]*entry    // by host, those asked for; nil for a file that cannot be read
-	fine    map[checked]struct{} // logins found to be right
+	at      time.Time         // just before the reading
+	content digest            // of the whole file
+	hosts   map[string]*entry // by host, those asked for; nil for a file that cannot be read
 }
 
 // entry is what the file has for a host.
@@ -35,13 +34,6 @@ type entry struct {
 }
 
 type digest [sha256.Size]byte
-
-// checked identifies a login that was compared; two Secrets are equal only if
-// one is a copy of the other, which is all that is needed.
-type checked struct {
-	host, username string
-	secret         login.Secret
-}
 
 const (
 	// tick is the coarsest clock of a file system: a change younger than this may
@@ -134,7 +126,7 @@ func (w site) look(asked map[string]struct{}, last *look, limit int64) (l *look,
 		}
 		l = &look{fingerprint: f.fingerprint, at: at, content: sha256.Sum256(f.content)}
 		if last != nil && last.content == l.content && len(last.hosts) == len(asked) { // hosts are only ever added
-			l.hosts, l.fine = last.hosts, last.fine
+			l.hosts = last.hosts
 			return nil
 		}
 		if doc, err := parseDocument(f.content); err == nil {
@@ -146,7 +138,7 @@ func (w site) look(asked map[string]struct{}, last *look, limit int64) (l *look,
 }
 
 func (l *look) note(d *document, asked map[string]struct{}) {
-	l.hosts, l.fine = make(map[string]*entry, len(asked)), map[checked]struct{}{}
+	l.hosts = make(map[string]*entry, len(asked))
 	lower := make(map[string][]*entry, len(asked)) // by host in lower case
 	helpers := d.helpers()
 	helped, _ := d.helped()
@@ -200,15 +192,10 @@ func (l *look) holds(logins []login.Login) bool {
 		return false
 	}
 	for _, want := range logins {
-		key := checked{want.Host, want.Username, want.Secret}
-		if _, ok := l.fine[key]; ok {
-			continue
-		}
 		e := l.hosts[want.Host]
 		if e.spelled != 1 || e.hidden || e.auth != sha256.Sum256([]byte(want.Basic().Reveal())) {
 			return false
 		}
-		l.fine[key] = struct{}{}
 	}
 	return true
 }

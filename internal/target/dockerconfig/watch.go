@@ -73,7 +73,7 @@ func (p *place) tellAll() {
 }
 
 // keepWatch tells of changes until ctx ends. After each it sets up all watches again,
-// and only then tells: nothing that happens in between is lost.
+// and then tells once more: nothing that happens in between is lost.
 func (p *place) keepWatch(ctx context.Context) {
 	var last sight
 	for changed := true; ctx.Err() == nil; {
@@ -96,6 +96,9 @@ func (p *place) keepWatch(ctx context.Context) {
 		var pause time.Duration
 		changed, pause = watches.wait(ctx)
 		watches.close()
+		if changed {
+			p.tellAll()
+		}
 		_ = wait(ctx, pause)
 	}
 }
