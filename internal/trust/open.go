@@ -18,36 +18,43 @@ func (r Rule) Open(path string) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	at, err := r.Follow(absolute)
+	p, err := r.Walk(absolute)
+	defer unix.Close(p.FD)
 	if err != nil {
 		return nil, err
 	}
+	at := filepath.Join(p.Path, p.Name)
+	if p.Name == "" {
+		return nil, fmt.Errorf("%q %w", at, ErrNotRegular)
+	}
 	// A link that has been put there since would lead past the rule.
-	return open(at, unix.O_NOFOLLOW, r.Check)
+	return open(p.FD, p.Name, at, unix.O_NOFOLLOW, r.Check)
 }
 
 // Open opens the regular file at path to read it, whoever could change it. The
 // error is ErrNotRegular or one of the file system.
 func Open(path string) (*os.File, error) {
-	return open(path, 0, func(string, fs.FileInfo) error { return nil })
+	return open(unix.AT_FDCWD, path, path, 0, func(string, int) error { return nil })
 }
 
 // open does not wait for the other end of a FIFO.
-func open(path string, flag int, check func(string, fs.FileInfo) error) (*os.File, error) {
-	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK|flag, 0)
+func open(dirfd int, name, path string, flag int, check func(string, int) error) (*os.File, error) {
+	fd, err := openat(dirfd, name, unix.O_RDONLY|unix.O_NONBLOCK|flag)
 	if errors.Is(err, unix.ENXIO) { // a socket
 		return nil, fmt.Errorf("%q %w", path, ErrNotRegular)
 	}
 	if err != nil {
-		return nil, err
+		return nil, &fs.PathError{Op: "open", Path: path, Err: err}
 	}
-	info, err := f.Stat()
-	switch {
+	f := os.NewFile(uintptr(fd), path)
+	var st unix.Stat_t
+	switch err = fstat(fd, &st); {
 	case err != nil:
-	case !info.Mode().IsRegular():
+		err = &fs.PathError{Op: "stat", Path: path, Err: err}
+	case st.Mode&unix.S_IFMT != unix.S_IFREG:
 		err = fmt.Errorf("%q %w", path, ErrNotRegular)
 	default:
-		err = check(path, info)
+		err = check(path, fd)
 	}
 	if err != nil {
 		_ = f.Close() // nothing was read

@@ -124,25 +124,26 @@ func TestOwnerAndGroup(t *testing.T) {
 	if err := file(path, 0o664); err != nil {
 		t.Fatal(err)
 	}
-	info, err := os.Stat(path)
+	f, err := os.Open(path)
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer f.Close()
 	always := func(is bool) func(uint32, uint32) bool { return func(uint32, uint32) bool { return is } }
 	tests := []struct {
 		name      string
 		rule      Rule
 		want, fix string
 	}{
-		{"trusted group", Rule{"it", []uint32{me()}, always(true)}, "", ""},
-		{"other group", Rule{"it", []uint32{me()}, always(false)}, "could change it", "chmod g-w"},
-		{"no group at all", Rule{"it", []uint32{me()}, nil}, "has mode 0664, so that the group", "chmod g-w"},
-		{"one of two owners", Rule{"it", []uint32{me() + 1, me()}, always(true)}, "", ""},
-		{"not an owner", Rule{"it", []uint32{me() + 1}, always(true)}, "(mode 0664), who could change it", "chown -h"},
+		{"trusted group", Rule{What: "it", Owners: []uint32{me()}, Group: always(true)}, "", ""},
+		{"other group", Rule{What: "it", Owners: []uint32{me()}, Group: always(false)}, "could change it", "chmod g-w"},
+		{"no group at all", Rule{What: "it", Owners: []uint32{me()}, Group: nil}, "has mode 0664, so that the group", "chmod g-w"},
+		{"one of two owners", Rule{What: "it", Owners: []uint32{me() + 1, me()}, Group: always(true)}, "", ""},
+		{"not an owner", Rule{What: "it", Owners: []uint32{me() + 1}, Group: always(true)}, "(mode 0664), who could change it", "chown -h"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			err := tt.rule.Check(path, info)
+			err := tt.rule.Check(path, int(f.Fd()))
 			wantError(t, err, tt.want)
 			var refused *Error
 			if tt.want != "" && (!errors.As(err, &refused) || refused.Path != path || refused.UID != me() ||

@@ -4,6 +4,13 @@
 // no other program's write is lost and no reader meets half a file, and acts with
 // the rights of the account that the file belongs to.
 //
+// Limits, which nobody has reported: a program that reads the file within the
+// millisecond in which ours hides its last write, and then writes, loses that write; of
+// two such writes the last stands. What a killed process displaced comes back with the
+// next change of ours, unless somebody has written since. An account that rewrites a
+// large file all the time costs up to four readings of it a second; the unit's CPUQuota=
+// bounds that where it matters.
+//
 // A Target keeps tokens in "auths". A Helper keeps the name of our credential helper
 // in "credHelpers" and no token at all; what it overrules it records beside the
 // file, to put that back one day. The helper itself is not here. Nor are tokens
@@ -40,7 +47,7 @@ type Target struct{ *place }
 
 var (
 	_ renew.Target   = (*Target)(nil)
-	_ renew.Checker  = (*Target)(nil)
+	_ renew.Watcher  = (*Target)(nil)
 	_ renew.Remover  = (*Target)(nil)
 	_ renew.Releaser = (*Target)(nil)
 	_ renew.Warner   = (*Target)(nil)
@@ -128,9 +135,7 @@ func (t *Target) Warning(ctx context.Context) string {
 // Store then says why. Where this process lacks what it takes to look, such as a file
 // descriptor, nothing is known to be undone, and there is an error. It is false while the account, or the home, is not there:
 // no login can be undone in a place that does not exist. Unless the file has
-// changed it costs one stat. A file that is costly to read is not looked at after
-// every change, and until then nothing is known to be undone. An error may also mean that
-// there was no answer in time.
+// changed it costs one stat. An error may also mean that there was no answer in time.
 func (t *Target) Stale(ctx context.Context, logins []login.Login) (bool, error) {
 	return t.undone(ctx, logins, (*look).holds)
 }

@@ -30,6 +30,8 @@ type section struct {
 // shapeError says which part of the file is not what it has to be.
 type shapeError struct{ part string }
 
+func (e *shapeError) advice(site) string { return correctIt }
+
 func (e *shapeError) Error() string { return e.part + " is " + errNotObject.Error() }
 
 // parseDocument reads a config.json; an empty file counts as {}. The error is

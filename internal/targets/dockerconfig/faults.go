@@ -7,11 +7,13 @@ import (
 	"os/user"
 	"path/filepath"
 	"strconv"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
 	"ecr-refreshd/internal/account"
 	"ecr-refreshd/internal/fault"
+	"ecr-refreshd/internal/trust"
 )
 
 // fault classifies what went wrong with the file. All of it is of reason local.
@@ -23,95 +25,82 @@ func (w site) fault(op string, err error) *fault.Error {
 	return &fault.Error{Reason: fault.Local, Op: op, Err: err, Hint: w.hint(err)}
 }
 
-// words are what hints say differently of a target and in a command.
-type words struct {
-	path, user string // what to change
-	account    string // format: how to name another account
-	waits      string // said after what must be there first
-	parent     string // format: what to do about a directory that is not there
+// advised is an error that knows what a person can do about it at the site.
+type advised interface {
+	error
+	// advice may have the words of site.say in braces.
+	advice(w site) string
 }
 
-func (w site) words() words {
-	if w.command {
-		return words{"`--file`", "`--user`", "give `--user %s`", "", "create %s"}
-	}
-	return words{"`path`", "`user`", "set `user: %s` for this target", "; until then it is waited for", "%s is waited for"}
-}
+// problem is an error with its hint, which may have the words of site.say in braces.
+type problem struct{ text, hint string }
+
+func (e *problem) Error() string        { return e.text }
+func (e *problem) advice(w site) string { return e.hint }
+
+// correctIt is the hint for a file with a mistake in it.
+const correctIt = "correct {path} with an editor, or put it aside: mv {path} {path}.broken"
 
 // hint says what a person can do about err.
 func (w site) hint(err error) string {
-	dir, say := filepath.Dir(w.path), w.words()
-	distrust, isDistrust := errors.AsType[*distrustError](err)
-	_, isSyntax := errors.AsType[*syntaxError](err)
-	_, isShape := errors.AsType[*shapeError](err)
-	record, isRecord := errors.AsType[*recordError](err)
+	known, isAdvised := errors.AsType[advised](err)
+	refused, isRefused := errors.AsType[*trust.Error](err)
 	switch {
-	case isRecord && (isSyntax || isShape || errors.Is(err, errNoRecord) || errors.Is(err, errNotRegular) || errors.Is(err, errTooLarge) || errors.Is(err, errTooMany)):
-		return fmt.Sprintf("correct or delete the file %s beside %s; without it, undo takes our entries away and puts nothing back in their place", record.name, w.path)
-	case isDistrust && w.as != nil:
-		return fmt.Sprintf("nobody but root and %s may decide where the file is: make %q theirs (chown %s, chmod go-w), or set %s or %s to what belongs together",
-			w.user, distrust.path, w.user, say.path, say.user)
-	case isDistrust:
-		return fmt.Sprintf(say.account+", so that the file is written with that account's rights; or make %q root's alone: chown root, chmod go-w",
-			ownerName(distrust.owner), distrust.path)
-	case errors.Is(err, errDisplaced):
-		return fmt.Sprintf("see what is in it, and put what is worth it back into %s", w.path)
-	case isSyntax || isShape:
-		return fmt.Sprintf("correct %s with an editor, or put it aside: mv %s %s.broken", w.path, w.path, w.path)
+	case isRefused && w.as != nil:
+		return w.say("nobody but root and {user} may decide where the file is: run `" + refused.Fix + "`, or set {--file} or {--user} to what belongs together")
+	case isRefused:
+		return w.say("{set user} " + ownerName(refused.UID) + "{for it}, so that the file is written with that account's rights; or make it root's alone: run `" + refused.Fix + "`")
+	case isAdvised:
+		return w.say(known.advice(w))
 	case errors.Is(err, account.ErrUnknown):
-		return fmt.Sprintf("create the account %s or correct %s; `getent passwd %s` shows whether this host knows it%s", w.user, say.user, w.user, say.waits)
-	case errors.Is(err, errIdentity):
-		return fmt.Sprintf("run ecr-refreshd as root, or with CAP_SETUID and CAP_SETGID, or as %s itself", w.user)
-	case errors.Is(err, errNoParent):
-		return fmt.Sprintf(say.parent+"; if that is not where the file belongs, set %s", filepath.Dir(dir), say.path)
-	case errors.Is(err, errNotRegular):
-		return fmt.Sprintf("see what it is with `ls -ld %s` and move it away", w.path)
-	case errors.Is(err, errTooLarge), errors.Is(err, errTooMany):
-		return fmt.Sprintf("see what has filled %s, and put it aside: mv %s %s.old", w.path, w.path, w.path)
-	case errors.Is(err, errLocked):
-		return fmt.Sprintf("find out which process holds it: fuser -v %s", dir)
-	case errors.Is(err, errRestless):
-		return fmt.Sprintf("find the program that writes to %s all the time: fuser -v %s", dir, dir)
-	case errors.Is(err, errHung), errors.Is(err, errNoTurn):
-		return fmt.Sprintf("check the file system: ls -l %s; a network server may be away", dir)
+		return w.say("create the account {user} or correct {--user}; `getent passwd {user}` shows whether this host knows it{; waits}")
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return ""
 	}
-	return w.errnoHint(err, dir)
+	errno, _ := errors.AsType[unix.Errno](err)
+	return w.say(errnoHints[errno])
 }
 
-// errnoHint is the hint for what the kernel answered.
-func (w site) errnoHint(err error, dir string) string {
-	who := w.user
+// say puts the site's words into a hint.
+func (w site) say(hint string) string {
+	dir, who := filepath.Dir(w.path), w.user
 	if who == "" {
 		who = "the user that ecr-refreshd runs as"
 	}
-	errno, _ := errors.AsType[unix.Errno](err)
-	switch errno {
-	case unix.ENOSPC:
-		return fmt.Sprintf("make room: df -h %s; df -i %s", dir, dir)
-	case unix.EDQUOT:
-		return fmt.Sprintf("the disk quota of %s is used up: make room in %s, or raise it", who, dir)
-	case unix.EROFS:
-		return fmt.Sprintf("%s is read-only: remount it, or, where systemd made it so, add ReadWritePaths=%s to the unit", dir, dir)
-	case unix.EACCES, unix.EPERM:
-		return fmt.Sprintf("%s must own %s and be allowed to write in %s: see `ls -ld %s %s`, then chown or chmod", who, w.path, dir, dir, w.path)
-	case unix.EBUSY:
-		return fmt.Sprintf("%s is a mount point and cannot be replaced: mount the directory %s instead of the file", w.path, dir)
-	case unix.ELOOP:
-		return fmt.Sprintf("the symbolic links at %s lead in a circle or change all the time: see `namei -l %s`", w.path, w.path)
-	case unix.ENOTDIR:
-		return fmt.Sprintf("a part of %s is not a directory: see `namei -l %s`", dir, w.path)
-	case unix.ENOENT:
-		return fmt.Sprintf("a part of %s is missing, or a symbolic link leads nowhere: see `namei -l %s`", w.path, w.path)
-	case unix.EIO, unix.ESTALE, unix.ETIMEDOUT, unix.EREMOTEIO, unix.EUCLEAN:
-		return fmt.Sprintf("the disk or server behind %s reports an error: see the kernel's log (dmesg)", dir)
-	case unix.EMFILE:
-		return "this process has as many file descriptors as it may: raise LimitNOFILE= in the unit (systemctl edit ecr-refreshd), or `ulimit -n`"
-	case unix.ENFILE:
-		return "the whole host has as many files open as it may: raise it with `sysctl fs.file-max`, or find who has them open: lsof"
+	words := []string{"{path}", w.path, "{dir}", dir, "{parent}", filepath.Dir(dir), "{user}", w.user, "{who}", who}
+	if w.command {
+		words = append(words, "{--file}", "`--file`", "{--user}", "`--user`", "{set user}", "give `--user", "{for it}", "`",
+			"{; waits}", "", "{await parent}", "create "+filepath.Dir(dir))
+	} else {
+		words = append(words, "{--file}", "`path`", "{--user}", "`user`", "{set user}", "set `user:", "{for it}", "` for this target",
+			"{; waits}", "; until then it is waited for", "{await parent}", filepath.Dir(dir)+" is waited for")
 	}
-	return ""
+	return strings.NewReplacer(words...).Replace(hint)
+}
+
+const (
+	mustOwn  = "{who} must own {path} and be allowed to write in {dir}: see `ls -ld {dir} {path}`, then chown or chmod"
+	diskFail = "the disk or server behind {dir} reports an error: see the kernel's log (dmesg)"
+)
+
+// errnoHints are for what the kernel answers.
+var errnoHints = map[unix.Errno]string{
+	unix.ENOSPC:    "make room: df -h {dir}; df -i {dir}",
+	unix.EDQUOT:    "the disk quota of {who} is used up: make room in {dir}, or raise it",
+	unix.EROFS:     "{dir} is read-only: remount it, or, where systemd made it so, add ReadWritePaths={dir} to the unit",
+	unix.EACCES:    mustOwn,
+	unix.EPERM:     mustOwn,
+	unix.EBUSY:     "{path} is a mount point and cannot be replaced: mount the directory {dir} instead of the file",
+	unix.ELOOP:     "the symbolic links at {path} lead in a circle or change all the time: see `namei -l {path}`",
+	unix.ENOTDIR:   "a part of {dir} is not a directory: see `namei -l {path}`",
+	unix.ENOENT:    "a part of {path} is missing, or a symbolic link leads nowhere: see `namei -l {path}`",
+	unix.EIO:       diskFail,
+	unix.ESTALE:    diskFail,
+	unix.ETIMEDOUT: diskFail,
+	unix.EREMOTEIO: diskFail,
+	unix.EUCLEAN:   diskFail,
+	unix.EMFILE:    "this process has as many file descriptors as it may: raise LimitNOFILE= in the unit (systemctl edit ecr-refreshd), or `ulimit -n`",
+	unix.ENFILE:    "the whole host has as many files open as it may: raise it with `sysctl fs.file-max`, or find who has them open: lsof",
 }
 
 // isExhausted tells that err is about this process or host, not about the file.

@@ -2,7 +2,6 @@ package dockerconfig
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -22,10 +21,12 @@ const (
 	maxMembers = 20_000
 )
 
+const putAside = "see what has filled {path}, and put it aside: mv {path} {path}.old"
+
 var (
-	errNotRegular = errors.New("not a regular file")
-	errTooLarge   = errors.New("too large")
-	errTooMany    = fmt.Errorf("more than %d members in its JSON objects", maxMembers)
+	errNotRegular = &problem{"not a regular file", "see what it is with `ls -ld {path}` and move it away"}
+	errTooLarge   = &problem{"too large", putAside}
+	errTooMany    = &problem{fmt.Sprintf("more than %d members in its JSON objects", maxMembers), putAside}
 )
 
 func tooLarge(limit int64) error {
@@ -135,16 +136,6 @@ func fstat(fd int, st *unix.Stat_t) error {
 
 func fstatat(dirfd int, name string, st *unix.Stat_t, flags int) error {
 	return ignoringEINTR(func() error { return unix.Fstatat(dirfd, name, st, flags) })
-}
-
-func readlinkat(dirfd int, name string) (string, error) {
-	buf := make([]byte, unix.PathMax)
-	n, err := 0, error(nil)
-	err = ignoringEINTR(func() error {
-		n, err = unix.Readlinkat(dirfd, name, buf)
-		return err
-	})
-	return string(buf[:max(n, 0)]), err
 }
 
 func renameat2(dirfd int, from, to string, flags uint) error {

@@ -17,7 +17,7 @@ type Helper struct{ *place }
 
 var (
 	_ renew.Target   = (*Helper)(nil)
-	_ renew.Checker  = (*Helper)(nil)
+	_ renew.Watcher  = (*Helper)(nil)
 	_ renew.Releaser = (*Helper)(nil)
 )
 
@@ -149,8 +149,8 @@ func (w site) unpoint(ctx context.Context, hosts map[string]bool) (Report, error
 			}
 			// Nobody looks after these entries from now on. A program that read them a
 			// moment ago and is about to write them again is waited for here.
-			if s.collided.IsZero() {
-				s.collided = time.Now()
+			if s.until.IsZero() {
+				s.until = time.Now().Add(lingering)
 			}
 			return true, d.unpoint(asked, was)
 		})

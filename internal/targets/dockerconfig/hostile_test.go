@@ -1,6 +1,7 @@
 package dockerconfig
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
@@ -12,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ecr-refreshd/internal/login"
+	"ecr-refreshd/internal/trust"
 )
 
 func TestALockThatIsKeptForEverDoesNotStopAStore(t *testing.T) {
@@ -99,7 +101,7 @@ func TestALinkIntoAProcessLeadsNowhere(t *testing.T) {
 				r.run(t, fmt.Sprintf(link, self, open.Fd()))
 				wantFault(t, r.Store(t.Context(), logins("pw")), unix.EACCES, "chown")
 				wantStale(t, r.Target, true, logins("pw")...)
-				if l, _, _ := (site{path: r.path, as: r.Account}).look(nil, nil, maxSize); l != nil {
+				if l, _ := (site{path: r.path, as: r.Account}).look(nil, nil, maxSize); l != nil {
 					t.Error("the file was read")
 				}
 				wantTidy(t, filepath.Join(theirs, "config.json"))
@@ -139,14 +141,22 @@ func TestAnAccountGoesWhereNoStrangerDecides(t *testing.T) {
 		{"home that all may write to", func(r *resident) error { return os.Chmod(r.Home, 0o777) }, "chmod go-w"},
 		{"directory that another group may write to", func(r *resident) error {
 			return r.command(fmt.Sprintf("mkdir .docker; chgrp %d .docker; chmod 770 .docker", testGroup)).Run()
-		}, "chmod go-w"},
+		}, "chmod g-w"},
+		{"directory that its access control list opens to a stranger", func(r *resident) error {
+			list := []byte{2, 0, 0, 0} // its version, then tag, permissions and id of each entry
+			for _, e := range [][3]uint32{{0x01, 7, ^uint32(0)}, {0x02, 7, strangerUID}, {0x04, 7, ^uint32(0)}, {0x10, 7, ^uint32(0)}, {0x20, 0, ^uint32(0)}} {
+				list = binary.LittleEndian.AppendUint32(list, e[0]|e[1]<<16)
+				list = binary.LittleEndian.AppendUint32(list, e[2])
+			}
+			return errors.Join(r.command("mkdir .docker").Run(), unix.Setxattr(r.Home+"/.docker", "system.posix_acl_access", list, 0))
+		}, "setfacl -b"},
 		{"directory of a stranger", func(r *resident) error {
 			return errors.Join(os.Mkdir(r.Home+"/.docker", 0o700), os.Chown(r.Home+"/.docker", strangerUID, testGID), os.Chmod(r.Home+"/.docker", 0o770))
-		}, "chown resident"},
+		}, "chown -h 1234501"},
 		{"link of a stranger's", func(r *resident) error {
 			return errors.Join(os.Mkdir(r.Home+"/real", 0o700), os.Chown(r.Home+"/real", testUID, testGID),
 				os.Symlink("real", r.Home+"/.docker"), os.Lchown(r.Home+"/.docker", strangerUID, testGID))
-		}, "chown resident"},
+		}, "chown -h 1234501"},
 		{"not there yet in a shared directory", func(r *resident) error { return os.Chmod(r.Home, 0o777|os.ModeSticky) }, "chmod go-w"},
 	}
 	for _, tt := range tests {
@@ -173,7 +183,7 @@ func TestAUsersOwnProcessIsAsFreeAsTheUser(t *testing.T) {
 	if err := errors.Join(os.Mkdir(base+"/open", 0o700), os.Chmod(base+"/open", 0o777)); err != nil {
 		t.Fatal(err)
 	}
-	dirfd, name, err := trust{os.Geteuid(), -1, false}.find(base+"/open/.docker/config.json", true)
+	dirfd, name, err := find(trust.Rule{Owners: []uint32{uint32(os.Geteuid()), 0}, Lenient: true}, base+"/open/.docker/config.json", true)
 	if err != nil || name != "config.json" {
 		t.Fatalf("got %q, %v", name, err)
 	}
@@ -194,7 +204,7 @@ func TestWhatAStrangerPutBesideTheFileIsIgnored(t *testing.T) {
 		}
 	}
 	store(t, r.Target, loginFor(hostA, "pw"))
-	if got := auths(t, r.path); len(got) != 3 || got[fmt.Sprint("swap-1-3", testUID)] == "" {
+	if got := auths(t, r.path); len(got) != 2 {
 		t.Errorf("the file has %v", got)
 	}
 	if left, err := filepath.Glob(filepath.Dir(r.path) + "/.config*"); err != nil || len(left) != 2 {

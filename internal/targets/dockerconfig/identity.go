@@ -1,7 +1,6 @@
 package dockerconfig
 
 import (
-	"errors"
 	"fmt"
 	"runtime"
 
@@ -11,7 +10,8 @@ import (
 )
 
 // errIdentity marks that this process may not act as another account.
-var errIdentity = errors.New("this process may not act as another account")
+var errIdentity = &problem{"this process may not act as another account",
+	"run ecr-refreshd as root, or with CAP_SETUID and CAP_SETGID, or as {user} itself"}
 
 // as runs f with the file-system identity of the account, so that the kernel
 // grants what the account itself may do and nothing else: links and swapped

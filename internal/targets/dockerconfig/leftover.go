@@ -18,8 +18,9 @@ import (
 //	.config.json.ecr-refreshd-swap-OURS-WAS a file that was to be exchanged: OURS is the
 //	                                        id of our new one, WAS that of the one it was made from
 //
-// A swap whose own id is neither is what another program had written in between.
-// Its content is missing in the target, or is there as part of a later write.
+// A swap whose own id is neither is what another program had written in between. While
+// ours is in place, it goes back there; a login by docker must not vanish with a
+// process of ours. Once somebody has written since, it goes: that write stands.
 const (
 	newMark  = "new-"
 	swapMark = "swap-"
@@ -46,81 +47,52 @@ func (s *session) swapName(ours, was fileID) string {
 const (
 	maxEntries   = 10_000
 	maxLeftovers = 16
-	// maxLeftover bounds, in bytes, what is read of them in one go.
-	maxLeftover = 1 << 20
 )
 
-// recover clears away what a session before this one has left, and takes what
-// belongs back into the file into s.changes. Without the lock it does nothing: the
-// files could be in use. What a stranger has put there it leaves alone.
+// recover clears away what a session before this one has left. Without the lock it does
+// nothing: the files could be in use. What a stranger has put there it leaves alone.
 func (s *session) recover(ctx context.Context) error {
 	if !s.locked {
 		return nil
 	}
 	names, err := s.leftovers()
-	if err != nil {
-		return err
-	}
-	if len(names) == 0 {
-		return nil
-	}
-	if err := s.enter(ctx, leastShare); err != nil {
-		return err
-	}
-	budget := int64(maxLeftover)
 	for _, name := range names {
 		var st unix.Stat_t
-		if fstatat(s.dirfd, name, &st, unix.AT_SYMLINK_NOFOLLOW) != nil || !s.trusts(st.Uid) {
+		if fstatat(s.dirfd, name, &st, unix.AT_SYMLINK_NOFOLLOW) != nil || s.rule.Owner(name, &st) != nil {
 			continue
 		}
 		mark := strings.TrimPrefix(name, s.prefix())
-		if strings.HasPrefix(mark, newMark) {
-			unlinkat(s.dirfd, name)
-		} else if rest, ok := strings.CutPrefix(mark, swapMark); ok {
+		if rest, ok := strings.CutPrefix(mark, swapMark); ok && st.Mode&unix.S_IFMT == unix.S_IFREG && st.Size <= maxSize {
 			ours, was, _ := strings.Cut(rest, "-")
-			if id := idOf(fingerprintOf(&st)); id == fileID(ours) || id == fileID(was) {
-				unlinkat(s.dirfd, name)
-				continue
+			id := idOf(fingerprintOf(&st))
+			if id != fileID(ours) && id != fileID(was) {
+				if err := s.putBack(ctx, name, fileID(ours), st.Size); err != nil {
+					return err
+				}
 			}
-			budget -= s.recoverSwap(name, fileID(ours), budget)
+		} else if !strings.HasPrefix(mark, newMark) {
+			continue
 		}
-	}
-	return nil
-}
-
-// recoverSwap deals with what another program wrote and an exchange has left, and gives
-// the bytes that it had to read, at most budget. What is larger or makes no sense
-// stays where it is: it may be all that is left of somebody's logins.
-func (s *session) recoverSwap(name string, ours fileID, budget int64) (size int64) {
-	left, err := readFile(s.dirfd, name, budget)
-	if err != nil {
-		return 0
-	}
-	size = int64(len(left.content))
-	var st unix.Stat_t
-	if fstatat(s.dirfd, s.name, &st, unix.AT_SYMLINK_NOFOLLOW) == nil && idOf(fingerprintOf(&st)) == ours {
-		// Ours is in place still, and nobody has built upon it.
-		if _, err := parseDocument(left.content); err != nil {
-			return size
-		}
-		now, err := readFile(s.dirfd, s.name, maxLeftover)
-		if err == nil && renameat2(s.dirfd, name, s.name, unix.RENAME_EXCHANGE) == nil {
-			_, _ = s.settleRecovered(name, now)
-			return size
-		}
-	}
-	_ = s.keep(name, nil, left)
-	return size
-}
-
-// settleRecovered looks at what came out when a leftover went back in place.
-func (s *session) settleRecovered(name string, ours *file) (done bool, err error) {
-	out, err := readFile(s.dirfd, name, maxLeftover)
-	if err == nil && out.same(ours) {
 		unlinkat(s.dirfd, name)
-		return true, nil
 	}
-	return false, s.keep(name, ours.content, out)
+	return err
+}
+
+// putBack puts what another program wrote back into the file's place, if ours is there.
+func (s *session) putBack(ctx context.Context, swap string, ours fileID, size int64) error {
+	var st unix.Stat_t
+	if fstatat(s.dirfd, s.name, &st, unix.AT_SYMLINK_NOFOLLOW) != nil || idOf(fingerprintOf(&st)) != ours {
+		return nil
+	}
+	if err := s.enter(ctx, max(size, st.Size)); err != nil {
+		return err
+	}
+	placed, err := readFile(s.dirfd, s.name, s.share)
+	if err != nil {
+		return nil // somebody has written since
+	}
+	_, err = s.settle(swap, nil, placed.content)
+	return err
 }
 
 // leftovers lists the files of ours in the directory.

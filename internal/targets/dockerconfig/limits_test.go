@@ -4,11 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -23,51 +21,6 @@ func stuffed(prefix string, n, size int) string {
 		fmt.Fprintf(out, `,"%s%d%s`, prefix, i, value)
 	}
 	return "{" + out.String()[1:] + "}"
-}
-
-func TestLeftoversNeverStandInTheWayOfAStore(t *testing.T) {
-	tests := []struct {
-		name, file, leftover string
-		count, stay          int // how many there are, and how many of them stay after two stores
-	}{
-		{"of tiny members", `{}`, stuffed("k", maxMembers+1, 0), 16, 16},
-		{"that are much together", `{}`, stuffed("k", 1, 300<<10), 16, 10},
-		{"that are too large together with the file", stuffed("f", 1, maxSize-500<<10), stuffed("k", 1, 900<<10), 1, 1},
-		{"that are too many together with the file", stuffed("f", maxMembers-100, 0), stuffed("k", maxMembers-100, 0), 1, 1},
-		{"that are larger than is read of them", `{}`, stuffed("k", 1, maxLeftover), 3, 3},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			target, path := newTarget(t)
-			write(t, path, tt.file)
-			for i := range tt.count {
-				write(t, filepath.Join(filepath.Dir(path), fmt.Sprintf(".config.json.ecr-refreshd-swap-1-%d", i)), tt.leftover)
-			}
-			s, err := (site{path: path}).open(t.Context(), false)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := s.recover(t.Context()); err != nil {
-				t.Fatal(err)
-			}
-			held := 0
-			for _, c := range s.changes {
-				held += len(c.version.render())
-			}
-			s.close()
-			if held > maxLeftover {
-				t.Errorf("%d bytes of leftovers are held", held)
-			}
-			for range 2 {
-				store(t, target, logins("pw")...)
-			}
-			wantStale(t, target, false, logins("pw")...)
-			left, err := filepath.Glob(filepath.Join(filepath.Dir(path), ".*swap*"))
-			if err != nil || len(left) != tt.stay {
-				t.Errorf("%d leftovers stay, want %d: %v", len(left), tt.stay, err)
-			}
-		})
-	}
 }
 
 func TestAFileOfTooManyMembersIsRefusedBeforeItIsTakenApart(t *testing.T) {
@@ -137,63 +90,20 @@ func TestLooksAreMadeForHostsThatWereNotAskedForBefore(t *testing.T) {
 	wantStale(t, target, false, both...)
 }
 
-func TestLooksTakeTheirShareOfACoreAndNoMore(t *testing.T) {
-	now := time.Now()
-	tests := []struct {
-		name        string
-		cost, every time.Duration
-		looks       int // allowed within a hundred seconds of trying
-	}{
-		{"a usual file changed twenty times a second", 200 * time.Microsecond, 50 * time.Millisecond, 2000},
-		{"two thousand logins undone every five seconds", 150 * time.Millisecond, 5 * time.Second, 20},
-		{"a costly file touched all the time", 100 * time.Millisecond, time.Millisecond, 55},
-		{"a usual file touched all the time", time.Millisecond, time.Millisecond, 5500},
-	}
-	for _, tt := range tests {
-		var p pace
-		looks := 0
-		for at := now; at.Sub(now) < 100*time.Second; at = at.Add(tt.every) {
-			if p.allows(at) {
-				looks++
-				p.spend(at, tt.cost)
-			}
-		}
-		if looks != tt.looks {
-			t.Errorf("%s: %d looks, want %d", tt.name, looks, tt.looks)
-		}
-	}
-}
-
 func TestAYoungFileThatStaysTheSameIsTakenApartOnce(t *testing.T) {
 	target, path := newTarget(t)
 	store(t, target, logins("pw")...)
 	asked := map[string]struct{}{logins("pw")[0].Host: {}}
-	first, _, _ := site{path: path}.look(asked, nil, maxSize)
-	again, _, _ := site{path: path}.look(asked, first, maxSize)
+	first, _ := site{path: path}.look(asked, nil, maxSize)
+	again, _ := site{path: path}.look(asked, first, maxSize)
 	if reflect.ValueOf(first.hosts).Pointer() != reflect.ValueOf(again.hosts).Pointer() {
 		t.Error("the same content is taken apart again")
 	}
 	if err := os.WriteFile(path, []byte(`{}`), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if other, _, _ := (site{path: path}).look(asked, again, maxSize); other.holds(logins("pw")[:1]) {
+	if other, _ := (site{path: path}).look(asked, again, maxSize); other.holds(logins("pw")[:1]) {
 		t.Error("another content is taken for the same")
-	}
-}
-
-func TestNothingIsKnownToBeUndoneUntilACostlyFileIsLookedAtAgain(t *testing.T) {
-	target, path := newTarget(t)
-	store(t, target, logins("pw")...)
-	wantStale(t, target, false, logins("pw")...)
-	target.pace.spend(time.Now(), time.Hour)
-	if err := os.WriteFile(path, []byte(`{}`), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	wantStale(t, target, false, logins("pw")...)
-	target.pace = pace{}
-	wantStale(t, target, true, logins("pw")...)
-	if target.pace.until.IsZero() {
-		t.Error("the look was not paid for")
 	}
 }
 

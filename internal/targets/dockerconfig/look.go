@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -21,10 +20,9 @@ import (
 // only digests of them.
 type look struct {
 	fingerprint
-	at      time.Time            // just before the reading
-	content digest               // of the whole file
-	hosts   map[string]*entry    // by host, those asked for; nil for a file that cannot be read
-	fine    map[checked]struct{} // logins found to be right
+	at      time.Time         // just before the reading
+	content digest            // of the whole file
+	hosts   map[string]*entry // by host, those asked for; nil for a file that cannot be read
 }
 
 // entry is what the file has for a host.
@@ -37,38 +35,13 @@ type entry struct {
 
 type digest [sha256.Size]byte
 
-// checked identifies a login that was compared; two Secrets are equal only if
-// one is a copy of the other, which is all that is needed.
-type checked struct {
-	host, username string
-	secret         login.Secret
-}
-
 const (
 	// tick is the coarsest clock of a file system: a change younger than this may
 	// be followed by another that leaves the same fingerprint.
 	tick = 2 * time.Second
 	// rereading is how often such a young file is read again.
 	rereading = 250 * time.Millisecond
-	// A look at a usual file costs far less than a millisecond, and one at 2,000
-	// logins a tenth of a second; but somebody can fill the file and touch it all the
-	// time. In the long run looks take one part in lookShare of a core at most, and
-	// lookCredit of its time before they are held back.
-	lookShare  = 20
-	lookCredit = 500 * time.Millisecond
 )
-
-// pace is until when the looks so far are paid for.
-type pace struct{ until time.Time }
-
-func (p *pace) allows(now time.Time) bool { return p.until.Sub(now) <= lookShare*lookCredit }
-
-func (p *pace) spend(now time.Time, cost time.Duration) {
-	if p.until.Before(now) {
-		p.until = now
-	}
-	p.until = p.until.Add(lookShare * cost)
-}
 
 // undone reports whether a look at the file, or its absence, does not show what
 // shows is to find there for the logins. See Target.Stale.
@@ -86,38 +59,33 @@ func (p *place) undone(ctx context.Context, logins []login.Login, shows func(*lo
 		if err != nil {
 			return true, nil
 		}
-		known, err := p.see(ctx, w, fingerprintOf(&st), logins)
-		return known && !shows(p.look, logins), err
+		err = p.see(ctx, w, fingerprintOf(&st), logins)
+		return err == nil && !shows(p.look, logins), err
 	})
 	if err != nil {
-		return false, &fault.Error{Reason: fault.Local, Op: fmt.Sprintf("look at %q", p), Err: err, Hint: site{}.errnoHint(err, "")}
+		return false, &fault.Error{Reason: fault.Local, Op: fmt.Sprintf("look at %q", p), Err: err, Hint: site{path: p.path, user: p.user}.hint(err)}
 	}
 	return undone, nil
 }
 
 // see makes sure that p.look tells what is in the file, which now has the fingerprint
-// f, and reports whether it does. An error means that there was nothing to look with.
-func (p *place) see(ctx context.Context, w site, f fingerprint, logins []login.Login) (bool, error) {
+// f. An error means that there was nothing to look with.
+func (p *place) see(ctx context.Context, w site, f fingerprint, logins []login.Login) error {
 	p.ask(logins)
-	now := time.Now()
-	if p.look.covers(f, now) && p.look.answers(logins) {
-		return true, nil
-	}
-	if !p.pace.allows(now) {
-		return false, nil
+	if p.look.covers(f, time.Now()) && p.look.answers(logins) {
+		return nil
 	}
 	bytes, giveBack, err := takeShare(ctx, f.size)
 	if err != nil {
-		return false, err
+		return err
 	}
-	look, cost, err := w.look(p.asked, p.look, bytes)
-	giveBack()
-	p.pace.spend(time.Now(), cost)
+	defer giveBack()
+	look, err := w.look(p.asked, p.look, bytes)
 	if isExhausted(err) {
-		return false, err
+		return err
 	}
 	p.look = look
-	return true, nil
+	return nil
 }
 
 // ask remembers what looks are for.
@@ -142,16 +110,12 @@ func (w site) stat(path string, st *unix.Stat_t) error {
 }
 
 // look reads the file of at most limit bytes, for the hosts asked for; nil, and why,
-// when that is not possible. It costs this much of a core. A file with the content of the last look is not taken
+// when that is not possible. A file with the content of the last look is not taken
 // apart again: while it is young it is read often.
-func (w site) look(asked map[string]struct{}, last *look, limit int64) (l *look, cost time.Duration, err error) {
+func (w site) look(asked map[string]struct{}, last *look, limit int64) (l *look, err error) {
 	at := time.Now()
 	err = as(w.as, func() error {
-		runtime.LockOSThread()
-		defer runtime.UnlockOSThread()
-		began := threadTime()
-		defer func() { cost = threadTime() - began }()
-		dirfd, name, err := w.trust().find(w.path, false)
+		dirfd, name, err := find(w.rule(), w.path, false)
 		if err != nil {
 			return err
 		}
@@ -162,7 +126,7 @@ func (w site) look(asked map[string]struct{}, last *look, limit int64) (l *look,
 		}
 		l = &look{fingerprint: f.fingerprint, at: at, content: sha256.Sum256(f.content)}
 		if last != nil && last.content == l.content && len(last.hosts) == len(asked) { // hosts are only ever added
-			l.hosts, l.fine = last.hosts, last.fine
+			l.hosts = last.hosts
 			return nil
 		}
 		if doc, err := parseDocument(f.content); err == nil {
@@ -170,18 +134,11 @@ func (w site) look(asked map[string]struct{}, last *look, limit int64) (l *look,
 		}
 		return nil
 	})
-	return l, cost, err
-}
-
-// threadTime is how long the calling thread has run on a processor.
-func threadTime() time.Duration {
-	var spent unix.Timespec
-	_ = unix.ClockGettime(unix.CLOCK_THREAD_CPUTIME_ID, &spent) // there is always such a clock
-	return time.Duration(spent.Nano())
+	return l, err
 }
 
 func (l *look) note(d *document, asked map[string]struct{}) {
-	l.hosts, l.fine = make(map[string]*entry, len(asked)), map[checked]struct{}{}
+	l.hosts = make(map[string]*entry, len(asked))
 	lower := make(map[string][]*entry, len(asked)) // by host in lower case
 	helpers := d.helpers()
 	helped, _ := d.helped()
@@ -235,15 +192,10 @@ func (l *look) holds(logins []login.Login) bool {
 		return false
 	}
 	for _, want := range logins {
-		key := checked{want.Host, want.Username, want.Secret}
-		if _, ok := l.fine[key]; ok {
-			continue
-		}
 		e := l.hosts[want.Host]
 		if e.spelled != 1 || e.hidden || e.auth != sha256.Sum256([]byte(want.Basic().Reveal())) {
 			return false
 		}
-		l.fine[key] = struct{}{}
 	}
 	return true
 }

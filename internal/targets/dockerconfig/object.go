@@ -24,6 +24,8 @@ var errNotObject = errors.New("not a JSON object")
 // there: that could be part of a secret.
 type syntaxError struct{ line, column int }
 
+func (e *syntaxError) advice(site) string { return correctIt }
+
 func (e *syntaxError) Error() string {
 	return fmt.Sprintf("not valid JSON at line %d, column %d", e.line, e.column)
 }
@@ -113,14 +115,4 @@ func (o object) value(key string) json.RawMessage {
 		}
 	}
 	return nil
-}
-
-// sameJSON reports whether two values are the same but for white space. Nil
-// is the absent value and equals only itself.
-func sameJSON(a, b json.RawMessage) bool {
-	if a == nil || b == nil || bytes.Equal(a, b) {
-		return (a == nil) == (b == nil)
-	}
-	var x, y bytes.Buffer
-	return json.Compact(&x, a) == nil && json.Compact(&y, b) == nil && bytes.Equal(x.Bytes(), y.Bytes())
 }

@@ -28,7 +28,8 @@ type place struct {
 	foundAt time.Time
 	look    *look
 	asked   map[string]struct{} // the hosts to look for
-	pace    pace
+
+	watch *watch
 }
 
 const underHome = "~/"
@@ -60,7 +61,7 @@ func newPlace(o Options) (*place, error) {
 	if home, err := os.UserHomeDir(); err == nil && filepath.IsAbs(home) && inHome && o.User == "" {
 		path = filepath.Join(home, path[len(underHome):])
 	}
-	return &place{path: path, user: o.User, command: o.Command, find: account.Lookup, turn: make(chan struct{}, 1)}, nil
+	return &place{path: path, user: o.User, command: o.Command, find: account.Lookup, turn: make(chan struct{}, 1), watch: &watch{}}, nil
 }
 
 // String names the file and the user, for people.
@@ -92,9 +93,11 @@ func perform[T any](ctx context.Context, p *place, op string, f func(context.Con
 	return value, err
 }
 
+const checkDisk = "check the file system: ls -l {dir}; a network server may be away"
+
 var (
-	errNoTurn = errors.New("another call still works on the file")
-	errHung   = errors.New("the file system does not answer")
+	errNoTurn = &problem{"another call still works on the file", checkDisk}
+	errHung   = &problem{"the file system does not answer", checkDisk}
 )
 
 const (

@@ -33,10 +33,18 @@ func (e *recordError) Error() string {
 	return fmt.Sprintf("the record %q beside it, of what was there before: %s", e.name, e.err)
 }
 
+// advice is for what is wrong with the record's content; the rest concerns the file too.
+func (e *recordError) advice(w site) string {
+	if _, isAdvised := errors.AsType[advised](e.err); !isAdvised || errors.Is(e.err, errRestless) || errors.Is(e.err, errDisplaced) {
+		return w.hint(e.err)
+	}
+	return fmt.Sprintf("correct or delete the file %s beside {path}; without it, undo takes our entries away and puts nothing back in their place", e.name)
+}
+
 func (e *recordError) Unwrap() error { return e.err }
 
 // errNoRecord marks JSON that cannot have been written as a record.
-var errNoRecord = errors.New("not what was written there")
+var errNoRecord = &problem{text: "not what was written there"}
 
 // record reads the document as one. The error is a *shapeError or errNoRecord.
 func (d *document) record() (record, error) {
@@ -76,7 +84,7 @@ func (r record) object() object {
 // remember brings the file's record to what edit makes of it, and returns it. Nil
 // needs no file. The error is a *recordError.
 func (s *session) remember(ctx context.Context, edit func(record) record) (now record, err error) {
-	file := &session{trust: s.trust, dirfd: s.dirfd, name: recordName(s.name), locked: s.locked, within: true}
+	file := &session{rule: s.rule, dirfd: s.dirfd, name: recordName(s.name), locked: s.locked, within: true}
 	if err = file.recover(ctx); err == nil {
 		_, err = file.update(ctx, func(d *document) (bool, error) {
 			was, err := d.record()

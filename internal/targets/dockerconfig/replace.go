@@ -3,7 +3,6 @@ package dockerconfig
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -11,12 +10,12 @@ import (
 )
 
 const (
-	// maxRounds bounds how often a file is written anew because another program
+	// maxRounds bounds how often a file is written again because another program
 	// wrote in between. One such write is rare; so many in a row mean a loop gone
 	// wild, which leaves no moment to write in.
 	maxRounds = 500
-	// A program that read the file while ours hid its, or a third program's, last
-	// write is about to write without that. It is waited for this long.
+	// A program that read the file just before an update may be about to write that
+	// again. Where nobody looks after the file later, it is waited for this long.
 	lingering   = 250 * time.Millisecond
 	lingerRetry = 5 * time.Millisecond
 )
@@ -24,7 +23,10 @@ const (
 // update brings the file to where edit leaves it as it is, and returns it. Other
 // programs know no lock, so each round checks after the fact what it displaced: if
 // that is not what the round had read, it goes back at once, and another round
-// starts from there. Only what changed is written. An error of edit ends it.
+// starts from there. An error of edit ends it.
+//
+// A program that writes a file twice within a millisecond, the first time between our
+// last look and our exchange, and reads it in between, misses its own first write.
 func (s *session) update(ctx context.Context, edit func(*document) (bool, error)) (*document, error) {
 	wrote := false
 	for rounds := 0; rounds < maxRounds; {
@@ -35,20 +37,14 @@ func (s *session) update(ctx context.Context, edit func(*document) (bool, error)
 		if err != nil {
 			return nil, err
 		}
-		doc, replayed := s.replayed(doc)
 		edited, err := edit(doc)
 		if err != nil {
 			return nil, err
 		}
-		if edited || replayed {
+		if edited {
 			rounds++
 			s.placed = false
-			content := doc.render()
-			if len(s.changes) > 0 && checkSize(content) != nil {
-				s.changes = nil // see replayed
-				continue
-			}
-			done, err := s.replace(was, content)
+			done, err := s.replace(was, doc.render())
 			if err != nil {
 				return nil, err
 			}
@@ -57,7 +53,7 @@ func (s *session) update(ctx context.Context, edit func(*document) (bool, error)
 			}
 			wrote, s.placed = true, true
 		}
-		if time.Since(s.collided) > lingering {
+		if time.Now().After(s.until) {
 			return doc, s.finish(wrote)
 		}
 		s.leave()
@@ -68,34 +64,8 @@ func (s *session) update(ctx context.Context, edit func(*document) (bool, error)
 	return nil, errRestless
 }
 
-// replayed is the document with the changes that others made, and whether it lacked
-// any of them. Changes that are too much for one file are given up, and their files
-// stay: the logins of this moment must not fail for them, now and at every try.
-func (s *session) replayed(doc *document) (*document, bool) {
-	if len(s.changes) == 0 {
-		return doc, false
-	}
-	before := doc.top.render()
-	top := doc.top
-	for _, c := range s.changes {
-		top = c.replay(top)
-	}
-	after := top.render()
-	merged, err := parseDocument(after)
-	if err != nil {
-		s.changes = nil
-		return doc, false
-	}
-	return merged, !sameJSON(before, after)
-}
-
-// finish clears away what is in place again, and makes it all last.
+// finish makes what was written last.
 func (s *session) finish(wrote bool) error {
-	for _, c := range s.changes {
-		if c.file != "" {
-			unlinkat(s.dirfd, c.file)
-		}
-	}
 	if !wrote {
 		return nil
 	}
@@ -106,8 +76,8 @@ func (s *session) finish(wrote bool) error {
 }
 
 // replace puts content in the file's place if that still is what was read, nil
-// being no file, and reports whether it did. If not, it has left what other
-// programs wrote in place, or taken it into s.changes.
+// being no file, and reports whether it did. If not, what another program wrote is in
+// place.
 func (s *session) replace(was *file, content []byte) (done bool, err error) {
 	ours, err := s.write(content, was)
 	if err != nil {
@@ -144,60 +114,36 @@ func (s *session) replace(was *file, content []byte) (done bool, err error) {
 	return s.settle(ours, was, content)
 }
 
-// settle looks at what an exchange brought out under the name swap.
-func (s *session) settle(swap string, was *file, content []byte) (done bool, err error) {
-	limit := max(s.share, int64(len(content))) // what is larger is not ours, and waits for its own share
-	out, err := readFile(s.dirfd, swap, limit)
-	if err == nil && out.same(was) {
+var errDisplaced = &problem{"what another program wrote cannot be put back; it is kept", "see what is in it, and put what is worth it back into {path}"}
+
+// settle looks at what an exchange brought out under the name swap. If that is not
+// was, another program wrote it, and it goes back. What comes out then should be what
+// the exchange had placed, content of ours; a still newer write takes its place in the
+// same way, so that the last one stands. It reports whether ours does.
+func (s *session) settle(swap string, was *file, placed []byte) (done bool, err error) {
+	limit := max(s.share, int64(len(placed))) // what is larger is not ours, and waits for its own share
+	out, _ := readFile(s.dirfd, swap, limit)  // nil for what is no file of ours either
+	if was != nil && out.same(was) {
 		unlinkat(s.dirfd, swap)
 		return true, nil
 	}
-	back := renameat2(s.dirfd, swap, s.name, unix.RENAME_EXCHANGE)
-	s.collided = time.Now()
-	if back != nil {
-		return false, s.keep(swap, was.content, out)
+	for range maxRounds {
+		err := renameat2(s.dirfd, swap, s.name, unix.RENAME_EXCHANGE)
+		if err == unix.ENOENT { // another program has removed the file since
+			unlinkat(s.dirfd, swap)
+			return false, nil
+		}
+		if err != nil {
+			return false, fmt.Errorf("%w as %q: %w", errDisplaced, swap, err)
+		}
+		expected := placed
+		placed = out.data()
+		if out, _ = readFile(s.dirfd, swap, limit); bytes.Equal(out.data(), expected) {
+			unlinkat(s.dirfd, swap)
+			return false, nil
+		}
 	}
-	if out != nil { // in place again, unless a program that read ours writes over it
-		_ = s.note("", was.content, out.content)
-	}
-	out, err = readFile(s.dirfd, swap, limit)
-	if err == nil && bytes.Equal(out.content, content) {
-		unlinkat(s.dirfd, swap)
-		return false, nil
-	}
-	// Yet another write, made while ours was in place, is what came out now.
-	return false, s.keep(swap, content, out)
-}
-
-var errDisplaced = errors.New("another program put something unreadable in the file's place; it is kept")
-
-// keep remembers what another program made of base, for the next round.
-func (s *session) keep(name string, base []byte, version *file) error {
-	if version == nil {
-		return fmt.Errorf("%w as %q", errDisplaced, name)
-	}
-	if err := s.note(name, base, version.content); err != nil {
-		return fmt.Errorf("%w as %q: %w", errDisplaced, name, err)
-	}
-	return nil
-}
-
-// maxNoted bounds, in bytes, what a session remembers of others' changes: it does so
-// over all its rounds, in whose shares that is not.
-const maxNoted = 2 << 20
-
-// note adds a change to s.changes, with the name of its file or none.
-func (s *session) note(name string, base, version []byte) error {
-	if s.noted += len(base) + len(version); s.noted > maxNoted {
-		return tooLarge(maxNoted)
-	}
-	c, err := newChange(base, version)
-	if err != nil {
-		return err
-	}
-	c.file = name
-	s.changes = append(s.changes, c)
-	return nil
+	return false, errRestless
 }
 
 // unchanged reports whether the file is still the one that was read, as far as

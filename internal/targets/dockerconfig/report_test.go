@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"ecr-refreshd/internal/account"
+	"ecr-refreshd/internal/trust"
 )
 
 func TestAReportShowsNamesOfAFileHarmlessly(t *testing.T) {
@@ -56,7 +57,7 @@ func TestALongReportEnds(t *testing.T) {
 
 // A command's person is told of flags, and that nothing happens by itself.
 func TestHintsOfACommandSpeakOfItsFlags(t *testing.T) {
-	distrust := &distrustError{path: "/d"}
+	distrust := &trust.Error{Path: "/d"}
 	tests := []struct {
 		name       string
 		site       site

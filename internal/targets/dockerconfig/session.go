@@ -8,23 +8,21 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"ecr-refreshd/internal/trust"
 )
 
 // session is one read-modify-write of the file: its directory, held open and
 // locked against other processes of ours, and its name there. Everything goes
 // by the open directory, so that a directory swapped meanwhile changes nothing.
 type session struct {
-	trust
-	dirfd  int
-	name   string
-	locked bool // false where there is no such lock, or somebody else keeps it
-	// changes is what other programs wrote while this session had read the file and
-	// not yet replaced it, and what a killed session had displaced.
-	changes  []change
-	noted    int       // the bytes of changes
-	settled  time.Time // from when on no file is waited for, once one was
-	placed   bool      // what update last wrote is in the file, as far as is known
-	collided time.Time // when such a write was last met, or began to be expected
+	rule    trust.Rule
+	dirfd   int
+	name    string
+	locked  bool      // false where there is no such lock, or somebody else keeps it
+	settled time.Time // from when on no file is waited for, once one was
+	placed  bool      // what update last wrote is in the file, as far as is known
+	until   time.Time // how long another program's late write is waited for
 
 	adds     int64  // the bytes that are to come into the file
 	share    int64  // the bytes that may be read now; see room
@@ -33,15 +31,15 @@ type session struct {
 }
 
 var (
-	errLocked   = errors.New("another process holds the lock on the directory")
-	errRestless = errors.New("another program rewrites the file all the time")
+	errLocked   = &problem{"another process holds the lock on the directory", "find out which process holds it: fuser -v {dir}"}
+	errRestless = &problem{"another program rewrites the file all the time", "find the program that writes to {dir} all the time: fuser -v {dir}"}
 )
 
 // open finds the site's file, opens its directory and takes the lock. With create,
 // a missing last directory is made.
 func (w site) open(ctx context.Context, create bool) (*session, error) {
-	who := w.trust()
-	at, name, err := who.find(w.path, create)
+	rule := w.rule()
+	at, name, err := find(rule, w.path, create)
 	if err != nil {
 		return nil, err
 	}
@@ -50,7 +48,7 @@ func (w site) open(ctx context.Context, create bool) (*session, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open directory of %q: %w", w.path, err)
 	}
-	s := &session{trust: who, dirfd: dirfd, name: name, adds: w.adds}
+	s := &session{rule: rule, dirfd: dirfd, name: name, adds: w.adds}
 	if err := s.lock(ctx); err != nil {
 		s.close()
 		return nil, err

@@ -65,16 +65,6 @@ func (p *place) site(ctx context.Context, fresh bool) (site, error) {
 	return w, nil
 }
 
-// trust says on whom the site relies: on root, and on the account that acts. A user's
-// own process is not strict, for it is no more than that user.
-func (w site) trust() trust {
-	if w.as != nil {
-		return trust{w.as.UID, w.as.GID, true}
-	}
-	uid := os.Geteuid()
-	return trust{uid, -1, uid == 0}
-}
-
 // update edits the file as session.update does, with create and without as visit.
 func (w site) update(ctx context.Context, create bool, edit func(*document) bool) (doc *document, err error) {
 	err = w.visit(ctx, create, func(s *session) (err error) {
