@@ -12,7 +12,7 @@ func TestLogoutLeavesLoginsThatAreNotOurs(t *testing.T) {
 		byOther = `"auth": "amVua2luczp3b3Jk"` // jenkins:word
 	)
 	c := parse(t, registries)
-	path := c.Targets[0].DockerConfig.Path
+	path := c.Targets[0].Options.Place()
 	before := `{"auths": {"` + hostEU + `": {` + byOther + `}, "` + hostUS + `": {` + byAWS + `}, "` + further + `": {` + byAWS + `},
 		"registry.example.com": {` + byAWS + `}, "docker.io": {` + byOther + `}}}`
 	if err := os.WriteFile(path, []byte(before), 0o600); err != nil {
