@@ -3,8 +3,6 @@ package daemon
 import (
 	"encoding/json"
 	"os"
-	"path/filepath"
-	"strings"
 	"testing"
 )
 
@@ -13,8 +11,8 @@ func TestLogoutLeavesLoginsThatAreNotOurs(t *testing.T) {
 		byAWS   = `"auth": "QVdTOnRva2Vu"`     // AWS:token
 		byOther = `"auth": "amVua2luczp3b3Jk"` // jenkins:word
 	)
-	path := filepath.Join(t.TempDir(), "config.json")
-	c := parse(t, strings.ReplaceAll(registries, "FILE", path))
+	c := parse(t, registries)
+	path := c.Targets[0].Options.Place()
 	before := `{"auths": {"` + hostEU + `": {` + byOther + `}, "` + hostUS + `": {` + byAWS + `}, "` + further + `": {` + byAWS + `},
 		"registry.example.com": {` + byAWS + `}, "docker.io": {` + byOther + `}}}`
 	if err := os.WriteFile(path, []byte(before), 0o600); err != nil {
