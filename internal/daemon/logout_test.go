@@ -3,6 +3,8 @@ package daemon
 import (
 	"encoding/json"
 	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -11,8 +13,8 @@ func TestLogoutLeavesLoginsThatAreNotOurs(t *testing.T) {
 		byAWS   = `"auth": "QVdTOnRva2Vu"`     // AWS:token
 		byOther = `"auth": "amVua2luczp3b3Jk"` // jenkins:word
 	)
-	c := parse(t, registries)
-	path := c.Targets[0].Options.Place()
+	path := filepath.Join(t.TempDir(), "config.json")
+	c := parse(t, strings.ReplaceAll(registries, "FILE", path))
 	before := `{"auths": {"` + hostEU + `": {` + byOther + `}, "` + hostUS + `": {` + byAWS + `}, "` + further + `": {` + byAWS + `},
 		"registry.example.com": {` + byAWS + `}, "docker.io": {` + byOther + `}}}`
 	if err := os.WriteFile(path, []byte(before), 0o600); err != nil {
