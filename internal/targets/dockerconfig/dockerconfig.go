@@ -8,8 +8,8 @@
 // millisecond in which ours hides its last write, and then writes, loses that write; of
 // two such writes the last stands. What a killed process displaced comes back with the
 // next change of ours, unless somebody has written since. An account that rewrites a
-// large file all the time costs up to four readings of it a second; the unit's CPUQuota=
-// bounds that where it matters.
+// large file all the time costs up to four readings of it a second; CPUQuota= of the unit
+// can bound that.
 //
 // A Target keeps tokens in "auths". A Helper keeps the name of our credential helper
 // in "credHelpers" and no token at all; what it overrules it records beside the

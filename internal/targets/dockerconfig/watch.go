@@ -133,7 +133,7 @@ func (p *place) lookAgain(w site, last *sight, changed bool) {
 		now.above = w.stat(filepath.Dir(filepath.Dir(w.path)), &st)
 	}
 	if now != *last {
-		now.since, changed = time.Now(), true
+		now.since = time.Now()
 	}
 	*last = now
 	if changed || time.Since(now.since) <= tick+interval { // see tick
