@@ -1,0 +1,5 @@
+//go:build !race
+
+package dockerconfig
+
+const raceMemory = 1
