@@ -17,9 +17,9 @@ import (
 
 	"ecr-refreshd/internal/config"
 	"ecr-refreshd/internal/fault"
+	"ecr-refreshd/internal/filetrust"
 	"ecr-refreshd/internal/login"
 	"ecr-refreshd/internal/renew"
-	"ecr-refreshd/internal/trust"
 )
 
 // Keys are those of the kind in the configuration.
@@ -114,7 +114,7 @@ func without(lines []string, name string) []string {
 
 // read returns the file's lines; none where there is no file.
 func (t *Target) read() ([]string, error) {
-	data, err := trust.Read("path", t.path, 1<<20)
+	data, err := filetrust.Read("path", t.path, 1<<20)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}

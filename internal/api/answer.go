@@ -10,9 +10,9 @@ import (
 	"strconv"
 	"strings"
 
-	"ecr-refreshd/internal/access"
 	"ecr-refreshd/internal/fault"
 	"ecr-refreshd/internal/login"
+	"ecr-refreshd/internal/peerauth"
 )
 
 const (
@@ -67,7 +67,7 @@ func (p problem) printable() problem {
 // explain turns an error of the Backend into a status code and a problem.
 func explain(err error, host string) (int, problem) {
 	var (
-		refused *access.Refusal
+		refused *peerauth.Refusal
 		f       *fault.Error
 	)
 	switch {

@@ -9,8 +9,8 @@ import (
 	"errors"
 	"time"
 
-	"ecr-refreshd/internal/access"
 	"ecr-refreshd/internal/login"
+	"ecr-refreshd/internal/peerauth"
 	"ecr-refreshd/internal/status"
 )
 
@@ -22,11 +22,11 @@ var ErrNotOurs = errors.New("not a host of the configuration")
 type Backend interface {
 	// Credential gives a valid login for host to who. While there is none and one
 	// may be on its way, it waits for it, for wait at most. The error is or wraps
-	// ErrNotOurs or an *access.Refusal, or is a *fault.Error with the cause.
-	Credential(ctx context.Context, host string, who access.Peer, wait time.Duration) (login.Login, error)
+	// ErrNotOurs or an *peerauth.Refusal, or is a *fault.Error with the cause.
+	Credential(ctx context.Context, host string, who peerauth.Peer, wait time.Duration) (login.Login, error)
 	// Credentials gives the user name for each host that has a valid login which
 	// who may have. It waits as Credential does.
-	Credentials(ctx context.Context, who access.Peer, wait time.Duration) map[string]string
+	Credentials(ctx context.Context, who peerauth.Peer, wait time.Duration) map[string]string
 	// Status gives the whole state; what it returns belongs to the caller.
 	Status() status.Report
 	// Refresh renews now, host's grant or for "" everything, and gives the rows

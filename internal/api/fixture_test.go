@@ -17,9 +17,9 @@ import (
 	"go.uber.org/zap/zapcore"
 	"go.uber.org/zap/zaptest/observer"
 
-	"ecr-refreshd/internal/access"
 	"ecr-refreshd/internal/fault"
 	"ecr-refreshd/internal/login"
+	"ecr-refreshd/internal/peerauth"
 	"ecr-refreshd/internal/status"
 	"ecr-refreshd/internal/testuser"
 )
@@ -36,7 +36,7 @@ var ends = time.Date(2031, 2, 3, 4, 5, 6, 0, time.UTC)
 
 // fakeBackend is a Backend with a good host and a broken one.
 type fakeBackend struct {
-	directory *access.Directory
+	directory *peerauth.Directory
 	secret    login.Secret
 	users     []string // who may have the good host's login besides root
 	// arrival, when not nil, is when a token for the broken host is there.
@@ -48,17 +48,17 @@ type fakeBackend struct {
 	rows    []status.Registry // of a refresh
 	asked   int               // for the status
 	waits   []time.Duration   // that were asked for
-	who     access.Peer       // who asked last
+	who     peerauth.Peer     // who asked last
 	explode bool              // panic with the password
 }
 
-func (b *fakeBackend) rule() *access.Rule { return b.directory.Rule(b.users, nil) }
+func (b *fakeBackend) rule() *peerauth.Rule { return b.directory.Rule(b.users, nil) }
 
 func (b *fakeBackend) login(host string) login.Login {
 	return login.Login{Host: host, Token: login.Token{Username: "AWS", Secret: b.secret, ExpiresAt: ends}}
 }
 
-func (b *fakeBackend) Credential(ctx context.Context, host string, who access.Peer, wait time.Duration) (login.Login, error) {
+func (b *fakeBackend) Credential(ctx context.Context, host string, who peerauth.Peer, wait time.Duration) (login.Login, error) {
 	b.mu.Lock()
 	b.waits, b.who = append(b.waits, wait), who
 	explode := b.explode
@@ -89,7 +89,7 @@ func (b *fakeBackend) Credential(ctx context.Context, host string, who access.Pe
 	return b.login(host), nil
 }
 
-func (b *fakeBackend) Credentials(ctx context.Context, who access.Peer, _ time.Duration) map[string]string {
+func (b *fakeBackend) Credentials(ctx context.Context, who peerauth.Peer, _ time.Duration) map[string]string {
 	if !b.rule().Allows(ctx, who) {
 		return nil
 	}
@@ -131,7 +131,7 @@ type bed struct {
 // users names them.
 func newBed(t testing.TB, users ...string) *bed {
 	t.Helper()
-	d := access.NewDirectory()
+	d := peerauth.NewDirectory()
 	core, logs := observer.New(zapcore.DebugLevel)
 	b := &bed{fakeBackend: &fakeBackend{directory: d, secret: login.NewSecret(canary), users: users, arrival: make(chan struct{}),
 		waiting: make(chan struct{}, 100)},

@@ -10,7 +10,7 @@ import (
 	"go.uber.org/zap/zapcore"
 	"golang.org/x/sys/unix"
 
-	"ecr-refreshd/internal/access"
+	"ecr-refreshd/internal/peerauth"
 )
 
 const (
@@ -31,7 +31,7 @@ const (
 // by the server's time limits.
 type gate struct {
 	net.Listener
-	directory *access.Directory
+	directory *peerauth.Directory
 	logger    *zap.Logger
 
 	mu     sync.Mutex
@@ -39,7 +39,7 @@ type gate struct {
 	others int            // connections of all but the privileged users
 }
 
-func newGate(l net.Listener, d *access.Directory, logger *zap.Logger) *gate {
+func newGate(l net.Listener, d *peerauth.Directory, logger *zap.Logger) *gate {
 	once := zap.WrapCore(func(c zapcore.Core) zapcore.Core { return zapcore.NewSamplerWithOptions(c, complainEvery, 1, 0) })
 	return &gate{Listener: l, directory: d, logger: logger.WithOptions(once), users: make(map[uint32]int)}
 }
@@ -47,7 +47,7 @@ func newGate(l net.Listener, d *access.Directory, logger *zap.Logger) *gate {
 // guest is a connection that was let in.
 type guest struct {
 	net.Conn
-	peer  access.Peer
+	peer  peerauth.Peer
 	leave func() // counts once
 }
 
@@ -91,7 +91,7 @@ func (g *gate) admit(c net.Conn) *guest {
 		g.complain(zap.String("error", "not a connection of a Unix socket: nobody can tell who asks"))
 		return nil
 	}
-	peer, err := access.PeerOf(u)
+	peer, err := peerauth.PeerOf(u)
 	if err != nil {
 		g.complain(zap.Error(err))
 		return nil

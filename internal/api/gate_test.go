@@ -15,7 +15,7 @@ import (
 	"go.uber.org/zap/zaptest/observer"
 	"golang.org/x/sys/unix"
 
-	"ecr-refreshd/internal/access"
+	"ecr-refreshd/internal/peerauth"
 )
 
 // wantCounted wants so many connections to be counted, by uid, and of others.
@@ -102,7 +102,7 @@ func (exhausted) Accept() (net.Conn, error) {
 
 func TestUsedUpDescriptorsAreCalledThat(t *testing.T) {
 	core, logs := observer.New(zap.WarnLevel)
-	_, _ = newGate(exhausted{}, access.NewDirectory(), zap.New(core)).Accept()
+	_, _ = newGate(exhausted{}, peerauth.NewDirectory(), zap.New(core)).Accept()
 	if all := logs.All(); len(all) != 1 || !strings.Contains(all[0].ContextMap()["hint"].(string), "LimitNOFILE=") {
 		t.Errorf("logged %v", all)
 	}
@@ -111,7 +111,7 @@ func TestUsedUpDescriptorsAreCalledThat(t *testing.T) {
 // Thousands of answers that nobody reads must not hold much of the kernel's memory.
 func TestAnAnswerThatNobodyReadsHoldsLittle(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s")
-	g := newGate(mustListen(t, path, "", 0o600), access.NewDirectory(), zap.NewNop())
+	g := newGate(mustListen(t, path, "", 0o600), peerauth.NewDirectory(), zap.NewNop())
 	connect(t, path)
 	c, err := g.Accept()
 	if err != nil {

@@ -9,7 +9,7 @@ import (
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 
-	"ecr-refreshd/internal/access"
+	"ecr-refreshd/internal/peerauth"
 )
 
 const (
@@ -26,7 +26,7 @@ const (
 // the answer from the person who waits for it. Safe for concurrent use.
 type journal struct {
 	logger    *zap.Logger
-	directory *access.Directory
+	directory *peerauth.Directory
 
 	mu     sync.Mutex
 	start  time.Time // of the window
@@ -43,12 +43,12 @@ type occasion struct {
 	reason string
 }
 
-func newJournal(logger *zap.Logger, d *access.Directory) *journal {
+func newJournal(logger *zap.Logger, d *peerauth.Directory) *journal {
 	return &journal{logger: logger, directory: d}
 }
 
 // refused logs the answer code with p to a request for the login of host.
-func (j *journal) refused(ctx context.Context, code int, host string, who access.Peer, p problem) {
+func (j *journal) refused(ctx context.Context, code int, host string, who peerauth.Peer, p problem) {
 	level, message := zapcore.WarnLevel, "credential refused"
 	switch code {
 	case http.StatusNotFound:

@@ -10,19 +10,19 @@ import (
 	"go.uber.org/zap/zapcore"
 	"go.uber.org/zap/zaptest/observer"
 
-	"ecr-refreshd/internal/access"
+	"ecr-refreshd/internal/peerauth"
 )
 
 func newTestJournal() (*journal, *observer.ObservedLogs) {
 	core, logs := observer.New(zapcore.WarnLevel)
-	return newJournal(zap.New(core), access.NewDirectory()), logs
+	return newJournal(zap.New(core), peerauth.NewDirectory()), logs
 }
 
 func TestARefusalIsLoggedOnceAnHour(t *testing.T) {
 	j, logs := newTestJournal()
-	root, other := access.Peer{PID: 4711}, access.Peer{UID: 4294967000}
+	root, other := peerauth.Peer{PID: 4711}, peerauth.Peer{UID: 4294967000}
 	denied := problem{"denied", "get authorization token: no\nline", "allow it"}
-	refused := func(code int, host string, who access.Peer, p problem) { j.refused(t.Context(), code, host, who, p) }
+	refused := func(code int, host string, who peerauth.Peer, p problem) { j.refused(t.Context(), code, host, who, p) }
 	for range 3 {
 		refused(http.StatusServiceUnavailable, "a", root, denied)
 		refused(http.StatusServiceUnavailable, "b", root, denied)

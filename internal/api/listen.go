@@ -13,8 +13,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"ecr-refreshd/internal/account"
 	"ecr-refreshd/internal/fault"
+	"ecr-refreshd/internal/osuser"
 )
 
 // ErrInUse says that something answers at the path already.
@@ -56,7 +56,7 @@ func listen(ctx context.Context, path, group string, mode fs.FileMode) (*Listene
 	gid := -1
 	if group != "" {
 		var err error
-		if gid, err = account.Group(ctx, group); err != nil {
+		if gid, err = osuser.Group(ctx, group); err != nil {
 			return nil, err
 		}
 	}

@@ -12,8 +12,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"ecr-refreshd/internal/account"
 	"ecr-refreshd/internal/fault"
+	"ecr-refreshd/internal/osuser"
 )
 
 func mustListen(t *testing.T, path, group string, mode fs.FileMode) *Listener {
@@ -203,7 +203,7 @@ func TestPathsAndGroupsThatDoNot(t *testing.T) {
 		{"with a NUL", dir + "/s\x00", "", errNotAPath, "socket.path"},
 		{"too long", dir + "/" + strings.Repeat("s", maxSocketPath-len(dir)), "", errPathLength, "socket.path"},
 		{"two directories missing", dir + "/a/b/s", "", fs.ErrNotExist, "make the directory"},
-		{"an unknown group", dir + "/s", "no-such-group-here", account.ErrUnknown, "getent group no-such-group-here"},
+		{"an unknown group", dir + "/s", "no-such-group-here", osuser.ErrUnknown, "getent group no-such-group-here"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -17,8 +17,8 @@ import (
 	"go.uber.org/zap/zapcore"
 	"go.uber.org/zap/zaptest/observer"
 
-	"ecr-refreshd/internal/access"
 	"ecr-refreshd/internal/fault"
+	"ecr-refreshd/internal/peerauth"
 	"ecr-refreshd/internal/testuser"
 )
 
@@ -142,7 +142,7 @@ func TestOneUsersCrowdIsTurnedAwayAndNobodyElse(t *testing.T) {
 		t.Fatal(err)
 	}
 	core, logs := observer.New(zapcore.WarnLevel)
-	g := newGate(l, access.NewDirectory(), zap.New(core))
+	g := newGate(l, peerauth.NewDirectory(), zap.New(core))
 	guests, done := make(chan net.Conn, 2*maxUserConn), make(chan struct{})
 	go func() {
 		defer close(done)

@@ -12,9 +12,9 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"ecr-refreshd/internal/access"
-	"ecr-refreshd/internal/account"
-	"ecr-refreshd/internal/trust"
+	"ecr-refreshd/internal/filetrust"
+	"ecr-refreshd/internal/osuser"
+	"ecr-refreshd/internal/peerauth"
 )
 
 var (
@@ -62,9 +62,9 @@ func makeDir(dir string) error {
 // onlyOurs is who may have a say in where the socket is: root, and the user of
 // this process. A user's own group is no more than the user, as for most of them
 // the umask lets it write.
-func onlyOurs() trust.Rule {
+func onlyOurs() filetrust.Rule {
 	uid, gid := uint32(os.Geteuid()), uint32(os.Getegid())
-	return trust.Rule{
+	return filetrust.Rule{
 		What:   "what is at the socket's path",
 		Owners: []uint32{uid, 0},
 		Group:  func(group, _ uint32) bool { return group == 0 || group == gid && uid != 0 },
@@ -87,7 +87,7 @@ func makeWay(ctx context.Context, path string) error {
 	switch {
 	case err == nil:
 		defer func() { _ = c.Close() }()
-		if p, err := access.PeerOf(c.(*net.UnixConn)); err == nil {
+		if p, err := peerauth.PeerOf(c.(*net.UnixConn)); err == nil {
 			return fmt.Errorf("%w by %s", ErrInUse, p)
 		}
 		return ErrInUse
@@ -104,7 +104,7 @@ func makeWay(ctx context.Context, path string) error {
 
 // listenHint says what a person can do.
 func listenHint(err error, path, group string) string {
-	var refused *trust.Error
+	var refused *filetrust.Error
 	switch {
 	case errors.As(err, &refused):
 		return fmt.Sprintf("run `%s`, or set socket.path to where only root and the user of ecr-refreshd may write", refused.Fix)
@@ -114,7 +114,7 @@ func listenHint(err error, path, group string) string {
 		return fmt.Sprintf("look at it with `ls -l %s`; move it away, or set socket.path to another path", path)
 	case errors.Is(err, errNotAPath), errors.Is(err, errPathLength):
 		return "set socket.path to a path such as /run/ecr-refreshd/ecr-refreshd.sock"
-	case errors.Is(err, account.ErrUnknown):
+	case errors.Is(err, osuser.ErrUnknown):
 		return fmt.Sprintf("look for the group with `getent group %s`; make it with `groupadd --system %s`, or set socket.group to another", group, group)
 	case errors.Is(err, fs.ErrPermission) && group != "":
 		return fmt.Sprintf("let ecr-refreshd write in %q and be a member of group %q, or set socket.path and socket.group to what it may use",

@@ -8,8 +8,8 @@ import (
 	"testing"
 
 	"ecr-refreshd/internal/fault"
+	"ecr-refreshd/internal/filetrust"
 	"ecr-refreshd/internal/testuser"
-	"ecr-refreshd/internal/trust"
 )
 
 // dirs makes the directories a/b in a new one and gives the last.
@@ -62,7 +62,7 @@ func TestADirectoryInWhichOthersCouldReplaceTheSocketIsRefused(t *testing.T) {
 			}
 			_, err := Listen(t.Context(), filepath.Join(outer, tt.at), "", 0o666)
 			wantFault(t, err, nil, fault.Local, tt.want, "or set socket.path")
-			if refused := (*trust.Error)(nil); !errors.As(err, &refused) {
+			if refused := (*filetrust.Error)(nil); !errors.As(err, &refused) {
 				t.Errorf("got %v", err)
 			}
 			onlyFile(t, inner)

@@ -13,8 +13,8 @@ import (
 
 	"go.uber.org/zap"
 
-	"ecr-refreshd/internal/access"
 	"ecr-refreshd/internal/login"
+	"ecr-refreshd/internal/peerauth"
 )
 
 func TestRequestsAndTheirAnswers(t *testing.T) {
@@ -196,7 +196,7 @@ type deadlines struct {
 func (d *deadlines) SetWriteDeadline(at time.Time) error { d.write = at; return nil }
 
 func TestARequestThatWaitsHasTheTimeToBeAnswered(t *testing.T) {
-	d := access.NewDirectory()
+	d := peerauth.NewDirectory()
 	s := New(Options{Backend: &fakeBackend{directory: d, secret: login.NewSecret(canary)}, Directory: d, Logger: zap.NewNop()})
 	tests := []struct {
 		name, method, path string

@@ -13,7 +13,7 @@ import (
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 
-	"ecr-refreshd/internal/access"
+	"ecr-refreshd/internal/peerauth"
 )
 
 const (
@@ -33,14 +33,14 @@ const (
 // Options is what a Server needs.
 type Options struct {
 	Backend   Backend
-	Directory *access.Directory // the one that the Backend's rules use
+	Directory *peerauth.Directory // the one that the Backend's rules use
 	Logger    *zap.Logger
 }
 
 // Server answers on a Unix socket. Use one for the life of a process.
 type Server struct {
 	backend   Backend
-	directory *access.Directory
+	directory *peerauth.Directory
 	logger    *zap.Logger
 	journal   *journal
 	snapshot  snapshot
@@ -55,11 +55,11 @@ func New(o Options) *Server {
 	return s
 }
 
-// peerKey finds the access.Peer in the context of a connection.
+// peerKey finds the peerauth.Peer in the context of a connection.
 type peerKey struct{}
 
-func peerOf(r *http.Request) access.Peer {
-	p, _ := r.Context().Value(peerKey{}).(access.Peer)
+func peerOf(r *http.Request) peerauth.Peer {
+	p, _ := r.Context().Value(peerKey{}).(peerauth.Peer)
 	return p
 }
 

@@ -11,12 +11,12 @@ import (
 
 	"go.uber.org/zap"
 
-	"ecr-refreshd/internal/access"
+	"ecr-refreshd/internal/peerauth"
 )
 
 func TestConnectionsOfNoUseAreClosed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		d := access.NewDirectory()
+		d := peerauth.NewDirectory()
 		var conns sync.WaitGroup
 		server, err := New(Options{Backend: &fakeBackend{directory: d}, Directory: d, Logger: zap.NewNop()}).server(t.Context(), &conns)
 		if err != nil {

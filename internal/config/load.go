@@ -7,7 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"ecr-refreshd/internal/trust"
+	"ecr-refreshd/internal/filetrust"
 )
 
 // SystemPath is where a host's configuration is.
@@ -38,7 +38,7 @@ func find(flag string, getenv func(string) string, uid int, system string) (stri
 	}
 	for _, p := range places {
 		// Opened rather than looked at, for this does not wait for a dead file system.
-		if _, err := trust.Read("find the configuration", p, maxFile); !errors.Is(err, fs.ErrNotExist) {
+		if _, err := filetrust.Read("find the configuration", p, maxFile); !errors.Is(err, fs.ErrNotExist) {
 			return p, nil
 		}
 	}
@@ -67,13 +67,13 @@ func OwnPath(getenv func(string) string) string {
 func Load(path string, kinds Kinds) (*Config, error) {
 	const what = "read the configuration"
 	data, err := callerAndRoot().Read(what, path, maxFile)
-	var refused *trust.Error
+	var refused *filetrust.Error
 	switch {
 	case errors.As(err, &refused):
 		return nil, fmt.Errorf("%w; run: %s", err, refused.Fix)
-	case errors.Is(err, trust.ErrNotRegular):
+	case errors.Is(err, filetrust.ErrNotRegular):
 		return nil, fmt.Errorf("%w; write the configuration into one", err)
-	case errors.Is(err, trust.ErrTooLarge):
+	case errors.Is(err, filetrust.ErrTooLarge):
 		return nil, Problems{{File: path, Text: tooLarge}}
 	case err != nil:
 		return nil, err

@@ -8,13 +8,13 @@ import (
 	"strconv"
 	"strings"
 
-	"ecr-refreshd/internal/trust"
+	"ecr-refreshd/internal/filetrust"
 )
 
 // callerAndRoot is the rule for the configuration: root, the caller and groups
 // in which there is nobody else may be able to change it.
-func callerAndRoot() trust.Rule {
-	return trust.Rule{
+func callerAndRoot() filetrust.Rule {
+	return filetrust.Rule{
 		What:   "the configuration",
 		Owners: []uint32{uint32(os.Geteuid()), 0},
 		Group:  func(gid, owner uint32) bool { return gid == 0 || privateGroup(gid, owner) },

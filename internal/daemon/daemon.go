@@ -14,10 +14,10 @@ import (
 
 	"go.uber.org/zap"
 
-	"ecr-refreshd/internal/access"
 	"ecr-refreshd/internal/config"
 	"ecr-refreshd/internal/ecr"
 	"ecr-refreshd/internal/login"
+	"ecr-refreshd/internal/peerauth"
 	"ecr-refreshd/internal/renew"
 	"ecr-refreshd/internal/status"
 )
@@ -53,7 +53,7 @@ type Daemon struct {
 	Options
 	started   time.Time
 	clients   *ecr.Clients
-	directory *access.Directory
+	directory *peerauth.Directory
 	changes   changes
 	news      news
 	reloads   chan reload
@@ -81,7 +81,7 @@ func New(c *config.Config, o Options) (*Daemon, error) {
 	if o.Logger == nil {
 		o.Logger = zap.NewNop()
 	}
-	d := &Daemon{Options: o, started: time.Now(), clients: ecr.NewClients(), directory: access.NewDirectory(),
+	d := &Daemon{Options: o, started: time.Now(), clients: ecr.NewClients(), directory: peerauth.NewDirectory(),
 		changes: make(changes, 1), news: make(news, 1), reloads: make(chan reload)}
 	d.Observers = append(slices.Clone(o.Observers), d.changes, d.news)
 	g, err := d.build(c)

@@ -4,9 +4,9 @@ import (
 	"fmt"
 	"strings"
 
-	"ecr-refreshd/internal/access"
 	"ecr-refreshd/internal/config"
 	"ecr-refreshd/internal/login"
+	"ecr-refreshd/internal/peerauth"
 	"ecr-refreshd/internal/renew"
 )
 
@@ -14,7 +14,7 @@ import (
 type door struct {
 	*renew.Renewer
 	name string // as configured; the account may be open
-	rule *access.Rule
+	rule *peerauth.Rule
 }
 
 // doors finds the doors of a host. There are several where different identities
@@ -25,9 +25,9 @@ type doors struct {
 	open   []door            // only those
 }
 
-func newDoors(c *config.Config, renewers []*renew.Renewer, directory *access.Directory) doors {
+func newDoors(c *config.Config, renewers []*renew.Renewer, directory *peerauth.Directory) doors {
 	ds := doors{byName: make(map[string][]door)}
-	made := make(map[string]*access.Rule)
+	made := make(map[string]*peerauth.Rule)
 	for i, grant := range c.Grants {
 		for _, h := range grant.Hosts {
 			allow := allowed(c.Socket, h.Allow)

@@ -9,10 +9,10 @@ import (
 	"sync/atomic"
 	"time"
 
-	"ecr-refreshd/internal/access"
 	"ecr-refreshd/internal/api"
 	"ecr-refreshd/internal/fault"
 	"ecr-refreshd/internal/login"
+	"ecr-refreshd/internal/peerauth"
 	"ecr-refreshd/internal/renew"
 	"ecr-refreshd/internal/status"
 )
@@ -21,8 +21,8 @@ var _ api.Backend = (*Daemon)(nil)
 
 // Credential gives a valid login for host to who. While there is none, and one
 // may be on its way, it waits for it, for wait at most. The error is or wraps
-// api.ErrNotOurs, is an *access.Refusal, or a *fault.Error with the cause.
-func (d *Daemon) Credential(ctx context.Context, host string, who access.Peer, wait time.Duration) (login.Login, error) {
+// api.ErrNotOurs, is an *peerauth.Refusal, or a *fault.Error with the cause.
+func (d *Daemon) Credential(ctx context.Context, host string, who peerauth.Peer, wait time.Duration) (login.Login, error) {
 	host = strings.ToLower(host)
 	g := d.generation()
 	doors, err := g.allowed(ctx, host, who)
@@ -69,7 +69,7 @@ func (g *generation) wait(ctx context.Context) bool {
 }
 
 // allowed gives the doors to host that who may pass.
-func (g *generation) allowed(ctx context.Context, host string, who access.Peer) ([]door, error) {
+func (g *generation) allowed(ctx context.Context, host string, who peerauth.Peer) ([]door, error) {
 	doors := g.doors.of(host)
 	if len(doors) == 0 {
 		return nil, api.ErrNotOurs
@@ -101,11 +101,11 @@ func awaited(ctx context.Context, host string, doors []door) (login.Login, error
 
 // Credentials gives the user name for each host that has a valid login which who
 // may have. Tokens that may be on their way are waited for, for wait at most.
-func (d *Daemon) Credentials(ctx context.Context, who access.Peer, wait time.Duration) map[string]string {
+func (d *Daemon) Credentials(ctx context.Context, who peerauth.Peer, wait time.Duration) map[string]string {
 	waiting, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
 	names := make(map[string]string)
-	verdicts := make(map[*access.Rule]bool)
+	verdicts := make(map[*peerauth.Rule]bool)
 	for _, door := range d.generation().doors.all {
 		allowed, known := verdicts[door.rule]
 		if !known {

@@ -14,12 +14,12 @@ import (
 	"testing"
 	"time"
 
-	"ecr-refreshd/internal/access"
 	"ecr-refreshd/internal/api"
 	"ecr-refreshd/internal/config"
 	"ecr-refreshd/internal/emulator"
 	"ecr-refreshd/internal/fault"
 	"ecr-refreshd/internal/login"
+	"ecr-refreshd/internal/peerauth"
 	"ecr-refreshd/internal/status"
 	"ecr-refreshd/internal/targets"
 )
@@ -32,10 +32,10 @@ const (
 )
 
 // stranger is a user that only a rule can let in.
-var stranger = access.Peer{UID: 1000001, GID: 1000001}
+var stranger = peerauth.Peer{UID: 1000001, GID: 1000001}
 
 // root is let in everywhere.
-var root = access.Peer{}
+var root = peerauth.Peer{}
 
 // rig is a daemon that runs against an emulated AWS.
 type rig struct {
@@ -96,7 +96,7 @@ func TestCredentialsGoToWhomTheRulesName(t *testing.T) {
 	d := start(t, registries, Options{})
 	tests := []struct {
 		name, host string
-		who        access.Peer
+		who        peerauth.Peer
 		want       string // "", or what is wrong
 	}{
 		{"root, own account", hostUS, root, ""},
@@ -113,7 +113,7 @@ func TestCredentialsGoToWhomTheRulesName(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			l, err := d.Credential(t.Context(), tt.host, tt.who, patience)
-			got, refusal := "", new(access.Refusal)
+			got, refusal := "", new(peerauth.Refusal)
 			switch {
 			case errors.As(err, &refusal):
 				got = "refused"
@@ -130,7 +130,7 @@ func TestCredentialsGoToWhomTheRulesName(t *testing.T) {
 		})
 	}
 	lists := map[string][]string{"root": {hostEU, hostUS, further}, "stranger": {hostEU, further}}
-	for name, who := range map[string]access.Peer{"root": root, "stranger": stranger} {
+	for name, who := range map[string]peerauth.Peer{"root": root, "stranger": stranger} {
 		got := slices.Sorted(maps.Keys(d.Credentials(t.Context(), who, patience)))
 		if !slices.Equal(got, lists[name]) {
 			t.Errorf("the list for %s is %q", name, got)
@@ -147,7 +147,7 @@ func TestARuleGoesWithTheReloadThatRemovesIt(t *testing.T) {
 	if err := d.Reload(t.Context(), parse(t, without)); err != nil {
 		t.Fatal(err)
 	}
-	refusal := new(access.Refusal)
+	refusal := new(peerauth.Refusal)
 	if _, err := d.Credential(t.Context(), hostEU, stranger, patience); !errors.As(err, &refusal) {
 		t.Errorf("after the reload: %v", err)
 	}
@@ -389,8 +389,8 @@ func await(t *testing.T, what string, done func() bool) {
 // The group that may connect is not let in to secrets where somebody is named.
 func TestTheSocketsGroupIsAllowedOnlyWhereNobodyIsNamed(t *testing.T) {
 	const group, other = "socket: {group: '1000001'", "{users: ['1000002']}"
-	member, named := access.Peer{UID: 5, GID: 1000001}, access.Peer{UID: 1000002, GID: 5}
-	further := access.Peer{UID: 5, GID: 5, Groups: []uint32{1000001}}
+	member, named := peerauth.Peer{UID: 5, GID: 1000001}, peerauth.Peer{UID: 1000002, GID: 5}
+	further := peerauth.Peer{UID: 5, GID: 5, Groups: []uint32{1000001}}
 	tests := []struct {
 		name, yaml    string
 		member, named bool
@@ -407,7 +407,7 @@ func TestTheSocketsGroupIsAllowedOnlyWhereNobodyIsNamed(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			g := generationOf(t, tt.yaml+"\ntargets: [{type: docker-config, path: /a/config.json}]\n")
 			for _, who := range []struct {
-				access.Peer
+				peerauth.Peer
 				want bool
 			}{{member, tt.member}, {further, tt.member}, {named, tt.named}} {
 				if _, err := g.allowed(t.Context(), hostUS, who.Peer); (err == nil) != who.want {

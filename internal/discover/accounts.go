@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	accounts "ecr-refreshd/internal/account"
+	accounts "ecr-refreshd/internal/osuser"
 )
 
 // maxAccounts is how many accounts of passwd are looked at.

@@ -14,7 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials/logincreds"
 	"github.com/aws/aws-sdk-go-v2/credentials/ssocreds"
 
-	"ecr-refreshd/internal/trust"
+	"ecr-refreshd/internal/filetrust"
 )
 
 // sharedFiles are the two files in which the SDK looks for profiles.
@@ -84,9 +84,9 @@ func (w *wire) learnFiles(files []setFile) error {
 		if f.path == "" || f.path == os.DevNull { // how people say "no file"
 			continue
 		}
-		data, err := trust.Read(f.setting, f.path, fileLimit)
+		data, err := filetrust.Read(f.setting, f.path, fileLimit)
 		switch {
-		case errors.Is(err, trust.ErrNotRegular), errors.Is(err, trust.ErrTooLarge), errors.Is(err, trust.ErrHangs):
+		case errors.Is(err, filetrust.ErrNotRegular), errors.Is(err, filetrust.ErrTooLarge), errors.Is(err, filetrust.ErrHangs):
 			return &fileError{err}
 		case err != nil, f.setting == "AWS_CA_BUNDLE", f.setting == "ca_bundle":
 			continue

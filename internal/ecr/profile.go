@@ -12,7 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials/processcreds"
 
-	"ecr-refreshd/internal/trust"
+	"ecr-refreshd/internal/filetrust"
 )
 
 // profile is the shared configuration that the SDK will use. What is wrong with it is
@@ -89,10 +89,10 @@ func mayDecide() error {
 	if os.Geteuid() != 0 {
 		return nil
 	}
-	rule := trust.Rule{What: "the credential_process that root runs", Owners: []uint32{0}}
+	rule := filetrust.Rule{What: "the credential_process that root runs", Owners: []uint32{0}}
 	for _, path := range sharedFiles() {
 		f, err := rule.Open(path)
-		if refused := (*trust.Error)(nil); errors.As(err, &refused) {
+		if refused := (*filetrust.Error)(nil); errors.As(err, &refused) {
 			return refused
 		}
 		if err == nil {

@@ -19,7 +19,7 @@ import (
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"ecr-refreshd/internal/fault"
-	"ecr-refreshd/internal/trust"
+	"ecr-refreshd/internal/filetrust"
 )
 
 // ofTime knows attempts that took too long or were called off. A command that
@@ -43,7 +43,7 @@ func ofTime(err error, step *stepError, at situation) (verdict, bool) {
 // ofFile knows files that must not be read.
 func ofFile(err error, _ *stepError, _ situation) (verdict, bool) {
 	var file *fileError
-	var refused *trust.Error
+	var refused *filetrust.Error
 	switch {
 	case errors.As(err, &refused):
 		return verdict{reason: fault.Credentials, text: refused.Error(), hint: "run: " + refused.Fix + ", or set HOME to root's own"}, true

@@ -7,7 +7,7 @@ import (
 	"path/filepath"
 	"testing"
 
-	"ecr-refreshd/internal/account"
+	"ecr-refreshd/internal/osuser"
 )
 
 func TestAnAccountThatIsNotThereYetIsWaitedFor(t *testing.T) {
@@ -15,14 +15,14 @@ func TestAnAccountThatIsNotThereYetIsWaitedFor(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	target.find = func(context.Context, string) (*account.Account, error) {
-		return nil, fmt.Errorf("%w: jane", account.ErrUnknown)
+	target.find = func(context.Context, string) (*osuser.Account, error) {
+		return nil, fmt.Errorf("%w: jane", osuser.ErrUnknown)
 	}
-	wantFault(t, target.Store(t.Context(), logins("pw")), account.ErrUnknown, "getent passwd jane")
+	wantFault(t, target.Store(t.Context(), logins("pw")), osuser.ErrUnknown, "getent passwd jane")
 	wantStale(t, target, false, logins("pw")...)
 	home := t.TempDir()
-	target.find = func(context.Context, string) (*account.Account, error) {
-		return &account.Account{Name: "jane", UID: os.Geteuid(), GID: os.Getegid(), Home: home}, nil
+	target.find = func(context.Context, string) (*osuser.Account, error) {
+		return &osuser.Account{Name: "jane", UID: os.Geteuid(), GID: os.Getegid(), Home: home}, nil
 	}
 	store(t, target, logins("pw")...)
 	if got := auths(t, filepath.Join(home, ".docker", "config.json")); len(got) != 2 {
@@ -40,8 +40,8 @@ func TestAnotherAccountTakesTheRightToActAsIt(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	target.find = func(context.Context, string) (*account.Account, error) {
-		return &account.Account{Name: "jane", UID: testUID, GID: testGID, Home: "/"}, nil
+	target.find = func(context.Context, string) (*osuser.Account, error) {
+		return &osuser.Account{Name: "jane", UID: testUID, GID: testGID, Home: "/"}, nil
 	}
 	wantFault(t, target.Store(t.Context(), logins("pw")), errIdentity, "run ecr-refreshd as root")
 }

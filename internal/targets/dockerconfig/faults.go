@@ -11,9 +11,9 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"ecr-refreshd/internal/account"
 	"ecr-refreshd/internal/fault"
-	"ecr-refreshd/internal/trust"
+	"ecr-refreshd/internal/filetrust"
+	"ecr-refreshd/internal/osuser"
 )
 
 // fault classifies what went wrong with the file. All of it is of reason local.
@@ -44,7 +44,7 @@ const correctIt = "correct {path} with an editor, or put it aside: mv {path} {pa
 // hint says what a person can do about err.
 func (w site) hint(err error) string {
 	known, isAdvised := errors.AsType[advised](err)
-	refused, isRefused := errors.AsType[*trust.Error](err)
+	refused, isRefused := errors.AsType[*filetrust.Error](err)
 	switch {
 	case isRefused && w.as != nil:
 		return w.say("nobody but root and {user} may decide where the file is: run `" + refused.Fix + "`, or set {--file} or {--user} to what belongs together")
@@ -52,7 +52,7 @@ func (w site) hint(err error) string {
 		return w.say("{set user} " + ownerName(refused.UID) + "{for it}, so that the file is written with that account's rights; or make it root's alone: run `" + refused.Fix + "`")
 	case isAdvised:
 		return w.say(known.advice(w))
-	case errors.Is(err, account.ErrUnknown):
+	case errors.Is(err, osuser.ErrUnknown):
 		return w.say("create the account {user} or correct {--user}; `getent passwd {user}` shows whether this host knows it{; waits}")
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return ""

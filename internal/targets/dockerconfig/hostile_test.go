@@ -12,8 +12,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"ecr-refreshd/internal/filetrust"
 	"ecr-refreshd/internal/login"
-	"ecr-refreshd/internal/trust"
 )
 
 func TestALockThatIsKeptForEverDoesNotStopAStore(t *testing.T) {
@@ -183,7 +183,7 @@ func TestAUsersOwnProcessIsAsFreeAsTheUser(t *testing.T) {
 	if err := errors.Join(os.Mkdir(base+"/open", 0o700), os.Chmod(base+"/open", 0o777)); err != nil {
 		t.Fatal(err)
 	}
-	dirfd, name, err := find(trust.Rule{Owners: []uint32{uint32(os.Geteuid()), 0}, Lenient: true}, base+"/open/.docker/config.json", true)
+	dirfd, name, err := find(filetrust.Rule{Owners: []uint32{uint32(os.Geteuid()), 0}, Lenient: true}, base+"/open/.docker/config.json", true)
 	if err != nil || name != "config.json" {
 		t.Fatalf("got %q, %v", name, err)
 	}

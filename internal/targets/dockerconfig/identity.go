@@ -6,7 +6,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"ecr-refreshd/internal/account"
+	"ecr-refreshd/internal/osuser"
 )
 
 // errIdentity marks that this process may not act as another account.
@@ -25,7 +25,7 @@ var errIdentity = &problem{"this process may not act as another account",
 // takes CAP_SETUID and CAP_SETGID, which need not mean root) the kernel decides.
 //
 // f must start no goroutine: that would run as this process, not as the account.
-func as(a *account.Account, f func() error) error {
+func as(a *osuser.Account, f func() error) error {
 	if a == nil {
 		return f()
 	}
@@ -51,7 +51,7 @@ func as(a *account.Account, f func() error) error {
 // become gives the calling thread the account's identity, for good. The calls
 // of x/sys/unix used here work on the one thread; those of the same names in syscall
 // would change the whole process.
-func become(a *account.Account) error {
+func become(a *osuser.Account) error {
 	if err := unix.Setgroups(a.Groups); err != nil {
 		return fmt.Errorf("set supplementary groups: %w", err)
 	}

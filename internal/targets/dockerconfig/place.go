@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"ecr-refreshd/internal/account"
+	"ecr-refreshd/internal/osuser"
 )
 
 // place is the file that a Target or a Helper keeps, and what was last seen in it.
@@ -19,12 +19,12 @@ type place struct {
 	user string
 	// command is how hints are worded; see Options.
 	command bool
-	find    func(ctx context.Context, name string) (*account.Account, error)
+	find    func(ctx context.Context, name string) (*osuser.Account, error)
 
 	// turn is full while a call works on the file. What follows belongs to that
 	// call.
 	turn    chan struct{}
-	account *account.Account
+	account *osuser.Account
 	foundAt time.Time
 	look    *look
 	asked   map[string]struct{} // the hosts to look for
@@ -61,7 +61,7 @@ func newPlace(o Options) (*place, error) {
 	if home, err := os.UserHomeDir(); err == nil && filepath.IsAbs(home) && inHome && o.User == "" {
 		path = filepath.Join(home, path[len(underHome):])
 	}
-	return &place{path: path, user: o.User, command: o.Command, find: account.Lookup, turn: make(chan struct{}, 1), watch: &watch{}}, nil
+	return &place{path: path, user: o.User, command: o.Command, find: osuser.Lookup, turn: make(chan struct{}, 1), watch: &watch{}}, nil
 }
 
 // String names the file and the user, for people.

@@ -6,8 +6,8 @@ import (
 	"strings"
 	"testing"
 
-	"ecr-refreshd/internal/account"
-	"ecr-refreshd/internal/trust"
+	"ecr-refreshd/internal/filetrust"
+	"ecr-refreshd/internal/osuser"
 )
 
 func TestAReportShowsNamesOfAFileHarmlessly(t *testing.T) {
@@ -57,19 +57,19 @@ func TestALongReportEnds(t *testing.T) {
 
 // A command's person is told of flags, and that nothing happens by itself.
 func TestHintsOfACommandSpeakOfItsFlags(t *testing.T) {
-	distrust := &trust.Error{Path: "/d"}
+	distrust := &filetrust.Error{Path: "/d"}
 	tests := []struct {
 		name       string
 		site       site
 		err        error
 		key, typed string
 	}{
-		{"no account", site{path: "~/f", user: "ci"}, account.ErrUnknown, "correct `user`; `getent passwd ci` shows whether this host knows it; until then it is waited for",
+		{"no account", site{path: "~/f", user: "ci"}, osuser.ErrUnknown, "correct `user`; `getent passwd ci` shows whether this host knows it; until then it is waited for",
 			"correct `--user`; `getent passwd ci` shows whether this host knows it"},
 		{"no directory", site{path: "/home/ci/.docker/config.json"}, errNoParent, "/home/ci is waited for; if that is not where the file belongs, set `path`",
 			"create /home/ci; if that is not where the file belongs, set `--file`"},
 		{"another's directory", site{path: "/d/f"}, distrust, "set `user: NAME` for this target, so", "give `--user NAME`, so"},
-		{"for an account", site{path: "/d/f", user: "ci", as: new(account.Account)}, distrust, "set `path` or `user` to", "set `--file` or `--user` to"},
+		{"for an account", site{path: "/d/f", user: "ci", as: new(osuser.Account)}, distrust, "set `path` or `user` to", "set `--file` or `--user` to"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

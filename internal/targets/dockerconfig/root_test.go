@@ -13,8 +13,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"ecr-refreshd/internal/account"
 	"ecr-refreshd/internal/login"
+	"ecr-refreshd/internal/osuser"
 )
 
 // The ids of an account that nothing else on this machine uses; the kernel needs no
@@ -28,7 +28,7 @@ const (
 // resident is an account with a home, and a target that root keeps there.
 type resident struct {
 	*Target
-	*account.Account
+	*osuser.Account
 	path  string // of its config.json
 	vault string // a directory that only root may enter
 }
@@ -42,7 +42,7 @@ func newResident(t *testing.T) *resident {
 	if err := os.Chmod(filepath.Dir(base), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	r := &resident{Account: &account.Account{Name: "resident", UID: testUID, GID: testGID, Groups: []int{testGID, testGroup},
+	r := &resident{Account: &osuser.Account{Name: "resident", UID: testUID, GID: testGID, Groups: []int{testGID, testGroup},
 		Home: filepath.Join(base, "home")}, vault: filepath.Join(base, "vault")}
 	r.path = filepath.Join(r.Home, ".docker", "config.json")
 	if err := errors.Join(os.Mkdir(r.Home, 0o700), os.Chown(r.Home, testUID, testGID), os.Mkdir(r.vault, 0o700)); err != nil {
@@ -52,7 +52,7 @@ func newResident(t *testing.T) *resident {
 	if r.Target, err = New(Options{User: r.Name}); err != nil {
 		t.Fatal(err)
 	}
-	r.find = func(context.Context, string) (*account.Account, error) { return r.Account, nil }
+	r.find = func(context.Context, string) (*osuser.Account, error) { return r.Account, nil }
 	return r
 }
 

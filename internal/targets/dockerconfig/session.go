@@ -9,14 +9,14 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"ecr-refreshd/internal/trust"
+	"ecr-refreshd/internal/filetrust"
 )
 
 // session is one read-modify-write of the file: its directory, held open and
 // locked against other processes of ours, and its name there. Everything goes
 // by the open directory, so that a directory swapped meanwhile changes nothing.
 type session struct {
-	rule    trust.Rule
+	rule    filetrust.Rule
 	dirfd   int
 	name    string
 	locked  bool      // false where there is no such lock, or somebody else keeps it

@@ -13,14 +13,14 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"ecr-refreshd/internal/account"
+	"ecr-refreshd/internal/osuser"
 )
 
 // site is where the file is for one call, and whose rights the call has there.
 type site struct {
 	path string
-	user string           // as configured; empty for this process itself
-	as   *account.Account // nil for this process as it is
+	user string          // as configured; empty for this process itself
+	as   *osuser.Account // nil for this process as it is
 	// command is how hints are worded; see Options.
 	command bool
 	adds    int64 // about how many bytes a file will have more than now

@@ -9,7 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"ecr-refreshd/internal/trust"
+	"ecr-refreshd/internal/filetrust"
 )
 
 // errNoParent: the directory in which ours would be made is not there.
@@ -18,8 +18,8 @@ var errNoParent = &problem{"its directory is not there", "{await parent}; if tha
 // rule says on whom the site relies: on root, and on the account that acts with its own
 // group, for which a umask of 002 leaves the bit on all that the account makes. A
 // user's own process is lenient, for it is no more than that user.
-func (w site) rule() trust.Rule {
-	r := trust.Rule{What: "where the logins go", Owners: []uint32{uint32(os.Geteuid()), 0}, Lenient: os.Geteuid() != 0}
+func (w site) rule() filetrust.Rule {
+	r := filetrust.Rule{What: "where the logins go", Owners: []uint32{uint32(os.Geteuid()), 0}, Lenient: os.Geteuid() != 0}
 	if w.as != nil {
 		gid := uint32(w.as.GID)
 		r.Owners[0], r.Lenient = uint32(w.as.UID), false
@@ -32,9 +32,9 @@ func (w site) rule() trust.Rule {
 // would undo what a dotfile manager has set up. It returns the directory, open with
 // O_PATH, and the name in it, which is that of a file or of nothing. With create, a
 // missing last directory of the path is made, as docker makes it; the one above it
-// never is. The error may be a *trust.Error: so it is for a file in a shared directory
+// never is. The error may be a *filetrust.Error: so it is for a file in a shared directory
 // such as /tmp, beside which others could put their own.
-func find(rule trust.Rule, path string, create bool) (dirfd int, name string, err error) {
+func find(rule filetrust.Rule, path string, create bool) (dirfd int, name string, err error) {
 	p, err := rule.Walk(path)
 	missing := p.Name != "" && errors.Is(err, fs.ErrNotExist)
 	switch {

@@ -11,7 +11,7 @@ import (
 	"path/filepath"
 	"regexp"
 
-	"ecr-refreshd/internal/trust"
+	"ecr-refreshd/internal/filetrust"
 )
 
 // defaultContext is docker's name for the environment without any context.
@@ -111,7 +111,7 @@ func parseContext(data []byte) (dockerEndpoint, error) {
 
 // currentContext is the one that `docker context use` has chosen. As docker
 // does, it takes a config.json that cannot be read for one that chooses none.
-// The error is a *trust.Error for one that root must not follow.
+// The error is a *filetrust.Error for one that root must not follow.
 func (e environment) currentContext() (string, error) {
 	dir, err := e.configDir()
 	if err != nil {
@@ -122,7 +122,7 @@ func (e environment) currentContext() (string, error) {
 		return "", nil // it decides nothing, whoever could put one there
 	}
 	data, err := readFile("docker's current context", file, e.root)
-	if refused := (*trust.Error)(nil); errors.As(err, &refused) {
+	if refused := (*filetrust.Error)(nil); errors.As(err, &refused) {
 		return "", refused
 	}
 	if err != nil {

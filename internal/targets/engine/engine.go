@@ -22,9 +22,9 @@ import (
 	"time"
 
 	"ecr-refreshd/internal/fault"
+	"ecr-refreshd/internal/filetrust"
 	"ecr-refreshd/internal/login"
 	"ecr-refreshd/internal/renew"
-	"ecr-refreshd/internal/trust"
 )
 
 const (
@@ -147,7 +147,7 @@ func hung(ctx context.Context) *fault.Error {
 	if errors.Is(ctx.Err(), context.Canceled) {
 		return interrupted(ctx, nil)
 	}
-	return &fault.Error{Reason: fault.Local, Op: "find the docker engine", Err: trust.ErrHangs, Hint: hangHint}
+	return &fault.Error{Reason: fault.Local, Op: "find the docker engine", Err: filetrust.ErrHangs, Hint: hangHint}
 }
 
 // ping reaches the engine and settles the API version. It takes a slot, so that

@@ -12,7 +12,7 @@ import (
 	"testing/synctest"
 
 	"ecr-refreshd/internal/fault"
-	"ecr-refreshd/internal/trust"
+	"ecr-refreshd/internal/filetrust"
 )
 
 // Each of the files that lead to an engine is a FIFO in its turn.
@@ -55,7 +55,7 @@ func TestAFileThatCannotBeReadIsNamedByItsSetting(t *testing.T) {
 			tgt := newTarget(tt.o)
 			tgt.env = env
 			err := tgt.Store(t.Context(), loginsFor("h"))
-			if !fault.Has(err, fault.Local) || !errors.Is(err, trust.ErrNotRegular) || !strings.Contains(err.Error(), ": "+tt.want) {
+			if !fault.Has(err, fault.Local) || !errors.Is(err, filetrust.ErrNotRegular) || !strings.Contains(err.Error(), ": "+tt.want) {
 				t.Errorf("got %v", err)
 			}
 		})
@@ -74,7 +74,7 @@ func TestAFileSystemThatHangsEndsTheStoreAndNotTheDaemon(t *testing.T) {
 		}
 		for range 3 {
 			err := tgt.Store(t.Context(), loginsFor("h"))
-			if !fault.Has(err, fault.Local) || !errors.Is(err, trust.ErrHangs) || fault.All(err)[0].Hint == "" {
+			if !fault.Has(err, fault.Local) || !errors.Is(err, filetrust.ErrHangs) || fault.All(err)[0].Hint == "" {
 				t.Errorf("got %v", err)
 			}
 		}

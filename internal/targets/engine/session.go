@@ -8,8 +8,8 @@ import (
 	"strings"
 
 	"ecr-refreshd/internal/fault"
+	"ecr-refreshd/internal/filetrust"
 	"ecr-refreshd/internal/login"
-	"ecr-refreshd/internal/trust"
 
 	"github.com/docker/cli/cli/connhelper"
 	"github.com/docker/docker/api/types/registry"
@@ -42,9 +42,9 @@ type session struct {
 func open(ctx context.Context, where endpoint, clean func(string) string) (*session, error) {
 	local := func(err error) error {
 		hint := "check the ca, cert and key files of this engine, and that the daemon may read them"
-		if refused := (*trust.Error)(nil); errors.As(err, &refused) {
+		if refused := (*filetrust.Error)(nil); errors.As(err, &refused) {
 			hint = trustHint(refused)
-		} else if errors.Is(err, trust.ErrHangs) {
+		} else if errors.Is(err, filetrust.ErrHangs) {
 			hint = hangHint
 		}
 		return &fault.Error{Reason: fault.Local, Op: "prepare the connection to the docker engine at " + where.String(), Err: err, Hint: hint}

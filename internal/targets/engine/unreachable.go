@@ -11,7 +11,7 @@ import (
 	"strings"
 	"syscall"
 
-	"ecr-refreshd/internal/trust"
+	"ecr-refreshd/internal/filetrust"
 )
 
 // unreachableHint says what to do about an engine that could not be reached at
@@ -70,11 +70,11 @@ const hangHint = "check what the engine's socket, its TLS files and docker's con
 
 // resolveHint says what to do about an engine that could not even be named.
 func resolveHint(err error) string {
-	var refused *trust.Error
+	var refused *filetrust.Error
 	switch {
 	case errors.As(err, &refused):
 		return trustHint(refused)
-	case errors.Is(err, trust.ErrHangs):
+	case errors.Is(err, filetrust.ErrHangs):
 		return hangHint
 	case errors.Is(err, errNoContext):
 		return "`docker context ls` lists the contexts of the user that runs this; another user's are found by DOCKER_CONFIG"
@@ -84,6 +84,6 @@ func resolveHint(err error) string {
 	return "check the target's host or context, DOCKER_HOST, DOCKER_CONTEXT and `docker context ls`"
 }
 
-func trustHint(refused *trust.Error) string {
+func trustHint(refused *filetrust.Error) string {
 	return "as root, name the engine with the target's `host:`, or give `context:` and DOCKER_CONFIG a directory of root's own; if the file is meant for root: " + refused.Fix
 }

@@ -1,8 +1,8 @@
-// Package account knows the users and groups of this host by name and by id:
+// Package osuser knows the users and groups of this host by name and by id:
 // from /etc/passwd and /etc/group, or with getent where a directory service has
 // them. It keeps nothing in memory and decides nothing about what an account may
 // do; that is in access.
-package account
+package osuser
 
 import (
 	"context"

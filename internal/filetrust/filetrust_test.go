@@ -1,4 +1,4 @@
-package trust
+package filetrust
 
 import (
 	"encoding/binary"

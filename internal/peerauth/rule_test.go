@@ -1,11 +1,11 @@
-package access
+package peerauth
 
 import (
 	"context"
 	"strings"
 	"testing"
 
-	"ecr-refreshd/internal/account"
+	"ecr-refreshd/internal/osuser"
 )
 
 // testDirectory knows jane (1001), nobody (65534), group ci (2001) and nogroup
@@ -16,7 +16,7 @@ func testDirectory(self uint32, s strangers) *Directory {
 			if id, ok := table[name]; ok {
 				return id, nil
 			}
-			return 0, account.ErrUnknown
+			return 0, osuser.ErrUnknown
 		})
 	}
 	return &Directory{
@@ -26,7 +26,7 @@ func testDirectory(self uint32, s strangers) *Directory {
 			if uid == 1001 {
 				return "jane", nil
 			}
-			return "", account.ErrUnknown
+			return "", osuser.ErrUnknown
 		}),
 		strangers: func() strangers { return s },
 		self:      self,

@@ -1,5 +1,5 @@
-// Package rooms holds the import rules of docs/architecture.md and nothing else.
-package rooms
+// Package archtest holds the import rules of docs/architecture.md and nothing else.
+package archtest
 
 import (
 	"bytes"
@@ -25,30 +25,30 @@ var may = map[string][]string{
 	"cmd/ecr-emulator":                   {"internal/emulator", "internal/registry", "internal/stdlog"},
 	"internal/nodump":                    {},
 	"internal/stdlog":                    {},
-	"internal/account":                   {},
-	"internal/access":                    {"golang.org/x/sys/", "internal/account"},
-	"internal/api": {"go.uber.org/zap", "go.uber.org/zap/", "golang.org/x/sys/", "internal/access", "internal/account", "internal/fault", "internal/trust",
+	"internal/osuser":                    {},
+	"internal/peerauth":                  {"golang.org/x/sys/", "internal/osuser"},
+	"internal/api": {"go.uber.org/zap", "go.uber.org/zap/", "golang.org/x/sys/", "internal/peerauth", "internal/osuser", "internal/fault", "internal/filetrust",
 		"internal/login", "internal/status"},
-	"internal/discover": {"golang.org/x/sys/", "internal/account", "internal/ecr", "internal/registry"},
-	"internal/systemd":  {"golang.org/x/sys/"},
-	"internal/restart":  {"golang.org/x/sys/", "internal/fault", "internal/login"},
-	"internal/registry": {},
-	"internal/login":    {},
-	"internal/fault":    {},
-	"internal/trust":    {"golang.org/x/sys/"},
-	"internal/schedule": {"github.com/robfig/cron/v3"},
-	"internal/renew":    {"internal/login", "internal/fault"},
-	"internal/ecr":      {"github.com/aws/", "internal/login", "internal/fault", "internal/renew", "internal/trust"},
-	"internal/config":   {"go.yaml.in/yaml/v3", "internal/registry", "internal/schedule", "internal/login", "internal/renew", "internal/trust"},
-	"internal/targets":  {"internal/config", "internal/targets/"},
+	"internal/discover":  {"golang.org/x/sys/", "internal/osuser", "internal/ecr", "internal/registry"},
+	"internal/systemd":   {"golang.org/x/sys/"},
+	"internal/restart":   {"golang.org/x/sys/", "internal/fault", "internal/login"},
+	"internal/registry":  {},
+	"internal/login":     {},
+	"internal/fault":     {},
+	"internal/filetrust": {"golang.org/x/sys/"},
+	"internal/schedule":  {"github.com/robfig/cron/v3"},
+	"internal/renew":     {"internal/login", "internal/fault"},
+	"internal/ecr":       {"github.com/aws/", "internal/login", "internal/fault", "internal/renew", "internal/filetrust"},
+	"internal/config":    {"go.yaml.in/yaml/v3", "internal/registry", "internal/schedule", "internal/login", "internal/renew", "internal/filetrust"},
+	"internal/targets":   {"internal/config", "internal/targets/"},
 	// What every kind may import; one that needs more has a line of its own.
-	kinds + "*": {"golang.org/x/sys/", "internal/account", "internal/config", "internal/fault", "internal/login", "internal/renew", "internal/trust"},
+	kinds + "*": {"golang.org/x/sys/", "internal/osuser", "internal/config", "internal/fault", "internal/login", "internal/renew", "internal/filetrust"},
 	"internal/targets/engine": {"github.com/docker/docker/", "github.com/docker/cli/", "github.com/docker/go-connections/",
-		"github.com/containerd/errdefs", "go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp", "golang.org/x/sys/", "internal/config", "internal/fault", "internal/login", "internal/renew", "internal/trust"},
-	"internal/targets/dockerconfig": {"github.com/fsnotify/fsnotify", "golang.org/x/sync/semaphore", "golang.org/x/sys/", "internal/account", "internal/config", "internal/fault", "internal/login", "internal/renew", "internal/trust"},
+		"github.com/containerd/errdefs", "go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp", "golang.org/x/sys/", "internal/config", "internal/fault", "internal/login", "internal/renew", "internal/filetrust"},
+	"internal/targets/dockerconfig": {"github.com/fsnotify/fsnotify", "golang.org/x/sync/semaphore", "golang.org/x/sys/", "internal/osuser", "internal/config", "internal/fault", "internal/login", "internal/renew", "internal/filetrust"},
 	"internal/status":               {"internal/renew", "internal/fault", "internal/login"},
 	"internal/eventlog":             {"go.uber.org/zap", "go.uber.org/zap/", "internal/renew", "internal/fault"},
-	"internal/daemon": {"go.uber.org/zap", "golang.org/x/sys/", "internal/access", "internal/api", "internal/config", "internal/credhelper", "internal/ecr", "internal/fault", "internal/login",
+	"internal/daemon": {"go.uber.org/zap", "golang.org/x/sys/", "internal/peerauth", "internal/api", "internal/config", "internal/credhelper", "internal/ecr", "internal/fault", "internal/login",
 		"internal/registry", "internal/renew", "internal/schedule", "internal/status"},
 	// Test beds, the demonstration and the benchmark: they may use anything, and
 	// nothing that ships may use them.
@@ -61,7 +61,7 @@ var may = map[string][]string{
 	// It puts the least memory under what it starts.
 	"internal/bench/launcher": {},
 	"internal/demo":           {"*"},
-	"internal/rooms":          {},
+	"internal/archtest":       {},
 }
 
 const (
@@ -109,7 +109,7 @@ func TestEveryPackageImportsOnlyWhatItsRoomAllows(t *testing.T) {
 		}
 	}
 	for dir := range may {
-		if dir != "internal/rooms" && dir != kinds+"*" && !seen[dir] && dir != "internal/e2e" {
+		if dir != "internal/archtest" && dir != kinds+"*" && !seen[dir] && dir != "internal/e2e" {
 			t.Errorf("the table has %s, which is not there", dir)
 		}
 	}

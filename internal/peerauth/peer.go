@@ -1,7 +1,7 @@
-// Package access knows who asks on a Unix socket and who may have what: the
+// Package peerauth knows who asks on a Unix socket and who may have what: the
 // kernel's word about the peer, and rules made of users and groups. What is
 // asked for, and the answer, are the business of api.
-package access
+package peerauth
 
 import (
 	"encoding/binary"

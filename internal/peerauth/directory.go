@@ -1,11 +1,11 @@
-package access
+package peerauth
 
 import (
 	"context"
 	"os"
 	"sync"
 
-	"ecr-refreshd/internal/account"
+	"ecr-refreshd/internal/osuser"
 )
 
 // Directory turns names of users and groups into ids, remembers the answers for
@@ -21,16 +21,16 @@ type Directory struct {
 // NewDirectory makes one that asks the host it runs on. It looks nothing up yet.
 func NewDirectory() *Directory {
 	names := newMemo(func(ctx context.Context, uid uint32) (string, error) {
-		return account.Name(ctx, int(uid))
+		return osuser.Name(ctx, int(uid))
 	})
 	names.hasty = true // they serve messages only, and whoever connects chooses their number
 	return &Directory{
 		users: newMemo(func(ctx context.Context, name string) (uint32, error) {
-			id, err := account.UID(ctx, name)
+			id, err := osuser.UID(ctx, name)
 			return uint32(id), err
 		}),
 		groups: newMemo(func(ctx context.Context, name string) (uint32, error) {
-			id, err := account.Group(ctx, name)
+			id, err := osuser.Group(ctx, name)
 			return uint32(id), err
 		}),
 		names:     names,
@@ -65,7 +65,7 @@ func (d *Directory) Rule(users, groups []string) *Rule {
 // sortOut tells numbers and names apart.
 func sortOut(list []string) (ids []uint32, names []string) {
 	for _, s := range list {
-		if id, err := account.ParseID(s); err == nil {
+		if id, err := osuser.ParseID(s); err == nil {
 			ids = append(ids, uint32(id))
 		} else {
 			names = append(names, s)

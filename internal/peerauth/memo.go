@@ -1,4 +1,4 @@
-package access
+package peerauth
 
 import (
 	"context"
@@ -7,7 +7,7 @@ import (
 	"sync"
 	"time"
 
-	"ecr-refreshd/internal/account"
+	"ecr-refreshd/internal/osuser"
 )
 
 const (
@@ -25,7 +25,7 @@ const (
 // answer older than answerLife is asked for again by the next who wants it; when
 // that fails, the old one stays. Safe for concurrent use.
 type memo[K comparable, V any] struct {
-	// ask finds out; its error wraps account.ErrUnknown when it is sure that there
+	// ask finds out; its error wraps osuser.ErrUnknown when it is sure that there
 	// is no such thing. With a context that has ended it asks the files alone.
 	ask func(context.Context, K) (V, error)
 	// hasty says that nobody waits for another's question: it is "unknown" then.
@@ -102,7 +102,7 @@ func (m *memo[K, V]) find(ctx context.Context, key K, a answer[V], filesOnly boo
 	switch {
 	case err == nil:
 		a.value, a.known = value, true
-	case errors.Is(err, account.ErrUnknown):
+	case errors.Is(err, osuser.ErrUnknown):
 		a = answer[V]{}
 	case ctx.Err() != nil && !filesOnly:
 		m.hung = time.Now()

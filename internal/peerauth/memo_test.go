@@ -1,4 +1,4 @@
-package access
+package peerauth
 
 import (
 	"context"
@@ -9,7 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"ecr-refreshd/internal/account"
+	"ecr-refreshd/internal/osuser"
 )
 
 // oracle answers a memo's questions as the test says.
@@ -51,7 +51,7 @@ func wantAnswer(t *testing.T, m *memo[string, uint32], key string, want uint32, 
 
 func TestAnAnswerIsKeptForAWhileAndThenAskedForAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		o := &oracle{say: always(0, account.ErrUnknown)}
+		o := &oracle{say: always(0, osuser.ErrUnknown)}
 		m := newMemo(o.ask)
 		wantAnswer(t, m, "jane", 0, false)
 		o.will(always(1001, nil)) // she is added
@@ -61,7 +61,7 @@ func TestAnAnswerIsKeptForAWhileAndThenAskedForAgain(t *testing.T) {
 		}
 		time.Sleep(answerLife)
 		wantAnswer(t, m, "jane", 1001, true)
-		o.will(always(0, account.ErrUnknown)) // and removed
+		o.will(always(0, osuser.ErrUnknown)) // and removed
 		time.Sleep(answerLife)
 		wantAnswer(t, m, "jane", 0, false)
 	})

@@ -1,10 +1,10 @@
-// Package trust decides whether somebody who must not could change a file: by
+// Package filetrust decides whether somebody who must not could change a file: by
 // its owner, mode and access control list, and by those of every directory and
 // symbolic link on the way to it. It opens regular files and nothing else.
 //
 // It knows neither what the files are for nor what to do about a refusal, save
 // the command that mends the one it names.
-package trust
+package filetrust
 
 import (
 	"errors"
