@@ -23,6 +23,10 @@ var ErrInUse = errors.New("in use")
 // maxSocketPath is what the kernel takes for the path of a Unix socket, in bytes.
 const maxSocketPath = 107
 
+// backlog is how many connections may wait to be accepted; the kernel lowers it to
+// net.core.somaxconn.
+const backlog = 4096
+
 // Listener listens at a path of its own. Safe for concurrent use.
 type Listener struct {
 	*net.UnixListener
@@ -91,6 +95,10 @@ func bindClosed(ctx context.Context, path string) (*net.UnixListener, error) {
 	}
 	u := l.(*net.UnixListener)
 	u.SetUnlinkOnClose(false) // it may be another's by then
+	// Package net takes 128 for the backlog where it cannot read /proc/sys, as in a sandbox.
+	if raw, err := u.SyscallConn(); err == nil {
+		_ = raw.Control(func(fd uintptr) { _ = unix.Listen(int(fd), backlog) })
+	}
 	return u, nil
 }
 
