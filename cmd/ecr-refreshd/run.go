@@ -169,7 +169,7 @@ func (r *reloader) reload(ctx context.Context) {
 		r.logger.Info("configuration read again", zap.String("config", c.Path), zap.Int("grants", len(c.Grants)))
 		warn(r.logger, c)
 	default:
-		const message, hint = "configuration has an error, the former one stays", "mend it, try it with `ecr-refreshd check`, then send SIGHUP again"
+		const message, hint = "configuration has an error, the former one stays", "fix it, try it with `ecr-refreshd check`, then send SIGHUP again"
 		r.daemon.Refuse(err, hint)
 		var problems config.Problems
 		if !errors.As(err, &problems) {

@@ -11,8 +11,8 @@ import (
 	"ecr-refreshd/internal/status"
 )
 
-// glance is how often --watch looks.
-const glance = 2 * time.Second
+// watchInterval is how often --watch looks.
+const watchInterval = 2 * time.Second
 
 // watched is a status that is shown again and again.
 type watched struct {
@@ -44,7 +44,7 @@ func (s *watched) watch(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-time.After(glance):
+		case <-time.After(watchInterval):
 		}
 	}
 }

@@ -35,7 +35,7 @@ cp "$@" upper/packages
 mount -t overlay -o lowerdir=/,upperdir=upper,workdir=work overlay root
 # An image's build may forbid that services start.
 rm -f root/usr/sbin/policy-rc.d
-# A list of all manual pages, made anew at each change of the packages, takes long.
+# A list of all manual pages, made again at each change of the packages, takes long.
 rm -f root/var/lib/man-db/auto-update
 # Fedora's, where rpm is at home.
 mkdir -p root/usr/share/zsh/site-functions

@@ -32,7 +32,7 @@ type Client struct{ http *http.Client }
 var ErrRefused = errors.New("not allowed")
 
 // Dial makes a Client for the first of sockets at which a daemon answers. It
-// connects for each request anew, and not yet.
+// connects for each request again, and not yet.
 func Dial(sockets []string) *Client {
 	return &Client{&http.Client{
 		Transport: &http.Transport{

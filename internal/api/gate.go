@@ -44,15 +44,15 @@ func newGate(l net.Listener, d *peerauth.Directory, logger *zap.Logger) *gate {
 	return &gate{Listener: l, directory: d, logger: logger.WithOptions(once), users: make(map[uint32]int)}
 }
 
-// guest is a connection that was let in.
-type guest struct {
+// admitted is a connection that was let in.
+type admitted struct {
 	net.Conn
 	peer  peerauth.Peer
 	leave func() // counts once
 }
 
 // Close closes the connection and makes room for another.
-func (g *guest) Close() error {
+func (g *admitted) Close() error {
 	defer g.leave()
 	return g.Conn.Close()
 }
@@ -67,8 +67,8 @@ func (g *gate) Accept() (net.Conn, error) {
 			}
 			return nil, err
 		}
-		if guest := g.admit(c); guest != nil {
-			return guest, nil
+		if admitted := g.admit(c); admitted != nil {
+			return admitted, nil
 		}
 		_ = c.Close()
 	}
@@ -85,7 +85,7 @@ func acceptHint(err error) string {
 	return ""
 }
 
-func (g *gate) admit(c net.Conn) *guest {
+func (g *gate) admit(c net.Conn) *admitted {
 	u, ok := c.(*net.UnixConn)
 	if !ok {
 		g.complain(zap.String("error", "not a connection of a Unix socket: nobody can tell who asks"))
@@ -102,7 +102,7 @@ func (g *gate) admit(c net.Conn) *guest {
 		return nil
 	}
 	_ = u.SetWriteBuffer(sendBuffer)
-	return &guest{c, peer, sync.OnceFunc(func() { g.leave(peer.UID, privileged) })}
+	return &admitted{c, peer, sync.OnceFunc(func() { g.leave(peer.UID, privileged) })}
 }
 
 // enter counts a connection of uid, unless there are too many.

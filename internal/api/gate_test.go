@@ -118,7 +118,7 @@ func TestAnAnswerThatNobodyReadsHoldsLittle(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = c.Close() }()
-	raw, err := c.(*guest).Conn.(*net.UnixConn).SyscallConn()
+	raw, err := c.(*admitted).Conn.(*net.UnixConn).SyscallConn()
 	if err != nil {
 		t.Fatal(err)
 	}

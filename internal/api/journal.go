@@ -30,13 +30,13 @@ type journal struct {
 
 	mu     sync.Mutex
 	start  time.Time // of the window
-	said   map[occasion]bool
+	said   map[complaint]bool
 	users  map[uint32]int // lines by uid
 	others int            // lines of all but the privileged users
 }
 
-// occasion is what makes two refusals the same to a reader.
-type occasion struct {
+// complaint is what makes two refusals the same to a reader.
+type complaint struct {
 	uid    uint32
 	host   string
 	code   int
@@ -56,7 +56,7 @@ func (j *journal) refused(ctx context.Context, code int, host string, who peerau
 	case http.StatusServiceUnavailable:
 		message = "credential not available"
 	}
-	if level == zapcore.WarnLevel && !j.news(occasion{who.UID, host, code, p.Reason}, j.directory.Privileged(who), time.Now()) {
+	if level == zapcore.WarnLevel && !j.news(complaint{who.UID, host, code, p.Reason}, j.directory.Privileged(who), time.Now()) {
 		level = zapcore.DebugLevel
 	}
 	entry := j.logger.Check(level, message)
@@ -71,11 +71,11 @@ func (j *journal) refused(ctx context.Context, code int, host string, who peerau
 
 // news reports whether o, of a privileged user or another, has not been said in
 // this window and may be, and remembers that it is.
-func (j *journal) news(o occasion, privileged bool, now time.Time) bool {
+func (j *journal) news(o complaint, privileged bool, now time.Time) bool {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if now.Sub(j.start) >= window {
-		j.start, j.said, j.users, j.others = now, make(map[occasion]bool), make(map[uint32]int), 0
+		j.start, j.said, j.users, j.others = now, make(map[complaint]bool), make(map[uint32]int), 0
 	}
 	if j.said[o] || j.users[o.uid] >= maxUserLines || !privileged && j.others >= maxLines {
 		return false

@@ -57,7 +57,7 @@ func TestLinesAreBounded(t *testing.T) {
 	now := time.Now()
 	lines := func(uid uint32, privileged bool, asked int) (said int) {
 		for i := range asked {
-			if j.news(occasion{uid: uid, host: strconv.Itoa(i)}, privileged, now) {
+			if j.news(complaint{uid: uid, host: strconv.Itoa(i)}, privileged, now) {
 				said++
 			}
 		}

@@ -116,7 +116,7 @@ func (s *Server) server(requests context.Context, conns *sync.WaitGroup) (*http.
 		ErrorLog:                     complaints,
 		BaseContext:                  func(net.Listener) context.Context { return requests },
 		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
-			return context.WithValue(ctx, peerKey{}, c.(*guest).peer)
+			return context.WithValue(ctx, peerKey{}, c.(*admitted).peer)
 		},
 		ConnState: func(_ net.Conn, state http.ConnState) {
 			switch state {

@@ -26,7 +26,7 @@ func TestConnectionsOfNoUseAreClosed(t *testing.T) {
 		go func() { served <- server.Serve(accepted) }()
 		open := func() net.Conn {
 			theirs, ours := net.Pipe()
-			accepted <- &guest{Conn: ours, leave: func() {}}
+			accepted <- &admitted{Conn: ours, leave: func() {}}
 			return theirs
 		}
 		wantClosed := func(name string, c net.Conn, after time.Duration) {

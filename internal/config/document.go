@@ -116,7 +116,7 @@ func (d *decoder) syntax(text []byte, err error) {
 			return
 		}
 	}
-	d.fileProblem(line, "is not YAML: %s; mend the line, or the one above it", strings.TrimPrefix(err.Error(), at[0]))
+	d.fileProblem(line, "is not YAML: %s; fix the line, or the one above it", strings.TrimPrefix(err.Error(), at[0]))
 }
 
 func tabIndented(line []byte) bool {

@@ -18,13 +18,13 @@ import (
 // generation is everything that one version of the configuration leads to. It
 // is built whole before anything of it runs.
 type generation struct {
-	config   *config.Config
-	loaded   time.Time
-	renewers []*renew.Renewer // one for each of config.Grants
-	targets  map[string]config.Destination
-	board    *status.Board
-	doors    doors
-	replaced chan struct{} // closed when another generation is in its place
+	config    *config.Config
+	loaded    time.Time
+	renewers  []*renew.Renewer // one for each of config.Grants
+	targets   map[string]config.Destination
+	board     *status.Board
+	providers providers
+	replaced  chan struct{} // closed when another generation is in its place
 }
 
 // observers hands each event to all of them.
@@ -70,7 +70,7 @@ func (d *Daemon) build(c *config.Config) (*generation, error) {
 			Observer: append(observers{g.board}, d.Observers...),
 		}))
 	}
-	g.doors = newDoors(c, g.renewers, d.directory)
+	g.providers = newProviders(c, g.renewers, d.directory)
 	return g, nil
 }
 

@@ -25,11 +25,11 @@ var _ api.Backend = (*Daemon)(nil)
 func (d *Daemon) Credential(ctx context.Context, host string, who peerauth.Peer, wait time.Duration) (login.Login, error) {
 	host = strings.ToLower(host)
 	g := d.generation()
-	doors, err := g.allowed(ctx, host, who)
+	providers, err := g.allowed(ctx, host, who)
 	if err != nil {
 		return login.Login{}, err
 	}
-	for _, d := range doors { // one that is there goes before one to be waited for
+	for _, d := range providers { // one that is there goes before one to be waited for
 		if t, ok := d.Held(); ok && t.For(d.name).Host == host {
 			return t.For(d.name), nil
 		}
@@ -37,7 +37,7 @@ func (d *Daemon) Credential(ctx context.Context, host string, who peerauth.Peer,
 	waiting, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
 	for {
-		l, err := awaited(waiting, host, doors)
+		l, err := awaited(waiting, host, providers)
 		if !errors.Is(err, renew.ErrEnded) {
 			return l, err
 		}
@@ -45,7 +45,7 @@ func (d *Daemon) Credential(ctx context.Context, host string, who peerauth.Peer,
 			return l, restarting(host)
 		}
 		g = d.generation()
-		if doors, err = g.allowed(ctx, host, who); err != nil {
+		if providers, err = g.allowed(ctx, host, who); err != nil {
 			return login.Login{}, err
 		}
 	}
@@ -68,27 +68,27 @@ func (g *generation) wait(ctx context.Context) bool {
 	}
 }
 
-// allowed gives the doors to host that who may pass.
-func (g *generation) allowed(ctx context.Context, host string, who peerauth.Peer) ([]door, error) {
-	doors := g.doors.of(host)
-	if len(doors) == 0 {
+// allowed returns the providers of host whose login who may have.
+func (g *generation) allowed(ctx context.Context, host string, who peerauth.Peer) ([]provider, error) {
+	providers := g.providers.of(host)
+	if len(providers) == 0 {
 		return nil, api.ErrNotOurs
 	}
-	barred := func(d door) bool { return !d.rule.Allows(ctx, who) }
-	if len(doors) == 1 && !barred(doors[0]) { // nearly always
-		return doors, nil
+	barred := func(d provider) bool { return !d.rule.Allows(ctx, who) }
+	if len(providers) == 1 && !barred(providers[0]) { // nearly always
+		return providers, nil
 	}
-	allowed := slices.DeleteFunc(slices.Clone(doors), barred)
+	allowed := slices.DeleteFunc(slices.Clone(providers), barred)
 	if len(allowed) == 0 {
-		return nil, doors[0].rule.Refuse(ctx, host, who)
+		return nil, providers[0].rule.Refuse(ctx, host, who)
 	}
 	return allowed, nil
 }
 
-// awaited gives the login that one of the doors will have before ctx ends.
-func awaited(ctx context.Context, host string, doors []door) (login.Login, error) {
+// awaited gives the login that one of the providers will have before ctx ends.
+func awaited(ctx context.Context, host string, providers []provider) (login.Login, error) {
 	var missing error = api.ErrNotOurs
-	for _, d := range doors {
+	for _, d := range providers {
 		t, err := d.Await(ctx)
 		if l := t.For(d.name); err == nil && l.Host == host {
 			return l, nil
@@ -106,17 +106,17 @@ func (d *Daemon) Credentials(ctx context.Context, who peerauth.Peer, wait time.D
 	defer cancel()
 	names := make(map[string]string)
 	verdicts := make(map[*peerauth.Rule]bool)
-	for _, door := range d.generation().doors.all {
-		allowed, known := verdicts[door.rule]
+	for _, provider := range d.generation().providers.all {
+		allowed, known := verdicts[provider.rule]
 		if !known {
-			allowed = door.rule.Allows(ctx, who)
-			verdicts[door.rule] = allowed
+			allowed = provider.rule.Allows(ctx, who)
+			verdicts[provider.rule] = allowed
 		}
 		if !allowed {
 			continue
 		}
-		if t, err := door.Await(waiting); err == nil {
-			names[t.For(door.name).Host] = t.Username
+		if t, err := provider.Await(waiting); err == nil {
+			names[t.For(provider.name).Host] = t.Username
 		}
 	}
 	return names
@@ -129,14 +129,14 @@ func (d *Daemon) Refresh(ctx context.Context, host string) ([]status.Registry, e
 	host = strings.ToLower(host)
 	for {
 		g := d.generation()
-		doors := g.doors.all
+		providers := g.providers.all
 		if host != "" {
-			doors = g.doors.of(host)
+			providers = g.providers.of(host)
 		}
-		if len(doors) == 0 {
+		if len(providers) == 0 {
 			return nil, api.ErrNotOurs
 		}
-		if refresh(ctx, doors) && g.wait(ctx) {
+		if refresh(ctx, providers) && g.wait(ctx) {
 			continue
 		}
 		rows := slices.DeleteFunc(g.board.Registries(time.Now()), func(r status.Registry) bool { return host != "" && r.Host != host })
@@ -144,19 +144,19 @@ func (d *Daemon) Refresh(ctx context.Context, host string) ([]status.Registry, e
 	}
 }
 
-// refresh renews the tokens of the doors, each once, all at the same time. It
+// refresh renews the tokens of the providers, each once, all at the same time. It
 // reports whether a reload came in between; what went wrong is on the board.
-func refresh(ctx context.Context, doors []door) (ended bool) {
+func refresh(ctx context.Context, providers []provider) (ended bool) {
 	var interrupted atomic.Bool
 	var wg sync.WaitGroup
 	asked := make(map[*renew.Renewer]bool)
-	for _, door := range doors {
-		if asked[door.Renewer] {
+	for _, provider := range providers {
+		if asked[provider.Renewer] {
 			continue
 		}
-		asked[door.Renewer] = true
+		asked[provider.Renewer] = true
 		wg.Go(func() {
-			if errors.Is(door.Refresh(ctx), renew.ErrEnded) {
+			if errors.Is(provider.Refresh(ctx), renew.ErrEnded) {
 				interrupted.Store(true)
 			}
 		})

@@ -351,8 +351,8 @@ func TestAReloadLeavesNoMomentWithoutStatus(t *testing.T) {
 
 func TestAnErrorOfTheConfigurationIsToldUntilOneIsGood(t *testing.T) {
 	d := start(t, registries, Options{})
-	d.Refuse(errors.New("c.yaml:1: wrong"), "mend it")
-	if p := d.Status().Config.Error; p == nil || p.Message != "c.yaml:1: wrong" || p.Hint != "mend it" {
+	d.Refuse(errors.New("c.yaml:1: wrong"), "fix it")
+	if p := d.Status().Config.Error; p == nil || p.Message != "c.yaml:1: wrong" || p.Hint != "fix it" {
 		t.Errorf("the status has %+v", p)
 	}
 	if err := d.Reload(t.Context(), d.generation().config); err != nil {

@@ -30,7 +30,7 @@ type stage interface {
 	command(ctx context.Context, program string, args ...string) *exec.Cmd
 	// push puts a small image into the registry.
 	push(ctx context.Context, reference, logins string) error
-	// pull fetches the whole image, each time anew; took is without the clearing
+	// pull fetches the whole image, each time again; took is without the clearing
 	// up. The error's text is the puller's own message.
 	pull(ctx context.Context, reference, logins string) (took time.Duration, err error)
 	// close stops everything and waits for it.

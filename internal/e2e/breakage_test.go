@@ -17,7 +17,7 @@ import (
 )
 
 // TestBreakageIsSaidOnceAndMendsItself breaks one thing at a time before the
-// daemon starts, wants one line about it with what to do, mends it, and wants
+// daemon starts, wants one line about it with what to do, fixes it, and wants
 // the daemon to go on without help.
 func TestBreakageIsSaidOnceAndMendsItself(t *testing.T) {
 	t.Parallel()
@@ -32,12 +32,12 @@ func TestBreakageIsSaidOnceAndMendsItself(t *testing.T) {
 	tests := []struct {
 		name    string
 		targets string
-		breaks  func(t *testing.T) (endpoint, engine string, mend func()) // empty: the usual ones
+		breaks  func(t *testing.T) (endpoint, engine string, fix func()) // empty: the usual ones
 		message string
 		parts   []string // of the line
 		hint    string   // a part of it
 		level   string
-		after   string // the message when it is mended
+		after   string // the message when it is fixed
 	}{
 		{"no engine socket", engine, func(t *testing.T) (string, string, func()) {
 			socket := filepath.Join(home(), "docker.sock")
@@ -82,7 +82,7 @@ func TestBreakageIsSaidOnceAndMendsItself(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			s := s.in(t)
-			endpoint, at, mend := tt.breaks(t)
+			endpoint, at, fix := tt.breaks(t)
 			if endpoint == "" {
 				endpoint = s.aws.Endpoint()
 			}
@@ -107,7 +107,7 @@ func TestBreakageIsSaidOnceAndMendsItself(t *testing.T) {
 					t.Error(l.raw)
 				}
 			}
-			mend()
+			fix()
 			d.await(tt.after)
 			if tt.targets == files {
 				s.awaitAccepted(configOf(root), host)

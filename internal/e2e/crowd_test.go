@@ -54,7 +54,7 @@ func TestOurLoginsSurviveACrowd(t *testing.T) {
 		d.signal(syscall.SIGUSR1)
 		all.Wait()
 		right(round, "the last login")
-		for _, region := range regions { // so that no renewal happens to mend the next thing
+		for _, region := range regions { // so that no renewal happens to fix the next thing
 			d.awaitAfter(mark, "token renewed", region)
 		}
 		s.run(root, s.engineEnv(s.engine), "", s.docker, "logout", hosts[round%len(hosts)])

@@ -266,7 +266,7 @@ func (h *host) testCrashes() {
 }
 
 // testWrong has an error in the configuration at a start: no restart for ever, clear
-// words for who asks, and all is well again after it is mended.
+// words for who asks, and all is well again after it is fixed.
 func (h *host) testWrong() {
 	h.put(hostConfig, "registries: nonsense\n", 0o644)
 	if out, code := h.try("systemctl", "restart", unit); code == 0 {

@@ -175,7 +175,7 @@ func (a apiAnswer) hint(step *stepError, at situation) string {
 	case "UnrecognizedClientException", "InvalidClientTokenId", "AuthFailure":
 		return fmt.Sprintf(`AWS does not know the access key: see with "aws sts get-caller-identity" whether it was deleted or deactivated, is of another partition than %s, or whether the account has not enabled that region`, at.region)
 	case "SignatureDoesNotMatch", "InvalidSignatureException", "IncompleteSignature", "IncompleteSignatureException":
-		return fmt.Sprintf("the secret access key does not belong to the access key: write both anew, in the environment or in %s", at.files)
+		return fmt.Sprintf("the secret access key does not belong to the access key: write both again, in the environment or in %s", at.files)
 	case "MissingAuthenticationToken", "MissingAuthenticationTokenException":
 		return "the request reached AWS without a signature: check the endpoint and the proxy"
 	case "OptInRequired", "SubscriptionRequiredException", "RegionDisabledException":

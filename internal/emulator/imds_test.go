@@ -45,7 +45,7 @@ func TestInstanceRole(t *testing.T) {
 		t.Errorf("a fresh session was replaced: %v", err)
 	}
 	c.advance(31 * time.Minute)
-	// A client anew, because the old one's metadata session has ended too.
+	// A client again, because the old one's metadata session has ended too.
 	provider = ec2rolecreds.New(func(o *ec2rolecreds.Options) { o.Client = imdsClient(s) })
 	later, err := provider.Retrieve(t.Context())
 	if err != nil || later.AccessKeyID == first.AccessKeyID {

@@ -130,7 +130,7 @@ func (l *Log) failure(e renew.Event) zapcore.Level {
 	for _, f := range fault.All(e.Err) {
 		switch f.Reason {
 		case fault.Denied, fault.Credentials, fault.Rejected, fault.Local:
-			return zapcore.ErrorLevel // nobody but a person will mend it
+			return zapcore.ErrorLevel // nobody but a person will fix it
 		}
 	}
 	return zapcore.WarnLevel

@@ -17,7 +17,7 @@ import (
 var start = time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
 
 func failure(r fault.Reason, cause string) error {
-	return &fault.Error{Reason: r, Op: "try", Err: errors.New(cause), Hint: "mend it"}
+	return &fault.Error{Reason: r, Op: "try", Err: errors.New(cause), Hint: "fix it"}
 }
 
 func TestLevels(t *testing.T) {
@@ -32,7 +32,7 @@ func TestLevels(t *testing.T) {
 	}{
 		{"a renewal and its delivery", []renew.Event{{Kind: renew.Renewed}, {Kind: renew.Stored}}, []zapcore.Level{info, debug}},
 		{"what passes by itself", []renew.Event{fails(renew.RenewFailed, fault.Network, "x", 0)}, []zapcore.Level{warn}},
-		{"what a person must mend", []renew.Event{fails(renew.RenewFailed, fault.Denied, "x", 0)}, []zapcore.Level{loud}},
+		{"what a person must fix", []renew.Event{fails(renew.RenewFailed, fault.Denied, "x", 0)}, []zapcore.Level{loud}},
 		{"unchanged is not repeated", []renew.Event{
 			fails(renew.RenewFailed, fault.Denied, "request 1", 0), fails(renew.RenewFailed, fault.Denied, "request 2", time.Minute)}, []zapcore.Level{loud, debug}},
 		{"but hourly", []renew.Event{
@@ -44,7 +44,7 @@ func TestLevels(t *testing.T) {
 		{"the good hosts of a failed call are no recovery", []renew.Event{
 			fails(renew.StoreFailed, fault.Local, "x", 0), {Kind: renew.Stored, Partial: true}, fails(renew.StoreFailed, fault.Local, "x", time.Minute)},
 			[]zapcore.Level{loud, debug, debug}},
-		{"after a recovery it is said anew", []renew.Event{
+		{"after a recovery it is said again", []renew.Event{
 			fails(renew.RenewFailed, fault.Network, "x", 0), {Kind: renew.Renewed}, fails(renew.RenewFailed, fault.Network, "x", time.Minute)},
 			[]zapcore.Level{warn, info, warn}},
 		{"a wrong clock is said once, and its token is no recovery", []renew.Event{

@@ -1,6 +1,6 @@
 // Package fault is the vocabulary of what can go wrong: a closed list of
 // reasons, which drive back-off, labels and status, and an error that carries
-// one together with a hint for the person who must mend it. Adapters (ecr and
+// one together with a hint for the person who must fix it. Adapters (ecr and
 // the targets) classify once, at their edge; nobody else looks at foreign errors.
 package fault
 

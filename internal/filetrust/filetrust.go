@@ -3,7 +3,7 @@
 // symbolic link on the way to it. It opens regular files and nothing else.
 //
 // It knows neither what the files are for nor what to do about a refusal, save
-// the command that mends the one it names.
+// the command that fixes the one it names.
 package filetrust
 
 import (
@@ -38,7 +38,7 @@ type Error struct {
 	Path string
 	UID  uint32      // its owner
 	Mode fs.FileMode // its permissions
-	Fix  string      // the command that mends it
+	Fix  string      // the command that fixes it
 	text string
 }
 

@@ -76,5 +76,5 @@ func (r *Refusal) Hint() string {
 		who = strconv.FormatUint(uint64(r.Who.UID), 10)
 	}
 	return fmt.Sprintf("add %q to allow.users of the registry, or to socket.allow.users where the registry has no "+
-		"list of its own, and reload; or add the user to an allowed group and log in anew", who)
+		"list of its own, and reload; or add the user to an allowed group and log in again", who)
 }

@@ -133,7 +133,7 @@ func TestAFailingTargetNeitherFetchesNorDelaysOthers(t *testing.T) {
 		bad.fail(nil)
 		pass(nearby)
 		if bad.at(hostB) != "1" || r.source.calls() != 1 {
-			t.Error("the mended target is not caught up")
+			t.Error("the fixed target is not caught up")
 		}
 	})
 }

@@ -87,7 +87,7 @@ func (s *stranger) run(ctx context.Context, t *testing.T) {
 func pause() { time.Sleep(rand.N(3 * time.Millisecond)) }
 
 // runPatiently writes until ctx ends. Where an entry is not as it should be, because
-// a process of ours was killed right then, it waits for the next one to mend that.
+// a process of ours was killed right then, it waits for the next one to fix that.
 func (s *stranger) runPatiently(ctx context.Context, t *testing.T) {
 	for ctx.Err() == nil {
 		missed := s.missed

@@ -197,7 +197,7 @@ func fill(f *os.File, content []byte, like *file) error {
 	if err == nil {
 		err = f.Sync()
 	}
-	// The name of our file is drawn anew each time; a cause that stays the same
+	// The name of our file is drawn again each time; a cause that stays the same
 	// should read the same.
 	if named := new(os.PathError); errors.As(err, &named) {
 		return named.Err

@@ -100,7 +100,7 @@ func (h helpers) hide(host string) bool {
 }
 
 // faults says for which of the hosts docker will not read the file that was
-// just written, and how to mend that.
+// just written, and how to fix that.
 func (h helpers) faults(file string, hosts []string) fault.List {
 	if h.broken != "" {
 		return fault.List{{

@@ -7,7 +7,7 @@
 // Target is no renew.Checker. The credentials that pulls use are written by
 // other targets.
 //
-// Which engine is meant is decided anew at each Store, as the docker command
+// Which engine is meant is decided again at each Store, as the docker command
 // decides it (see Options), and so is the version of the API: an engine that
 // was upgraded or moved meanwhile is found without a restart of the daemon.
 package engine

@@ -16,7 +16,7 @@ import (
 // than the 5 s in which the daemon promises to stop.
 const sshGrace = 4 * time.Second
 
-// sshDial mends two habits of the connections that dial makes, which are ssh
+// sshDial fixes two habits of the connections that dial makes, which are ssh
 // processes: they do not always tell what ssh has said at its end, and closing
 // them waits without limit for anyone who holds ssh's standard error, such as a
 // ProxyCommand or a ControlPersist master that ssh leaves behind.

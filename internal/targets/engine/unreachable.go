@@ -26,7 +26,7 @@ func unreachableHint(err error, where address) string {
 	case errors.Is(err, fs.ErrNotExist):
 		return "is docker running here? `systemctl status docker`; if its socket is elsewhere, set the target's host or DOCKER_HOST"
 	case errors.Is(err, fs.ErrPermission):
-		return "add the user that runs this to the group docker, `usermod -aG docker USER`, and start it anew"
+		return "add the user that runs this to the group docker, `usermod -aG docker USER`, and start it again"
 	case errors.Is(err, syscall.ECONNREFUSED) && !where.isTCP():
 		return "docker has stopped: `systemctl status docker`, `systemctl start docker`"
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &noAnswer) && noAnswer.Timeout():

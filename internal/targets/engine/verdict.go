@@ -85,7 +85,7 @@ func connectHint(host string) string {
 
 func nameHint(host string) string {
 	name, _, _ := strings.Cut(host, ":")
-	return "the engine's machine cannot resolve the name: try `getent hosts " + name + "` there and mend its DNS; " +
+	return "the engine's machine cannot resolve the name: try `getent hosts " + name + "` there and fix its DNS; " +
 		"behind a proxy, set HTTPS_PROXY for docker.service with `systemctl edit docker`"
 }
 

@@ -10,23 +10,23 @@ import (
 	"ecr-refreshd/internal/renew"
 )
 
-// door is one way to a host: the grant whose token opens it, and who may pass.
-type door struct {
+// provider is the grant whose token opens a host, and the rule who may have it.
+type provider struct {
 	*renew.Renewer
 	name string // as configured; the account may be open
 	rule *peerauth.Rule
 }
 
-// doors finds the doors of a host. There are several where different identities
+// providers finds the providers of a host. There are several where different identities
 // open it for different targets or users; they are tried in the file's order.
-type doors struct {
-	all    []door
-	byName map[string][]door // without those whose account is open
-	open   []door            // only those
+type providers struct {
+	all    []provider
+	byName map[string][]provider // without those whose account is open
+	open   []provider            // only those
 }
 
-func newDoors(c *config.Config, renewers []*renew.Renewer, directory *peerauth.Directory) doors {
-	ds := doors{byName: make(map[string][]door)}
+func newProviders(c *config.Config, renewers []*renew.Renewer, directory *peerauth.Directory) providers {
+	ds := providers{byName: make(map[string][]provider)}
 	made := make(map[string]*peerauth.Rule)
 	for i, grant := range c.Grants {
 		for _, h := range grant.Hosts {
@@ -35,7 +35,7 @@ func newDoors(c *config.Config, renewers []*renew.Renewer, directory *peerauth.D
 			if made[key] == nil {
 				made[key] = directory.Rule(allow.Users, allow.Groups)
 			}
-			d := door{renewers[i], h.Name, made[key]}
+			d := provider{renewers[i], h.Name, made[key]}
 			ds.all = append(ds.all, d)
 			if strings.Contains(h.Name, login.OwnAccount) {
 				ds.open = append(ds.open, d)
@@ -60,9 +60,9 @@ func allowed(s config.Socket, own config.Allow) config.Allow {
 	return s.Allow
 }
 
-// of gives the doors to host, and of those whose account is not known yet such as
+// of returns the providers of host, and of those whose account is not known yet such as
 // may turn out to be.
-func (ds doors) of(host string) []door {
+func (ds providers) of(host string) []provider {
 	found := ds.byName[host]
 	for _, d := range ds.open {
 		if t, held := d.Held(); held && t.For(d.name).Host == host || !held && mayBe(d.name, host) {
