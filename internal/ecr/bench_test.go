@@ -1,6 +1,7 @@
 package ecr
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"net/http"
@@ -77,12 +78,12 @@ func TestSourcesShareConnections(t *testing.T) {
 	keys(t, "AKIA1", canary)
 	f := newFake(t)
 	var opened atomic.Int32
-	f.Config.ConnState = func(_ net.Conn, state http.ConnState) {
-		if state == http.StateNew {
+	clients := newClients(func(tr *http.Transport) {
+		tr.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
 			opened.Add(1)
+			return new(net.Dialer).DialContext(ctx, network, addr)
 		}
-	}
-	clients := NewClients()
+	})
 	for range 3 {
 		mustFetch(t, newSource(t, f.id(), Options{Clients: clients}))
 	}

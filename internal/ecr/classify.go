@@ -69,7 +69,8 @@ type verdict struct {
 
 // classify turns what the SDK says into a fault. It looks at nothing but its
 // arguments. Every text of a server, a command or a file that is in err goes through
-// the step's redactor here, and nothing of err is kept, so that this is the only way out.
+// the step's redactor here, and nothing of err is kept, so that this is the only way
+// out; hints are this program's own words.
 func classify(err error, at situation) *fault.Error {
 	step := &stepError{step: stepCredentials}
 	errors.As(err, &step)

@@ -85,8 +85,7 @@ func (s *Source) load(ctx context.Context, w *wire) (aws.Config, *time.Time, err
 	}
 	// The SDK has put the certificates of ca_bundle or AWS_CA_BUNDLE into its client.
 	if c, ok := cfg.HTTPClient.(*awshttp.BuildableClient); ok && c != sealed {
-		roots := c.GetTransport().TLSClientConfig.RootCAs
-		w.web, w.metadata = newTransports(func(t *http.Transport) { t.TLSClientConfig.RootCAs = roots })
+		w.trust(c.GetTransport().TLSClientConfig.RootCAs)
 	}
 	return cfg, end, err
 }
@@ -171,7 +170,7 @@ func (s *Source) role(ctx context.Context, client *sts.Client, r role) (aws.Cred
 		if r.externalID != "" {
 			o.ExternalID = &r.externalID
 		}
-		if r.mfaSerial != "" {
+		if r.mfaSerial != "" && len(s.id.MFACommand) > 0 {
 			o.SerialNumber = &r.mfaSerial
 			o.TokenProvider = func() (string, error) { return mfaCode(ctx, s.id.MFACommand) }
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -98,5 +99,53 @@ func TestAnErrorNamesTheRequest(t *testing.T) {
 			t.Fatalf("no request id of its own in %v", err)
 		}
 		seen[found[1]] = true
+	}
+}
+
+// TestAnAnswerOfManyFieldsIsRefused: to search for each of them would take minutes.
+func TestAnAnswerOfManyFieldsIsRefused(t *testing.T) {
+	for _, status := range []int{200, 400} {
+		isolate(t)
+		keys(t, "AKIA1", canary)
+		f := newFake(t)
+		f.set("GetAuthorizationToken", func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(status)
+			var b strings.Builder
+			for i := range 50_000 {
+				fmt.Fprintf(&b, `"token":"%06d",`, i)
+			}
+			fmt.Fprint(w, "{", b.String(), `"a":""}`)
+		})
+		if err := failFetch(t, newSource(t, f.id(), Options{})); err.Reason != fault.Invalid || !strings.Contains(err.Error(), "too many fields") {
+			t.Errorf("%d: %s: %v", status, err.Reason, err)
+		}
+	}
+}
+
+// TestRolesOverACredentialProcess is the SDK's chain of profiles, which this package
+// follows by itself where it ends in a credential_process.
+func TestRolesOverACredentialProcess(t *testing.T) {
+	dir := isolate(t)
+	write(t, filepath.Join(dir, "config"), "[profile ci]\nrole_arn=arn:aws:iam::111122223333:role/outer\nsource_profile=middle\nmfa_serial=s-1\n"+
+		"[profile middle]\nrole_arn=arn:aws:iam::111122223333:role/inner\nsource_profile=base\nexternal_id=ext\nrole_session_name=own\n"+
+		"[profile base]\ncredential_process=echo '{\"Version\":1,\"AccessKeyId\":\"AKIAPROCESS\",\"SecretAccessKey\":\""+canary+"\"}'\n")
+	f := newFake(t)
+	id := f.id()
+	id.Profile = "ci"
+	if err := failFetch(t, newSource(t, id, Options{})); err.Reason != fault.Credentials || !strings.Contains(err.Hint, "aws.mfa.code_command") {
+		t.Errorf("without a code: %s: %v (%s)", err.Reason, err, err.Hint)
+	}
+	id.MFACommand = []string{"echo", "123456"}
+	mustFetch(t, newSource(t, id, Options{}))
+	got := f.operations("AssumeRole")
+	if len(got) != 2 || got[0].key != "AKIAPROCESS" || got[1].key != "ASIAAssumeRole1" {
+		t.Fatalf("asked %v", got)
+	}
+	for i, parts := range [][]string{{"inner", "ExternalId=ext", "RoleSessionName=own"}, {"outer", "SerialNumber=s-1", "TokenCode=123456", "RoleSessionName=ecr-refreshd"}} {
+		for _, part := range parts {
+			if !strings.Contains(got[i].body, part) {
+				t.Errorf("role %d: no %s in %s", i, part, got[i].body)
+			}
+		}
 	}
 }

@@ -38,8 +38,8 @@ type Options struct {
 }
 
 // Source fetches tokens for one identity in one region, or from ECR Public.
-// Safe for concurrent use. Between two fetches it holds no more than its
-// settings; what AWS gave the identity is kept in Clients.
+// Safe for concurrent use. Between two fetches it holds its settings and what must not
+// be shown of the last one; what AWS gave the identity is kept in Clients.
 type Source struct {
 	id      Identity
 	region  string
@@ -83,17 +83,17 @@ func New(id Identity, region string, public bool, o Options) (*Source, error) {
 // Credentials that AWS calls expired are thrown away and asked for again, once.
 // The error is a *fault.Error.
 func (s *Source) Fetch(ctx context.Context) (login.Token, error) {
-	w := &wire{web: s.clients.web, metadata: s.clients.metadata}
+	w := &wire{web: s.clients.web, metadata: s.clients.metadata, unread: make(map[string]error)}
 	if last := s.last.Load(); last != nil {
 		w.earlier = *last
 	}
-	defer func() { s.last.Store(&w.known) }() // nothing uses the wire any longer
+	defer func() { known := w.end(); s.last.Store(&known) }()
 	token, err := s.attempt(ctx, w)
 	if expired(err) && ctx.Err() == nil {
 		token, err = s.attempt(ctx, w)
 	}
 	if err != nil {
-		return login.Token{}, classify(err, s.situation())
+		return login.Token{}, classify(err, s.situation(w))
 	}
 	return token, nil
 }
@@ -202,7 +202,7 @@ func setEndpoint(endpoint **string, url string) {
 }
 
 // situation gathers what classify needs to know and cannot find out by itself.
-func (s *Source) situation() situation {
+func (s *Source) situation(w *wire) situation {
 	return situation{id: s.id, region: s.region, public: s.public, timeout: s.timeout,
-		files: describeFiles(sharedFiles()), now: time.Now()}
+		files: w.describe(sharedFiles()), now: time.Now()}
 }

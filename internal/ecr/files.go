@@ -8,7 +8,6 @@ import (
 	"os"
 	"regexp"
 	"strings"
-	"syscall"
 
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials/logincreds"
@@ -80,11 +79,15 @@ var pair = regexp.MustCompile(`(?m)^[ \t]*([\w.-]+)[ \t]*=[ \t]*(.*?)[ \t\r]*$`)
 
 // learnFiles reads the files and notes what must not be shown of them.
 func (w *wire) learnFiles(files []setFile) error {
+	var secrets []string
 	for _, f := range files {
 		if f.path == "" || f.path == os.DevNull { // how people say "no file"
 			continue
 		}
 		data, err := filetrust.Read(f.setting, f.path, fileLimit)
+		if path := (*fs.PathError)(nil); errors.As(err, &path) {
+			w.unread[f.path] = path.Err
+		}
 		switch {
 		case errors.Is(err, filetrust.ErrNotRegular), errors.Is(err, filetrust.ErrTooLarge), errors.Is(err, filetrust.ErrHangs):
 			return &fileError{err}
@@ -92,15 +95,16 @@ func (w *wire) learnFiles(files []setFile) error {
 			continue
 		}
 		if strings.HasSuffix(strings.ToUpper(f.setting), "TOKEN_FILE") {
-			w.learn(strings.TrimSpace(string(data)))
+			secrets = append(secrets, strings.TrimSpace(string(data)))
 		}
 		for _, m := range pair.FindAllSubmatch(data, -1) {
 			if secretName(strings.ToLower(string(m[1]))) {
-				w.learn(long([]string{string(m[2])})...)
+				secrets = append(secrets, string(m[2]))
 			}
 		}
-		w.learn(long(fields(data, secretName))...)
+		secrets = append(secrets, fields(data, secretName)...)
 	}
+	w.learn(long(secrets)...)
 	return nil
 }
 
@@ -125,19 +129,14 @@ func fingerprint(files []string) string {
 	return b.String()
 }
 
-// describeFiles names the files for people, with what keeps us from reading
-// them: the SDK takes a file that it may not read for one that is not there.
-func describeFiles(files []string) string {
+// describe names the files for people, with what keeps us from reading them: the SDK
+// takes a file that it may not read for one that is not there.
+func (w *wire) describe(files []string) string {
 	texts := make([]string, len(files))
 	for i, file := range files {
 		texts[i] = fmt.Sprintf("%q", file)
-		f, err := os.OpenFile(file, os.O_RDONLY|syscall.O_NONBLOCK, 0) // not waiting for the other end of a FIFO
-		var path *fs.PathError
-		switch {
-		case err == nil:
-			_ = f.Close() // opened only to see whether it can be
-		case errors.As(err, &path):
-			texts[i] += fmt.Sprintf(" (%v)", path.Err)
+		if err := w.unread[file]; err != nil {
+			texts[i] += fmt.Sprintf(" (%v)", err)
 		}
 	}
 	return strings.Join(texts, " and ")

@@ -47,6 +47,8 @@ func ofFile(err error, _ *stepError, _ situation) (verdict, bool) {
 	switch {
 	case errors.As(err, &refused):
 		return verdict{reason: fault.Credentials, text: refused.Error(), hint: "run: " + refused.Fix + ", or set HOME to root's own"}, true
+	case errors.As(err, &file) && errors.Is(file.err, filetrust.ErrHangs):
+		return verdict{reason: fault.Local, text: file.Error(), hint: "check the disk or the server of that file system: see the kernel's log (dmesg)"}, true
 	case errors.As(err, &file):
 		return verdict{reason: fault.Credentials, text: file.Error(),
 			hint: "put a regular file of at most 1 MiB there, or correct the AWS_ variable or the profile that names it"}, true

@@ -35,11 +35,13 @@ const (
 // each request. It follows no redirect, bounds what comes back, and learns from both
 // directions what must not be shown. Safe for concurrent use.
 type wire struct {
-	web, metadata http.RoundTripper
+	earlier login.Redactor   // of the Fetch before: what answers may send back what it got then
+	unread  map[string]error // why a shared file could not be read, by path; the Fetch's own
 
-	earlier login.Redactor // of the Fetch before: what answers may send back what it got then
-
-	mu       sync.Mutex
+	mu       sync.Mutex // a provider of the SDK may go on after its attempt has ended
+	web      http.RoundTripper
+	metadata http.RoundTripper
+	own      []*http.Transport // made for this wire, and closed with it
 	known    login.Redactor
 	answered bool // something came back in this step
 }
@@ -68,13 +70,33 @@ func (w *wire) begin() {
 	w.answered = false
 }
 
+// trust makes the wire go with certificates of its own.
+func (w *wire) trust(roots *x509.CertPool) {
+	web, metadata := newTransports(func(t *http.Transport) { t.TLSClientConfig.RootCAs = roots })
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.web, w.metadata, w.own = web, metadata, append(w.own, web, metadata)
+}
+
+// end returns what the wire knows for the next one.
+func (w *wire) end() login.Redactor {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, t := range w.own {
+		t.CloseIdleConnections()
+	}
+	return w.known
+}
+
 // install puts the wire in the place of the SDK's HTTP client. That one cannot be
 // replaced: the SDK adapts it for its providers, and takes only one of its own type.
 func (w *wire) install(stack *middleware.Stack) error {
+	w.mu.Lock()
 	through := w.web
 	if id := stack.ID(); id == "GetMetadata" || id == "getToken" {
 		through = w.metadata
 	}
+	w.mu.Unlock()
 	client := smithyhttp.NewClientHandlerWithOptions(smithyhttp.ClientDoFunc(func(r *http.Request) (*http.Response, error) {
 		return w.exchange(through, r)
 	}))
@@ -113,7 +135,11 @@ func (w *wire) exchange(through http.RoundTripper, r *http.Request) (*http.Respo
 	case err != nil:
 		return nil, &sendError{ctx.Err()}
 	}
-	w.learn(received(r, response.StatusCode, body)...)
+	secrets := received(r, response.StatusCode, body)
+	if len(secrets) > mostSecrets { // to look for each would cost more than the answer is worth
+		return nil, answerError("the answer has too many fields")
+	}
+	w.learn(secrets...)
 	response.Body, response.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
 	return response, nil
 }
@@ -123,7 +149,7 @@ func (w *wire) learnRequest(r *http.Request) error {
 	var body []byte
 	if r.Body != nil && r.Body != http.NoBody {
 		var err error
-		if body, err = io.ReadAll(io.LimitReader(r.Body, answerLimit)); err != nil {
+		if body, err = io.ReadAll(http.MaxBytesReader(nil, r.Body, answerLimit)); err != nil {
 			return err
 		}
 		r.Body = io.NopCloser(bytes.NewReader(body))

@@ -27,8 +27,13 @@ func NewRedactor(secrets ...Secret) Redactor { return Redactor{}.With(secrets...
 // With returns a Redactor that knows these secrets too.
 func (r Redactor) With(secrets ...Secret) Redactor {
 	known := slices.Clone(r.secrets)
+	seen := make(map[string]bool, len(known)+len(secrets))
+	for _, s := range known {
+		seen[s.Reveal()] = true
+	}
 	for _, s := range secrets {
-		if !s.IsZero() && !slices.ContainsFunc(known, s.Equal) {
+		if !s.IsZero() && !seen[s.Reveal()] {
+			seen[s.Reveal()] = true
 			known = append(known, s)
 		}
 	}
