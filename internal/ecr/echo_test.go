@@ -149,3 +149,28 @@ func TestRolesOverACredentialProcess(t *testing.T) {
 		}
 	}
 }
+
+// TestARedirectIsSaidAndNotFollowed: what is sent is signed for one host, or a secret.
+func TestARedirectIsSaidAndNotFollowed(t *testing.T) {
+	isolate(t)
+	keys(t, "AKIA1", canary)
+	f := newFake(t)
+	f.set("GetAuthorizationToken", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/", http.StatusTemporaryRedirect) })
+	err := failFetch(t, newSource(t, f.id(), Options{}))
+	if n := len(f.operations("GetAuthorizationToken")); n != 1 || err.Reason != fault.Invalid || !strings.Contains(err.Error(), "redirect (HTTP status 307)") {
+		t.Errorf("%d requests, %s: %v", n, err.Reason, err)
+	}
+}
+
+// TestAnEndpointMaySendBackWhatTheLastFetchGot: its next error is searched for that too.
+func TestAnEndpointMaySendBackWhatTheLastFetchGot(t *testing.T) {
+	isolate(t)
+	keys(t, "AKIA1", canary)
+	f := newFake(t)
+	s := newSource(t, f.id(), Options{})
+	token := mustFetch(t, s)
+	f.set("GetAuthorizationToken", refuse(400, "AccessDeniedException", "after "+encoded+" and "+token.Secret.Reveal()+" no more"))
+	if err := failFetch(t, s); !strings.Contains(err.Error(), "after [redacted] and [redacted] no more") {
+		t.Errorf("%v", err)
+	}
+}
