@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 
@@ -55,9 +56,9 @@ func TestReadNamesTheSettingAndIsBounded(t *testing.T) {
 func TestReadDoesNotWaitForADeadFileSystem(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		answers := make(chan struct{})
-		opened := 0
+		var opened atomic.Int32
 		dead := func(string) (*os.File, error) {
-			opened++
+			opened.Add(1)
 			<-answers
 			return nil, fs.ErrNotExist
 		}
@@ -66,8 +67,8 @@ func TestReadDoesNotWaitForADeadFileSystem(t *testing.T) {
 				t.Fatalf("error %v, want ErrHangs", err)
 			}
 		}
-		if opened != 1 {
-			t.Errorf("%d reads hang, want one", opened)
+		if n := opened.Load(); n != 1 {
+			t.Errorf("%d reads hang, want one", n)
 		}
 		close(answers)
 		synctest.Wait()

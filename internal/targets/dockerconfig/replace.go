@@ -3,6 +3,7 @@ package dockerconfig
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -80,7 +81,10 @@ func (s *session) finish(wrote bool) error {
 // place.
 func (s *session) replace(was *file, content []byte) (done bool, err error) {
 	ours, err := s.write(content, was)
-	if err != nil {
+	switch {
+	case errors.Is(err, unix.ENOENT): // a session that has the lock took it for a leftover
+		return false, nil
+	case err != nil:
 		return false, err
 	}
 	if !s.unchanged(was) {

@@ -123,7 +123,8 @@ func TestSSHReachesTheEngineAndEndsWithTheStore(t *testing.T) {
 		t.Errorf("%d logins, want 30", len(seen))
 	}
 	got := calls()
-	if len(got) > parallel || !strings.Contains(got[0], "-l ops -p 2222") || !strings.Contains(got[0], "build-1 docker system dial-stdio") ||
+	// net/http may dial for a request that then takes a connection which has become free.
+	if len(got) > 2*parallel || !strings.Contains(got[0], "-l ops -p 2222") || !strings.Contains(got[0], "build-1 docker system dial-stdio") ||
 		strings.Contains(strings.Join(got, "\n"), password) {
 		t.Errorf("ssh was called as %q", got)
 	}

@@ -1,5 +1,0 @@
-//go:build !race
-
-package dockerconfig
-
-const raceMemory = 1

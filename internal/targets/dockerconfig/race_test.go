@@ -1,6 +1,0 @@
-//go:build race
-
-package dockerconfig
-
-// raceMemory is how many times more memory the race detector takes.
-const raceMemory = 4
