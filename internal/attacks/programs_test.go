@@ -157,13 +157,6 @@ func (o *outcome) read(text []byte) error {
 	return nil
 }
 
-func (o outcome) reason() string {
-	if o.bad.Error == nil {
-		return ""
-	}
-	return o.bad.Error.Reason
-}
-
 // command is the program with args; it ends with the test.
 func (s *site) command(ctx context.Context, args ...string) *exec.Cmd {
 	s.t.Helper()
