@@ -104,7 +104,7 @@ cp -R "$root/." "$STAGE/rpm"
 cp deploy/package/nfpm.yaml "$STAGE/nfpm.yaml"
 {
 	printf '  - {src: LICENSE, dst: /usr/share/licenses/ecr-refreshd/LICENSE, type: license, packager: rpm, file_info: {mode: 0644}}\n'
-	printf '  - {dst: "/usr/share/%s", type: dir, packager: rpm, file_info: {mode: 0755}}\n' doc/ecr-refreshd doc/ecr-refreshd/examples
+	printf '  - {dst: "/usr/share/%s", type: dir, packager: rpm, file_info: {mode: 0755}}\n' doc/ecr-refreshd doc/ecr-refreshd/examples licenses/ecr-refreshd
 	(cd "$share" && find . -type f -printf '%P\n' | sort) | while read -r file; do
 		printf '  - {src: "%s", dst: "%s", type: doc, packager: rpm, file_info: {mode: 0644}}\n' "$share/$file" "/usr/share/$file"
 	done

@@ -69,6 +69,7 @@ func lifeOfDeb(t *testing.T, older, newer string) {
 func lifeOfRPM(t *testing.T, older, newer string) {
 	m := start(t, bare, older, newer)
 	m.do(prepare)
+	m.do("mkdir -p /usr/share/licenses") // as on every system of rpm's
 	was := m.traces()
 
 	// Of what it depends on, Debian's rpm knows nothing.
