@@ -41,7 +41,7 @@ test: lint unit long attacks fuzz e2e package-test staticcheck
 	@echo 'make test: everything passed'
 
 lint:
-	@test -z "$$(gofmt -l cmd deploy internal)" || { echo 'gofmt would change:'; gofmt -l cmd deploy internal; exit 1; }
+	@test -z "$$(gofmt -l cmd deploy docs internal)" || { echo 'gofmt would change:'; gofmt -l cmd deploy docs internal; exit 1; }
 	$(GO) vet ./...
 	$(GO) mod verify
 	$(GO) mod tidy -diff

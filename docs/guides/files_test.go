@@ -15,8 +15,8 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"ecr-refreshd/internal/config"
-	"ecr-refreshd/internal/targets"
 	"ecr-refreshd/internal/credhelper"
+	"ecr-refreshd/internal/targets"
 )
 
 // helper is what config.json calls the credential helper.
