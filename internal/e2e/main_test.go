@@ -55,6 +55,8 @@ func outside() (code int, err error) {
 	}
 	defer os.RemoveAll(dir)
 	build := exec.CommandContext(ctx, "go", "build", "-o", dir, "ecr-refreshd/cmd/ecr-refreshd", "ecr-refreshd/cmd/docker-credential-ecr-refreshd")
+	// Static, as they are shipped: a container has no C library for them.
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	build.Stdout, build.Stderr = os.Stdout, os.Stderr
 	if err := build.Run(); err != nil {
 		return 0, fmt.Errorf("build the programs under test: %w", err)
