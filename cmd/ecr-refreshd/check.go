@@ -81,7 +81,8 @@ func expand(ctx context.Context, c *config.Config, d *daemon.Daemon) expansion {
 	}
 	for _, t := range c.Targets {
 		limited, cancel := context.WithTimeout(ctx, 5*time.Second)
-		x.Targets = append(x.Targets, expandedTarget{t.Name, t.Type, d.Target(t.Name), d.Warning(limited, t.Name)})
+		warning := d.Warning(limited, t.Name) // it finds out what Target then says
+		x.Targets = append(x.Targets, expandedTarget{t.Name, t.Type, d.Target(t.Name), warning})
 		cancel()
 	}
 	return x

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -12,6 +13,8 @@ import (
 	"regexp"
 
 	"ecr-refreshd/internal/filetrust"
+
+	"github.com/docker/cli/cli/config"
 )
 
 // defaultContext is docker's name for the environment without any context.
@@ -110,31 +113,35 @@ func parseContext(data []byte) (dockerEndpoint, error) {
 }
 
 // currentContext is the one that `docker context use` has chosen. As docker
-// does, it takes a config.json that cannot be read for one that chooses none.
-// The error is a *filetrust.Error for one that root must not follow.
-func (e environment) currentContext() (string, error) {
+// does, it takes a config.json that cannot be read for one that chooses none,
+// and says so in passedOver. The error is a *filetrust.Error for one that root
+// must not follow.
+func (e environment) currentContext() (choice, error) {
 	dir, err := e.configDir()
 	if err != nil {
-		return "", nil
+		return choice{passedOver: err}, nil
 	}
 	file := filepath.Join(dir, "config.json")
 	if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
-		return "", nil // it decides nothing, whoever could put one there
+		return choice{}, nil // it decides nothing, whoever could put one there
 	}
 	data, err := readFile("docker's current context", file, e.root)
 	if refused := (*filetrust.Error)(nil); errors.As(err, &refused) {
-		return "", refused
+		return choice{}, refused
 	}
 	if err != nil {
-		return "", nil
+		return choice{passedOver: err}, nil
 	}
-	return parseCurrentContext(data), nil
+	name, err := parseCurrentContext(data)
+	if name == "" && err != nil {
+		return choice{passedOver: fmt.Errorf("read docker's current context from %q: %w", file, err)}, nil
+	}
+	return choice{name: name, why: fmt.Sprintf("currentContext in %q", file)}, nil
 }
 
-func parseCurrentContext(data []byte) string {
-	var config struct{ CurrentContext string }
-	if json.Unmarshal(data, &config) != nil {
-		return ""
-	}
-	return config.CurrentContext
+// parseCurrentContext leaves it to docker's own loader, which may know the name of a file
+// although something else in it is wrong.
+func parseCurrentContext(data []byte) (string, error) {
+	file, err := config.LoadFromReader(bytes.NewReader(data))
+	return file.CurrentContext, err
 }

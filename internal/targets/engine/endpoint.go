@@ -36,6 +36,10 @@ func (a address) isTCP() bool    { return a.scheme == "tcp" }
 type endpoint struct {
 	address
 	tls tlsFiles // counts for tcp only
+	why string   // what named it, for people
+	// passedOver is why docker's config.json could not say which context is
+	// current, if so; docker then goes on as if none were.
+	passedOver error
 }
 
 // parseHost checks a docker host and completes it with docker's default port.
@@ -118,14 +122,18 @@ func (e environment) resolve(o Options) (endpoint, error) {
 
 func (e environment) find(o Options) (endpoint, error) {
 	if o.Host != "" {
-		return newEndpoint(o.Host, o.tls())
+		where, err := newEndpoint(o.Host, o.tls())
+		where.why = "the target's host"
+		return where, err
 	}
-	name, err := e.contextName(o)
+	chosen, err := e.chooseContext(o)
 	if err != nil {
 		return endpoint{}, err
 	}
-	if name != "" && name != defaultContext {
-		return e.context(name)
+	if chosen.name != "" && chosen.name != defaultContext {
+		where, err := e.context(chosen.name)
+		where.why = fmt.Sprintf("docker context %q, %s", chosen.name, chosen.why)
+		return where, err
 	}
 	if host := e.getenv("DOCKER_HOST"); host != "" {
 		files, err := e.tls(o)
@@ -136,27 +144,35 @@ func (e environment) find(o Options) (endpoint, error) {
 		if err != nil {
 			return endpoint{}, fmt.Errorf("environment variable DOCKER_HOST: %w", err)
 		}
+		where.why = "environment variable DOCKER_HOST"
 		return where, nil
 	}
-	return newEndpoint("unix://"+e.localSocket(), tlsFiles{})
+	where, err := newEndpoint("unix://"+e.localSocket(), tlsFiles{})
+	where.why, where.passedOver = "the local socket", chosen.passedOver
+	return where, err
 }
 
-// contextName is empty when no context is asked for.
-func (e environment) contextName(o Options) (string, error) {
+// choice is which docker context counts; without a name, none does.
+type choice struct {
+	name, why  string
+	passedOver error // see endpoint
+}
+
+func (e environment) chooseContext(o Options) (choice, error) {
 	switch {
 	case o.Context != "":
-		return o.Context, nil
+		return choice{name: o.Context, why: "the target's context"}, nil
 	case e.getenv("DOCKER_HOST") != "":
-		return "", nil
+		return choice{}, nil
 	case e.getenv("DOCKER_CONTEXT") != "":
-		return e.getenv("DOCKER_CONTEXT"), nil
+		return choice{name: e.getenv("DOCKER_CONTEXT"), why: "environment variable DOCKER_CONTEXT"}, nil
 	}
 	return e.currentContext()
 }
 
 func newEndpoint(host string, files tlsFiles) (endpoint, error) {
 	a, err := parseHost(host, files.on)
-	return endpoint{a, files}, err
+	return endpoint{address: a, tls: files}, err
 }
 
 // localSocket is docker's, and the rootless one's when only that exists.

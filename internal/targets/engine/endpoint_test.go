@@ -99,6 +99,46 @@ func metaFor(host string) string {
 	return fmt.Sprintf(`{"Name":"x","Metadata":{},"Endpoints":{"docker":{"Host":%q,"SkipTLSVerify":false}}}`, host)
 }
 
+// TestTheEngineIsShownWithWhatNamedIt: a config.json that docker passes over is no reason to
+// say nothing of it.
+func TestTheEngineIsShownWithWhatNamedIt(t *testing.T) {
+	tests := []struct {
+		name    string
+		o       Options
+		env     map[string]string
+		config  string // ~/.docker/config.json
+		want    string // with DIR for the home directory
+		warning string // a part of it
+	}{
+		{"nothing", Options{}, nil, "", "unix://DIR/docker.sock, from the local socket", ""},
+		{"host", Options{Host: "tcp://h:1"}, nil, "{", "tcp://h:1, from the target's host", ""},
+		{"context", Options{Context: "named"}, nil, "{", `tcp://named:2375, from docker context "named", the target's context`, ""},
+		{"DOCKER_HOST", Options{}, map[string]string{"DOCKER_HOST": "tcp://e:1"}, "{", "tcp://e:1, from environment variable DOCKER_HOST", ""},
+		{"DOCKER_CONTEXT", Options{}, map[string]string{"DOCKER_CONTEXT": "named"}, "{", `tcp://named:2375, from docker context "named", environment variable DOCKER_CONTEXT`, ""},
+		{"currentContext", Options{}, nil, `{"currentContext":"named"}`, `tcp://named:2375, from docker context "named", currentContext in "DIR/.docker/config.json"`, ""},
+		{"a comma too many", Options{}, nil, `{"currentContext":"named",}`, "unix://DIR/docker.sock, from the local socket", `read docker's current context from "DIR/.docker/config.json": invalid character`},
+		{"a byte order mark", Options{}, nil, "\ufeff{\"currentContext\":\"named\"}", "unix://DIR/docker.sock, from the local socket", "so the engine is unix://DIR/docker.sock: correct the file"},
+		{"a wrong type", Options{}, nil, `{"currentContext": 1}`, "unix://DIR/docker.sock, from the local socket", "currentContext of type string"},
+		{"an empty file", Options{}, nil, "", "unix://DIR/docker.sock, from the local socket", ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			env, dir := world(t, tt.env)
+			addContext(t, filepath.Join(dir, ".docker"), "named", metaFor("tcp://named"))
+			writeFile(t, filepath.Join(dir, ".docker", "config.json"), []byte(tt.config))
+			tgt := newTarget(tt.o)
+			tgt.env = env
+			warning := tgt.Warning(t.Context())
+			if part := strings.ReplaceAll(tt.warning, "DIR", dir); !strings.Contains(warning, part) || (part == "") != (warning == "") {
+				t.Errorf("warning %q, want %q", warning, part)
+			}
+			if want := "docker engine at " + strings.ReplaceAll(tt.want, "DIR", dir); tgt.String() != want {
+				t.Errorf("got %q, want %q", tgt, want)
+			}
+		})
+	}
+}
+
 func TestResolveFollowsDocker(t *testing.T) {
 	const current = `{"auths":{},"currentContext":"current"}`
 	tests := []struct {
@@ -117,7 +157,8 @@ func TestResolveFollowsDocker(t *testing.T) {
 		{"default context", Options{Context: "default"}, map[string]string{"DOCKER_CONTEXT": "envd"}, current, "unix://DIR/docker.sock"},
 		{"default context with DOCKER_HOST", Options{Context: "default"}, map[string]string{"DOCKER_HOST": "tcp://e:1"}, current, "tcp://e:1"},
 		{"default in the environment", Options{}, map[string]string{"DOCKER_CONTEXT": "default"}, current, "unix://DIR/docker.sock"},
-		{"broken config.json", Options{}, nil, "{", "unix://DIR/docker.sock"},
+		{"broken config.json", Options{}, nil, `{"currentContext": "current",}`, "unix://DIR/docker.sock"},
+		{"config.json with a key of a wrong type", Options{}, nil, `{"proxies": 1, "currentContext": "current"}`, "tcp://current:2375"},
 		{"DOCKER_CONFIG", Options{Context: "else"}, map[string]string{"DOCKER_CONFIG": "DIR/elsewhere"}, "", "ssh://ops@else"},
 		{"context without host", Options{Context: "local"}, nil, "", "unix://DIR/docker.sock"},
 		{"unknown context", Options{Context: "nobody"}, nil, "", "!there is no such context"},
@@ -254,7 +295,7 @@ func FuzzParseContext(f *testing.F) {
 	f.Add([]byte(`{"Endpoints":{"docker":null}}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		_, _ = parseContext(data)
-		_ = parseCurrentContext(data)
+		_, _ = parseCurrentContext(data)
 	})
 }
 

@@ -48,7 +48,10 @@ type Target struct {
 	resolved atomic.Pointer[string] // the engine of the last Store, for String
 }
 
-var _ renew.Target = (*Target)(nil)
+var (
+	_ renew.Target = (*Target)(nil)
+	_ renew.Warner = (*Target)(nil)
+)
 
 // New builds the target. It touches no file and no socket.
 func New(o Options) *Target {
@@ -58,7 +61,8 @@ func New(o Options) *Target {
 	return &Target{options: o, env: processEnvironment(), pause: secondTry, slots: make(chan struct{}, parallel), turn: make(chan struct{}, 1)}
 }
 
-// String names the engine for people, as far as it is known yet.
+// String names the engine for people and says what named it, as far as both are known yet:
+// Store and Warning find out.
 func (t *Target) String() string {
 	switch host := t.resolved.Load(); {
 	case host != nil:
@@ -88,6 +92,19 @@ func (t *Target) Store(ctx context.Context, logins []login.Login) error {
 		return err
 	}
 	return report(ctx, t.loginAll(ctx, s, logins), t.secrets.clean)
+}
+
+// Warning says that docker's configuration cannot be read, which may name another engine.
+func (t *Target) Warning(ctx context.Context) string {
+	s, err := t.open(ctx)
+	if err != nil {
+		return "" // Store reports it
+	}
+	defer s.close()
+	if s.where.passedOver == nil {
+		return ""
+	}
+	return fmt.Sprintf("%v; docker passes such a file over, and so the engine is %s: correct the file, or set the target's host", s.where.passedOver, s.where)
 }
 
 // Forget has nothing to do: the engine stores no login.
@@ -134,7 +151,7 @@ func (t *Target) find(ctx context.Context) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
-	name := where.String()
+	name := where.String() + ", from " + where.why
 	t.resolved.Store(&name)
 	if where.scheme == "unix" {
 		_, _ = os.Stat(where.target) // where this hangs, connecting would, and nothing could end that

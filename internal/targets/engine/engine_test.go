@@ -33,7 +33,7 @@ func TestStoreSendsEachLoginToTheEngine(t *testing.T) {
 	if !slices.Equal(seen, want) {
 		t.Errorf("the engine saw %v", seen)
 	}
-	if got := tgt.String(); got != "docker engine at "+tgt.options.Host {
+	if got := tgt.String(); got != "docker engine at "+tgt.options.Host+", from the target's host" {
 		t.Errorf("String = %q", got)
 	}
 	if err := tgt.Store(t.Context(), nil); err != nil {

@@ -1,10 +1,16 @@
 package engine
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
+	"io"
+	"mime"
 	"net/http"
+	"path"
+	"strconv"
 	"strings"
 
 	"ecr-refreshd/internal/fault"
@@ -93,15 +99,52 @@ func open(ctx context.Context, where endpoint, clean func(string) string) (*sess
 	return &session{where: where, api: api, wire: w, clean: clean}, nil
 }
 
-// bounded gives answers of answerLimit at most: the rest is an error.
+// bounded gives answers of answerLimit at most: the rest is an error. So is an answer
+// that no engine gives.
 type bounded struct{ *http.Transport }
 
 func (b bounded) RoundTrip(r *http.Request) (*http.Response, error) {
 	response, err := b.Transport.RoundTrip(r)
-	if err == nil {
-		response.Body = http.MaxBytesReader(nil, response.Body, answerLimit)
+	if err != nil {
+		return nil, err
 	}
-	return response, err
+	if err := fromElsewhere(response); err != nil {
+		_ = response.Body.Close()
+		return nil, err
+	}
+	response.Body = http.MaxBytesReader(nil, response.Body, answerLimit)
+	return response, nil
+}
+
+// notTheEngine is the error for an answer of something in front of the engine.
+type notTheEngine struct{ request, status string }
+
+func (e *notTheEngine) Error() string {
+	return fmt.Sprintf("%s was answered with %q, not by a docker engine but by something in front of it", e.request, e.status)
+}
+
+// fromElsewhere finds answers of socket proxies: an engine refuses in JSON, and with
+// 403 only where a plugin of its own forbids the request, which it says.
+func fromElsewhere(response *http.Response) error {
+	code := response.StatusCode
+	kind, _, _ := mime.ParseMediaType(response.Header.Get("Content-Type"))
+	if code <= http.StatusBadRequest || code == http.StatusInternalServerError || kind == "application/json" && code != http.StatusForbidden {
+		return nil
+	}
+	if kind == "application/json" {
+		start, err := io.ReadAll(io.LimitReader(response.Body, readLimit))
+		if err != nil {
+			return err
+		}
+		if bytes.Contains(start, []byte(pluginDenies)) {
+			response.Body = struct {
+				io.Reader
+				io.Closer
+			}{io.MultiReader(bytes.NewReader(start), response.Body), response.Body}
+			return nil
+		}
+	}
+	return &notTheEngine{response.Request.Method + " " + path.Base(response.Request.URL.Path), strconv.Itoa(code) + " " + http.StatusText(code)}
 }
 
 // close ends every connection, and with it every ssh process, before it returns.
@@ -118,9 +161,14 @@ func (s *session) ping(ctx context.Context) error {
 		s.api.NegotiateAPIVersionPing(pong)
 		return nil
 	}
+	var elsewhere *notTheEngine
 	e := &fault.Error{Reason: fault.Engine, Op: "reach the docker engine at " + s.where.String()}
 	if lost := s.lost(err); lost != nil {
 		e.Err, e.Hint = lost, unreachableHint(lost, s.where.address)
+		return e
+	}
+	if errors.As(err, &elsewhere) {
+		e.Err, e.Hint = elsewhere, proxyHint
 		return e
 	}
 	// The text alone: what it wraps holds the engine's own words.
@@ -136,9 +184,13 @@ func (s *session) login(ctx context.Context, l login.Login) result {
 		ServerAddress: l.Host,
 	})
 	r := result{host: l.Host, outcome: failed}
+	var elsewhere *notTheEngine
 	switch answer, ok := strings.CutPrefix(errorText(err), answerPrefix); {
 	case err == nil:
 		return result{host: l.Host, outcome: proven}
+	case errors.As(err, &elsewhere):
+		r.text = elsewhere.Error()
+		r.verdict = verdict{reason: fault.Engine, hint: proxyHint, concernsAll: true}
 	case ok:
 		r.text = answer
 		r.verdict = judge(answer[:min(len(answer), readLimit)], l.Host)

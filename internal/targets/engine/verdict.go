@@ -22,6 +22,9 @@ var status = regexp.MustCompile(`(?:\bstatus(?: code)?:?|\bhttp|: ) ?([45]\d\d)\
 	`\b([45]\d\d) (?:unauthorized|forbidden|bad request|not found|too many requests|proxy authentication required|` +
 	`internal server error|bad gateway|service unavailable|gateway time-?out)`)
 
+// pluginDenies is how an engine says that its authorization plugin forbids a request.
+const pluginDenies = "authorization denied by plugin"
+
 // judge classifies the text with which the engine refused to log in to host.
 // There is nothing but the text: its wording was taken from engines 20.10 to 29
 // and from podman's compatible service.
@@ -42,7 +45,7 @@ func judge(answer, host string) verdict {
 	case has("client version") && has("api version"):
 		return verdict{reason: fault.Engine, concernsAll: true,
 			hint: "engine and daemon have no API version in common: update the older of the two (`docker version` shows the engine's)"}
-	case has("authorization denied by plugin"):
+	case has(pluginDenies):
 		return verdict{reason: fault.Engine, concernsAll: true,
 			hint: "an authorization plugin of the engine forbids POST /auth: allow it there for this daemon"}
 	}
