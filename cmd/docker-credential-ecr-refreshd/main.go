@@ -23,6 +23,6 @@ func main() {
 		// whom the daemon will see.
 		getenv = func(string) string { return "" }
 	}
-	helper := credhelper.New(release, credhelper.Sockets(getenv, uid), uid)
+	helper := credhelper.New(release, credhelper.Sockets(getenv, uid), uid, getenv(credhelper.OnError))
 	os.Exit(helper.Run(os.Args[1:], os.Stdin, os.Stdout))
 }

@@ -21,7 +21,7 @@ var may = map[string][]string{
 		"internal/login", "internal/nodump", "internal/registry", "internal/renew", "internal/restart", "internal/status", "internal/stdlog", "internal/systemd", "internal/targets", "internal/targets/dockerconfig"},
 	// Its start-up time is its reason to exist.
 	"cmd/docker-credential-ecr-refreshd": {"internal/credhelper", "internal/nodump"},
-	"internal/credhelper":                {},
+	"internal/credhelper":                {"internal/registry"},
 	"cmd/ecr-emulator":                   {"internal/emulator", "internal/registry", "internal/stdlog"},
 	"internal/nodump":                    {},
 	"internal/stdlog":                    {},

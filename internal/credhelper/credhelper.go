@@ -13,6 +13,8 @@ import (
 	"fmt"
 	"io"
 	"time"
+
+	"ecr-refreshd/internal/registry"
 )
 
 // Name is how Docker finds the program: docker-credential- and the helper's
@@ -43,16 +45,26 @@ const (
 type Helper struct {
 	version string
 	daemon  daemon
+	onError string
 	// Bounds of a whole exchange with the daemon. The longer one leaves room for
 	// the time that the daemon is asked to wait for a token on its way.
 	askTime, storeTime time.Duration
 }
 
+// OnError is the variable that, with the value notFound, makes every failure of get
+// "not found", and one of list an empty list: for clients that lose the logins of all
+// registries when a helper fails for one.
+const (
+	OnError  = "ECR_REFRESHD_ON_ERROR"
+	notFound = "not-found"
+)
+
 // New makes a helper for the user with the effective user id uid that looks for
-// the daemon on sockets, in that order.
-func New(version string, sockets []string, uid int) *Helper {
+// the daemon on sockets, in that order. onError is the value of OnError.
+func New(version string, sockets []string, uid int, onError string) *Helper {
 	return &Helper{
 		version:   version,
+		onError:   onError,
 		daemon:    daemon{sockets: sockets, uid: uid, patience: 2 * time.Second},
 		askTime:   15 * time.Second,
 		storeTime: 5 * time.Second,
@@ -111,20 +123,39 @@ func (h *Helper) get(in io.Reader) ([]byte, error) {
 	}
 	a, err := h.daemon.ask(request{"GET", "/v1/credentials/" + host, true}, h.askTime)
 	if err != nil {
-		return nil, err
+		if _, foreign := registry.Parse(host); foreign != nil {
+			return nil, errNotFound // no daemon is no reason to fail for other registries
+		}
+		return nil, h.failure(err)
 	}
 	if a.status == 404 {
 		return nil, errNotFound
 	}
-	return a.object()
+	login, err := a.object()
+	return login, h.failure(err)
 }
 
 func (h *Helper) list() ([]byte, error) {
 	a, err := h.daemon.ask(request{"GET", "/v1/credentials", true}, h.askTime)
-	if err != nil {
-		return nil, err
+	var logins []byte
+	if err == nil {
+		logins, err = a.object()
 	}
-	return a.object()
+	if h.failure(err) == errNotFound {
+		return []byte("{}\n"), nil
+	}
+	return logins, h.failure(err)
+}
+
+// failure is err as the caller's environment wants it.
+func (h *Helper) failure(err error) error {
+	switch {
+	case err == nil || h.onError == "":
+		return err
+	case h.onError == notFound:
+		return errNotFound
+	}
+	return fmt.Errorf("%w; also, %s=%.40q is not known: write %s", err, OnError, h.onError, notFound)
 }
 
 // store keeps nothing, because the daemon has the registry's login already. It

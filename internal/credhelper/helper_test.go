@@ -50,7 +50,7 @@ func socket(t *testing.T) string { return filepath.Join(t.TempDir(), "s") }
 
 // helper has no patience; its deadlines are long enough for any machine.
 func helper(sockets ...string) *Helper {
-	h := New("1.2.3", sockets, 1000)
+	h := New("1.2.3", sockets, 1000, "")
 	h.daemon.patience = 0
 	h.askTime, h.storeTime = time.Minute, time.Minute
 	return h
