@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"regexp"
 	"strconv"
 	"strings"
@@ -22,6 +23,9 @@ var hostKind = Text{
 		name, port, _ := strings.Cut(name, ":")
 		name = strings.TrimSuffix(name, ".")
 		if _, err := registry.Parse(name); err != nil {
+			if e := (*registry.NameError)(nil); errors.As(err, &e) && e.Why != "" {
+				return "is not the host name of an ECR registry: " + e.Why, e.Want
+			}
 			return "is not the host name of an ECR registry", "one, or for a further name region and account, and hosts: with that name"
 		}
 		if port != "" {

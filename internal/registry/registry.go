@@ -6,6 +6,7 @@ package registry
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -115,9 +116,28 @@ func (r Registry) Host() string {
 	return r.Account + "." + service + "." + r.Region + "." + suffix
 }
 
+// NameError is why a name is not that of an ECR registry. It holds nothing but the name.
+type NameError struct {
+	Host string
+	Why  string // what is wrong with a name that is nearly one; otherwise empty
+	Want string // the right name, where that is known
+}
+
+func (e *NameError) Error() string {
+	text := fmt.Sprintf("host %q: not the name of an ECR registry", e.Host)
+	if e.Why == "" {
+		return text + ", such as 111122223333.dkr.ecr.us-east-1.amazonaws.com"
+	}
+	text += ": " + e.Why
+	if e.Want != "" {
+		text += "; write " + e.Want
+	}
+	return text
+}
+
 // Parse takes the host name of an ECR registry apart. It wants the name
 // exactly: lower case, no scheme, port, path or trailing dot. A name that only
-// looks like one is an error. What it accepts, Host returns unchanged, save for a
+// looks like one is a *NameError. What it accepts, Host returns unchanged, save for a
 // second spelling of China's dual-stack names, with dkr.ecr, that Amazon's own
 // credential helper accepts as well.
 func Parse(host string) (Registry, error) {
@@ -127,6 +147,7 @@ func Parse(host string) (Registry, error) {
 	case publicHostDualStack:
 		return Registry{Public: true, DualStack: true}, nil
 	}
+	given := host
 	if head, ok := strings.CutSuffix(host, "."+chinaDualSuffix); ok {
 		host = strings.Replace(head, ".dkr.ecr.", ".dkr-ecr.", 1) + "." + chinaDualSuffix
 	}
@@ -137,21 +158,53 @@ func Parse(host string) (Registry, error) {
 	} else {
 		rest, ok = strings.CutPrefix(rest, "dkr.ecr")
 		if !ok {
-			return Registry{}, notOurs(host)
+			return Registry{}, notOurs(given)
 		}
 	}
 	rest, r.FIPS = strings.CutPrefix(rest, "-fips")
 	rest, ok := strings.CutPrefix(rest, ".")
 	r.Region, _, _ = strings.Cut(rest, ".")
 	if !ok || !ValidAccount(account) || !ValidRegion(r.Region) || r.Host() != host {
-		return Registry{}, notOurs(host)
+		return Registry{}, notOurs(given)
 	}
 	return r, nil
 }
 
-func notOurs(host string) error {
-	return fmt.Errorf("host %q: not the name of an ECR registry, such as "+
-		"111122223333.dkr.ecr.us-east-1.amazonaws.com", host)
+// notOurs says what is wrong with a name, if it is nearly right: one that has been typed,
+// or put together from an account and a region by rules that do not hold everywhere.
+func notOurs(host string) *NameError {
+	e := &NameError{Host: host}
+	account, rest, _ := strings.Cut(host, ".")
+	service, dual := strings.CutPrefix(rest, "dkr-ecr")
+	if !dual {
+		service, _ = strings.CutPrefix(rest, "dkr.ecr")
+	}
+	service, fips := strings.CutPrefix(service, "-fips")
+	region, suffix, _ := strings.Cut(strings.TrimPrefix(service, "."), ".")
+	known := slices.ContainsFunc(partitions[:], func(p partition) bool { return suffix == p.suffix || suffix == p.dualSuffix })
+	if service == rest || !strings.HasPrefix(service, ".") || !all(account, digit) || !known {
+		return e // not even nearly, or a domain of somebody else
+	}
+	r := Registry{Account: account, Region: region, FIPS: fips, DualStack: dual}
+	base := strings.TrimRight(region, "abcdefghijklmnopqrstuvwxyz")
+	switch {
+	case !ValidAccount(account):
+		e.Why = fmt.Sprintf("an account has 12 digits, not %d", len(account))
+	case base != region && ValidRegion(base):
+		r.Region = base
+		e.Why, e.Want = region+" is an availability zone", r.Host()
+	case !ValidRegion(region):
+		e.Why = fmt.Sprintf("%q is not the name of a region, such as us-east-1", region)
+	case fips && r.Host() == "":
+		r.FIPS = false
+		e.Why, e.Want = "only regions of the US have FIPS names", r.Host()
+	default:
+		e.Want = r.Host()
+		_, suffix, _ := strings.Cut(e.Want, region)
+		service, _, _ := strings.Cut(rest, "."+region)
+		e.Why = fmt.Sprintf("a name with %s in %s ends in %s", service, region, suffix)
+	}
+	return e
 }
 
 func all(s string, is func(byte) bool) bool {

@@ -1,6 +1,8 @@
 package registry
 
 import (
+	"errors"
+	"fmt"
 	"strings"
 	"testing"
 )
@@ -104,6 +106,36 @@ func TestParseRefusesLookAlikes(t *testing.T) {
 				t.Errorf("Parse(%q) = %+v, %v; want an error and nothing", tt.host, got, err)
 			}
 		})
+	}
+}
+
+func TestANameThatIsNearlyRightIsExplained(t *testing.T) {
+	tests := []struct{ host, want string }{ // what comes after "not the name of an ECR registry"
+		{"11112222333.dkr.ecr.us-east-1.amazonaws.com", ": an account has 12 digits, not 11"},
+		{a + "4.dkr.ecr.us-east-1.amazonaws.com", ": an account has 12 digits, not 13"},
+		{a + ".dkr.ecr.us-east-1a.amazonaws.com", ": us-east-1a is an availability zone; write " + a + ".dkr.ecr.us-east-1.amazonaws.com"},
+		{a + ".dkr.ecr.us-1.amazonaws.com", `: "us-1" is not the name of a region, such as us-east-1`},
+		{a + ".dkr.ecr.cn-north-1.amazonaws.com", ": a name with dkr.ecr in cn-north-1 ends in .amazonaws.com.cn; write " + a + ".dkr.ecr.cn-north-1.amazonaws.com.cn"},
+		{a + ".dkr.ecr.us-east-1.amazonaws.com.cn", ": a name with dkr.ecr in us-east-1 ends in .amazonaws.com; write " + a + ".dkr.ecr.us-east-1.amazonaws.com"},
+		{a + ".dkr.ecr.eusc-de-east-1.amazonaws.com", ": a name with dkr.ecr in eusc-de-east-1 ends in .amazonaws.eu; write " + a + ".dkr.ecr.eusc-de-east-1.amazonaws.eu"},
+		{a + ".dkr.ecr.us-east-1.on.aws", ": a name with dkr.ecr in us-east-1 ends in .amazonaws.com; write " + a + ".dkr.ecr.us-east-1.amazonaws.com"},
+		{a + ".dkr-ecr.us-east-1.amazonaws.com", ": a name with dkr-ecr in us-east-1 ends in .on.aws; write " + a + ".dkr-ecr.us-east-1.on.aws"},
+		{a + ".dkr.ecr.us-east-1.on.amazonwebservices.com.cn", ": a name with dkr.ecr in us-east-1 ends in .amazonaws.com; write " + a + ".dkr.ecr.us-east-1.amazonaws.com"},
+		{a + ".dkr.ecr-fips.eu-west-1.amazonaws.com", ": only regions of the US have FIPS names; write " + a + ".dkr.ecr.eu-west-1.amazonaws.com"},
+		{a + ".dkr.ecr.us-east-1.amazonaws.com.evil.com", ", such as 111122223333.dkr.ecr.us-east-1.amazonaws.com"},
+		{"ghcr.io", ", such as 111122223333.dkr.ecr.us-east-1.amazonaws.com"},
+	}
+	for _, tt := range tests {
+		_, err := Parse(tt.host)
+		if want := fmt.Sprintf("host %q: not the name of an ECR registry", tt.host) + tt.want; err == nil || err.Error() != want {
+			t.Errorf("got  %v\nwant %s", err, want)
+		}
+		var e *NameError
+		if errors.As(err, &e) && e.Want != "" {
+			if _, err := Parse(e.Want); err != nil {
+				t.Errorf("what to write for %q is wrong itself: %v", tt.host, err)
+			}
+		}
 	}
 }
 
