@@ -171,7 +171,7 @@ func (h *host) boot() {
 		}
 	})
 	args := slices.Concat([]string{"-c", `until [ "$1" = -- ]; do echo $$ >"$1/cgroup.procs" || exit; shift; done; shift; exec "$@"`, "sh"}, groups, []string{"--",
-		"systemd-nspawn", "--quiet", "--directory=" + h.root, "--register=no", "--keep-unit", "--link-journal=no", "--resolv-conf=off", "--timezone=off",
+		"systemd-nspawn", "--quiet", "--directory=" + h.root, "--machine=" + filepath.Base(filepath.Dir(h.root)), "--register=no", "--keep-unit", "--link-journal=no", "--resolv-conf=off", "--timezone=off",
 		"--kill-signal=" + powerOff, "--bind=" + h.engine.Socket + ":/run/docker.sock", "--bind=/etc/hosts", "--boot"})
 	cmd := h.bed.Command(context.Background(), h.bed.Root(), nil, "/bin/sh", args...)
 	console := new(journal)
