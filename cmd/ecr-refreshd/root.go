@@ -70,7 +70,7 @@ Start with ` + "`ecr-refreshd check`" + ` to see what the configuration leads to
 	p.StringVar(&f.config, "config", "", "configuration `file` (default $ECR_REFRESHD_CONFIG, then a user's own ~/.config/ecr-refreshd/config.yaml, then /etc/ecr-refreshd/config.yaml)")
 	p.Var(&f.level, "log-level", "least severe log line to write (default as configured)")
 	p.Var(&f.format, "log-format", "form of the log (default as configured)")
-	root.AddCommand(newInit(f), newRun(f), newOnce(f), newCheck(f), newStatus(f), newRefresh(f), newToken(f), newConfigureDocker(f), newLogout(f),
+	root.AddCommand(newInit(f), newRun(f), newOnce(f), newCheck(f), newDoctor(f), newStatus(f), newRefresh(f), newToken(f), newConfigureDocker(f), newLogout(f),
 		newVersion())
 	return root
 }

@@ -211,6 +211,15 @@ func (d *Daemon) Warning(ctx context.Context, name string) string {
 	return ""
 }
 
+// Probe asks a target whether clients get in by it with these logins, where it can tell:
+// see renew.Prober. It changes nothing.
+func (d *Daemon) Probe(ctx context.Context, name string, logins []login.Login) error {
+	if p, ok := d.generation().targets[name].(renew.Prober); ok {
+		return p.Probe(ctx, logins)
+	}
+	return nil
+}
+
 func (d *Daemon) generation() *generation {
 	d.mu.Lock()
 	defer d.mu.Unlock()

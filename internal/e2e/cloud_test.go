@@ -38,8 +38,9 @@ var (
 	cloudRunner     = newCloud(16)
 	cloudFleet      = newCloud(17)
 	cloudLimits     = newCloud(18)
+	cloudDoctor     = newCloud(19)
 	clouds          = []cloud{cloudContinuity, cloudWithout, cloudFaults, cloudCrowd, cloudJenkins, cloudAttacks, cloudBreakage, cloudExitCodes, cloudSignals,
-		cloudClients, cloudAgent, cloudGets, cloudRules, cloudSystemd, cloudGuides, cloudRunner, cloudFleet, cloudLimits}
+		cloudClients, cloudAgent, cloudGets, cloudRules, cloudSystemd, cloudGuides, cloudRunner, cloudFleet, cloudLimits, cloudDoctor}
 )
 
 var regions = []string{"us-east-1", "eu-west-1"}

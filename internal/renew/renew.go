@@ -107,6 +107,14 @@ type Warner interface {
 	Warning(ctx context.Context) string
 }
 
+// Prober is a Target that can find out, without changing anything, whether clients get in
+// by it.
+type Prober interface {
+	// Probe reports why a client that relies on the target would not get in with the
+	// logins, or gets others. The error is a *fault.Error or a fault.List.
+	Probe(ctx context.Context, logins []login.Login) error
+}
+
 // Schedule returns times at which to renew besides those that the expiry
 // demands. The zero time means never.
 type Schedule interface{ Next(time.Time) time.Time }

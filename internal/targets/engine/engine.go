@@ -51,6 +51,7 @@ type Target struct {
 var (
 	_ renew.Target = (*Target)(nil)
 	_ renew.Warner = (*Target)(nil)
+	_ renew.Prober = (*Target)(nil)
 )
 
 // New builds the target. It touches no file and no socket.
@@ -93,6 +94,9 @@ func (t *Target) Store(ctx context.Context, logins []login.Login) error {
 	}
 	return report(ctx, t.loginAll(ctx, s, logins), t.secrets.clean)
 }
+
+// Probe is Store: the engine keeps nothing of it.
+func (t *Target) Probe(ctx context.Context, logins []login.Login) error { return t.Store(ctx, logins) }
 
 // Warning says that docker's configuration cannot be read, which may name another engine.
 func (t *Target) Warning(ctx context.Context) string {

@@ -1,0 +1,181 @@
+package doctor
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"ecr-refreshd/internal/clientview"
+	"ecr-refreshd/internal/config"
+	"ecr-refreshd/internal/filetrust"
+	"ecr-refreshd/internal/login"
+	"ecr-refreshd/internal/osuser"
+)
+
+// clientFiles are below a home: who has one of them has a client that was set up.
+var clientFiles = []string{".docker/config.json", "snap/docker", ".config/containers/auth.json", ".config/helm/registry/config.json"}
+
+// usualPath is what cron and services have, for accounts whose environment is not known.
+const usualPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+// Host makes Clients for this host: all accounts for root, and otherwise the caller alone.
+// user names one account; empty for all.
+func Host(user string) Clients {
+	self := os.Geteuid()
+	return Clients{
+		Accounts: func(ctx context.Context, _ *config.Config) ([]osuser.Account, error) {
+			return accounts(ctx, user, self)
+		},
+		Eye: func(a osuser.Account) clientview.Eye {
+			if a.UID == self {
+				return clientview.Eye{Account: a, Getenv: os.Getenv, Stat: os.Stat}
+			}
+			return eyeOf(a)
+		},
+		Helper: func(ctx context.Context, a osuser.Account, path, host string) error {
+			return runHelper(ctx, a, self, path, host)
+		},
+	}
+}
+
+func accounts(ctx context.Context, user string, self int) ([]osuser.Account, error) {
+	if user != "" {
+		a, err := osuser.Lookup(ctx, user)
+		if err != nil {
+			return nil, err
+		}
+		if self != 0 && a.UID != self {
+			return nil, fmt.Errorf("look as %q: only root can do that: run it with sudo", user)
+		}
+		return []osuser.Account{*a}, nil
+	}
+	passwd, err := os.Open("/etc/passwd")
+	if err != nil {
+		return nil, err
+	}
+	defer passwd.Close()
+	var all []osuser.Account
+	for lines := bufio.NewScanner(passwd); lines.Scan(); {
+		a, err := osuser.ParseUser(lines.Text())
+		if err != nil || self != 0 && a.UID != self || self == 0 && a.UID != 0 && !hasClient(a.Home) {
+			continue
+		}
+		if known, err := osuser.Lookup(ctx, a.Name); err == nil {
+			a = known // with its groups
+		}
+		all = append(all, *a)
+	}
+	return all, nil
+}
+
+func hasClient(home string) bool {
+	for _, name := range clientFiles {
+		if _, err := os.Lstat(filepath.Join(home, name)); err == nil {
+			return true
+		}
+	}
+	return false
+}
+
+// eyeOf looks as another account does, of whose environment no more is known than what
+// a login sets.
+func eyeOf(a osuser.Account) clientview.Eye {
+	environment := map[string]string{"HOME": a.Home, "PATH": usualPath, "XDG_RUNTIME_DIR": "/run/user/" + strconv.Itoa(a.UID)}
+	return clientview.Eye{
+		Account: a,
+		Getenv:  func(name string) string { return environment[name] },
+		Read:    func(path string) ([]byte, error) { return as(&a, func() ([]byte, error) { return read(path) }) },
+		Stat: func(path string) (fs.FileInfo, error) {
+			return as(&a, func() (fs.FileInfo, error) { return os.Stat(path) })
+		},
+	}
+}
+
+// as runs f with the account's rights. It waits for a file system that hangs no longer than
+// a person would.
+func as[T any](a *osuser.Account, f func() (T, error)) (T, error) {
+	type result struct {
+		value T
+		err   error
+	}
+	done := make(chan result, 1)
+	go func() {
+		var r result
+		r.err = osuser.As(a, func() (err error) {
+			r.value, err = f()
+			return err
+		})
+		done <- r
+	}()
+	select {
+	case r := <-done:
+		return r.value, r.err
+	case <-time.After(2 * time.Second):
+		return *new(T), filetrust.ErrHangs
+	}
+}
+
+// read reads a regular file, on the thread on which it is called: filetrust.Read takes
+// another one, which has not the account's rights.
+func read(path string) ([]byte, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK|syscall.O_NOCTTY, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	switch {
+	case err != nil:
+		return nil, err
+	case !info.Mode().IsRegular():
+		return nil, filetrust.ErrNotRegular
+	case info.Size() > maxFile:
+		return nil, filetrust.ErrTooLarge
+	}
+	return io.ReadAll(io.LimitReader(f, maxFile))
+}
+
+// maxFile bounds a client's file, in bytes.
+const maxFile = 8 << 20
+
+// runHelper runs our credential helper as the account. Of what it prints, only an error is kept.
+func runHelper(ctx context.Context, a osuser.Account, self int, path, host string) error {
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, path, "get")
+	cmd.Stdin = strings.NewReader(host)
+	cmd.WaitDelay = time.Second
+	if a.UID != self {
+		cmd.Env = []string{"HOME=" + a.Home, "PATH=" + usualPath, "XDG_RUNTIME_DIR=/run/user/" + strconv.Itoa(a.UID)}
+		cmd.Dir = "/"
+		groups := make([]uint32, len(a.Groups))
+		for i, g := range a.Groups {
+			groups[i] = uint32(g)
+		}
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(a.UID), Gid: uint32(a.GID), Groups: groups}}
+	}
+	out, err := cmd.Output()
+	var exit *exec.ExitError
+	switch {
+	case ctx.Err() != nil:
+		return fmt.Errorf("%s gives no answer; see systemctl status ecr-refreshd", path)
+	case errors.As(err, &exit):
+		return errors.New(login.NewRedactor().Clean(string(out)))
+	case err != nil:
+		return err
+	case !json.Valid(out):
+		return fmt.Errorf("%s prints what is no login; install the helper of the daemon's version", path)
+	}
+	return nil
+}

@@ -1,0 +1,206 @@
+package doctor
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"ecr-refreshd/internal/clientview"
+	"ecr-refreshd/internal/config"
+	"ecr-refreshd/internal/osuser"
+)
+
+// Clients are the accounts of this host and how to look as one of them.
+type Clients struct {
+	// Accounts are those whose clients are looked at, if they have anything to do with
+	// the hosts: c may be nil.
+	Accounts func(ctx context.Context, c *config.Config) ([]osuser.Account, error)
+	// Eye looks as the account does, with its rights.
+	Eye func(a osuser.Account) clientview.Eye
+	// Helper runs our credential helper at path as the account, and returns why it has no login
+	// for the host.
+	Helper func(ctx context.Context, a osuser.Account, path, host string) error
+}
+
+// maxAccounts bounds how many accounts are looked at.
+const maxAccounts = 50
+
+// clients tells what each account's clients would send to each host.
+func (w *walk) clients(ctx context.Context) (clients, helper []Check) {
+	if w.Clients.Accounts == nil || len(w.held) == 0 {
+		return nil, nil
+	}
+	accounts, err := w.Clients.Accounts(ctx, w.config)
+	if err != nil {
+		clients = append(clients, Check{Stop: "client", On: w.User, Mark: Fault, Text: err.Error(), Cure: "write the name of an account of this host: getent passwd"})
+	}
+	if n := len(accounts) - maxAccounts; n > 0 {
+		clients = append(clients, Check{Stop: "client", Mark: Left, Text: count(n, "more account", "more accounts"), Cure: "ecr-refreshd doctor --user NAME"})
+		accounts = accounts[:maxAccounts]
+	}
+	found := false
+	for _, a := range accounts {
+		for _, c := range clientview.Clients() {
+			if w.Client != "" && w.Client != string(c) || ctx.Err() != nil {
+				continue
+			}
+			l := &looker{walk: w, account: a, client: c, eye: w.Clients.Eye(a)}
+			l.look(ctx)
+			clients, helper = append(clients, l.grouped()...), append(helper, l.helper...)
+			found = found || len(l.seen) > 0
+		}
+	}
+	if !found {
+		clients = append(clients, Check{Stop: "client", Mark: Note, Text: "no account has a client that would send a login to these hosts",
+			Cure: "sudo ecr-refreshd configure-docker --user NAME"})
+	}
+	return clients, helper
+}
+
+// looker looks at one client of one account.
+type looker struct {
+	*walk
+	account osuser.Account
+	client  clientview.Client
+	eye     clientview.Eye
+	seen    []Check // On is the host
+	helper  []Check
+	asked   bool // whether the helper has been run
+}
+
+func (l *looker) look(ctx context.Context) {
+	for _, h := range l.held[:min(len(l.held), maxAsked)] {
+		a := l.eye.Look(l.client, h.host)
+		if l.foreign(a) {
+			continue
+		}
+		l.seen = append(l.seen, l.judge(ctx, a, h))
+		for _, n := range a.Notes {
+			if !slices.ContainsFunc(l.seen, func(c Check) bool { return c.Text == n }) {
+				l.seen = append(l.seen, Check{On: h.host, Mark: Note, Text: n, Where: a.Place.String()})
+			}
+		}
+	}
+}
+
+// foreign reports whether a client has nothing to do with the hosts: it has no login, and
+// nobody has asked for one.
+func (l *looker) foreign(a clientview.Answer) bool {
+	asked := l.User != "" && (l.Client != "" || l.client == clientview.Docker) || l.isTarget(a.File)
+	return !asked && a.Fault != nil && errors.Is(a.Fault, clientview.ErrNoLogin)
+}
+
+// isTarget reports whether the configuration keeps the file.
+func (l *looker) isTarget(file string) bool {
+	return l.config != nil && slices.ContainsFunc(l.config.Targets, func(t config.Target) bool {
+		place, _, _ := strings.Cut(t.Options.Place(), " ") // what follows is how it is written
+		if rest, inHome := strings.CutPrefix(place, "~"); inHome {
+			name, path, _ := strings.Cut(rest, "/")
+			if name != l.account.Name && (name != "" || l.account.UID != os.Geteuid()) {
+				return false
+			}
+			place = filepath.Join(l.account.Home, path)
+		}
+		return place == file
+	})
+}
+
+// judge compares what the client would send with the login that there is.
+func (l *looker) judge(ctx context.Context, a clientview.Answer, h held) Check {
+	c := Check{On: h.host, Mark: Fault, Where: a.Place.String()}
+	switch {
+	case a.Fault != nil:
+		c.Text, c.Cure = a.Fault.Error(), a.Fault.Hint
+		if errors.Is(a.Fault, clientview.ErrNoLogin) {
+			c.Text = "sends no login: " + c.Text
+			c.Cure = cmp.Or(l.configure(), c.Cure)
+		}
+	case a.Ours():
+		c.Mark, c.Text = OK, "asks the daemon, by "+a.Program.Path
+		l.ask(ctx, a, h)
+	case a.Helper != "":
+		c.Mark, c.Text = Note, fmt.Sprintf("asks the credential helper %q", a.Helper)
+		c.Cure = l.configure()
+	case !h.login.Secret.IsZero() && a.Sends(h.login.Username, h.login.Secret):
+		c.Mark, c.Text = OK, "sends the token, as it is in the file"
+	case a.Username != "AWS":
+		c.Mark, c.Text = Note, fmt.Sprintf("sends a login of its own, as %q", a.Username)
+	case h.login.Secret.IsZero():
+		c.Mark, c.Text = Note, "sends a token from the file; whether it is a valid one cannot be told without one to compare"
+	default:
+		c.Text, c.Cure = "sends another token than the one that is held now, which may have expired", l.renewed(a)
+	}
+	return c
+}
+
+// configure is the command that gives the account the credential helper.
+func (l *looker) configure() string {
+	if l.client != clientview.Docker {
+		return ""
+	}
+	return "sudo ecr-refreshd configure-docker --user " + l.account.Name
+}
+
+// renewed is how an old token in a file gets out of it.
+func (l *looker) renewed(a clientview.Answer) string {
+	if l.isTarget(a.File) {
+		return "sudo ecr-refreshd refresh " + a.Host
+	}
+	return fmt.Sprintf("delete %s in %s; then: %s", a.Key, a.File, cmp.Or(l.configure(), "add a target for this file"))
+}
+
+// ask runs the helper once for each client, as its account does.
+func (l *looker) ask(ctx context.Context, a clientview.Answer, h held) {
+	if l.asked || l.Clients.Helper == nil {
+		return
+	}
+	l.asked = true
+	c := Check{Stop: "helper", On: l.account.Name, Mark: OK, Text: a.Program.Path + " gets the login from the daemon"}
+	if err := l.Clients.Helper(ctx, l.account, a.Program.Path, h.host); err != nil {
+		c.Mark, c.Text, c.Cure = Fault, err.Error(), ""
+		if _, cure, ok := strings.Cut(c.Text, "; "); ok {
+			c.Cure = cure // the helper says what to do behind its first semicolon
+		}
+	}
+	l.helper = append(l.helper, c)
+}
+
+// grouped makes one check of all hosts with which it is the same.
+func (l *looker) grouped() (all []Check) {
+	type key struct {
+		mark              Mark
+		text, cure, where string
+	}
+	hosts := map[key][]string{}
+	var order []key
+	for _, c := range l.seen {
+		k := key{c.Mark, strings.ReplaceAll(c.Text, c.On, "HOST"), strings.ReplaceAll(c.Cure, c.On, "HOST"), strings.ReplaceAll(withoutLine(c.Where), c.On, "HOST")}
+		if len(hosts[k]) == 0 {
+			order = append(order, k)
+		}
+		hosts[k] = append(hosts[k], c.On)
+	}
+	for _, k := range order {
+		first := l.seen[slices.IndexFunc(l.seen, func(c Check) bool { return c.On == hosts[k][0] && c.Mark == k.mark })]
+		c := Check{Stop: "client", On: fmt.Sprintf("%s of %s for %s", l.client, l.account.Name, few(hosts[k])), Mark: k.mark, Text: k.text, Cure: k.cure, Where: first.Where}
+		if len(hosts[k]) == 1 {
+			c.Text, c.Cure = strings.ReplaceAll(c.Text, "HOST", hosts[k][0]), strings.ReplaceAll(c.Cure, "HOST", hosts[k][0])
+		}
+		all = append(all, c)
+	}
+	return all
+}
+
+// withoutLine is a place without its line, in which entries of different hosts differ.
+func withoutLine(where string) string {
+	file, rest, ok := strings.Cut(where, ":")
+	if _, key, second := strings.Cut(rest, ": "); ok && second {
+		return file + ": " + key
+	}
+	return where
+}
