@@ -22,12 +22,16 @@ type Client string
 const (
 	Docker     Client = "docker"      // with compose, buildx and all that is built on docker's command line
 	DockerSnap Client = "docker-snap" // the docker command of the snap package
+	Podman     Client = "podman"
+	Buildah    Client = "buildah"
+	Skopeo     Client = "skopeo"
+	Crane      Client = "crane" // with ko, cosign, kaniko and all that is built on go-containerregistry
 )
 
 // Clients lists every client there is.
-func Clients() []Client { return []Client{Docker, DockerSnap} }
+func Clients() []Client { return []Client{Docker, DockerSnap, Podman, Buildah, Skopeo, Crane} }
 
-// ErrNoLogin is in the fault of an answer when nothing holds a login for the host, so
+// ErrNoLogin is the cause in the fault of an answer when nothing holds a login for the host, so
 // that the client goes without one.
 var ErrNoLogin = errors.New("there is no login for it")
 
@@ -73,8 +77,9 @@ type Login struct {
 	// next. Username and Secret are one of them. There is a Fault then.
 	Chance bool
 
-	// Behind is what docker before version 29 sends when Helper fails, other than by
-	// "not found"; a newer one fails. Nil where it sends nothing.
+	// Behind is what comes next where Helper does not answer with a login: to podman's
+	// family and helm when it says "not found"; to docker before version 29 when it
+	// fails otherwise, while a newer one fails then. Nil where nothing is sent.
 	Behind *Login
 
 	// Fault says why the host gets no login, or the wrong one, and how to cure that.
@@ -84,6 +89,9 @@ type Login struct {
 	// it concerns all. Such a version sends Username and Secret.
 	Before int
 }
+
+// NoLogin reports whether the fault is that there is no login at all, by ErrNoLogin.
+func (l Login) NoLogin() bool { return l.Fault != nil && errors.Is(l.Fault, ErrNoLogin) }
 
 // Ours reports whether the client asks our credential helper.
 func (l Login) Ours() bool { return l.Helper == ownHelper }
@@ -101,6 +109,9 @@ type Answer struct {
 	File   string // the file that decides, or that a login for this client has to be in
 	Login
 	Program Program // what is run for Helper; zero where there is none
+	// Ahead is asked before, with the name of the repository. The rest holds if it
+	// answers "not found"; its failure ends everything. Zero where there is none.
+	Ahead Program
 }
 
 // ownHelper is the suffix of our credential helper's program.

@@ -26,6 +26,17 @@ func TestDockersAnswers(t *testing.T) {
 	}
 }
 
+func TestSkopeosAnswers(t *testing.T) {
+	for _, r := range containersRows {
+		t.Run(r.name, func(t *testing.T) {
+			t.Parallel()
+			s := site{ecrHost, t.TempDir()}
+			r.lay(t, s)
+			r.compare(t, s, r.eye(s).Look(Skopeo, s.host))
+		})
+	}
+}
+
 func (r row) compare(t *testing.T, s site, a Answer) {
 	t.Helper()
 	if want := s.fill(r.key); a.Key != want || r.line != 0 && a.Line != r.line {
@@ -33,6 +44,9 @@ func (r row) compare(t *testing.T, s site, a Answer) {
 	}
 	if a.Helper != r.helper || a.Ours() != (r.helper == ownHelper) {
 		t.Errorf("helper: got %q, want %q", a.Helper, r.helper)
+	}
+	if a.File == "" && !strings.HasPrefix(a.Key, authVariable) && a.Helper == "" {
+		t.Error("no file is named")
 	}
 	var hidden []string
 	for _, p := range a.Hidden {
@@ -51,8 +65,8 @@ func (r row) compare(t *testing.T, s site, a Answer) {
 		t.Errorf("chance %v before %d, want %v %d", a.Chance, a.Before, r.chance, r.before)
 	}
 	notes := strings.Join(a.Notes, "\n")
-	if !strings.Contains(notes, r.note) {
-		t.Errorf("notes: got %q, want %q", notes, r.note)
+	if !strings.Contains(notes, s.fill(r.note)) {
+		t.Errorf("notes: got %q, want %q", notes, s.fill(r.note))
 	}
 	var text string
 	if a.Fault != nil {

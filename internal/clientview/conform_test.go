@@ -56,6 +56,23 @@ func (r row) expected(a Answer, docker int) []sent {
 	return []sent{entry}
 }
 
+// expectedOf is what the answer means for a client that is a library.
+func (r row) expectedOf(client Client, a Answer) []sent {
+	switch {
+	case client == Docker:
+		return r.expected(a, today)
+	case a.Ahead.Name != "" && a.Ahead.State == Found && r.does(strings.TrimPrefix(a.Ahead.Name, helperPrefix)) == answers:
+		return []sent{{Username: "helper", Password: "from-" + strings.TrimPrefix(a.Ahead.Name, helperPrefix)}}
+	case a.Ahead.Name != "" && (a.Ahead.State != Found || r.does(strings.TrimPrefix(a.Ahead.Name, helperPrefix)) == fails):
+		return []sent{{Failed: true}}
+	case a.Before > 0:
+		return r.expected(a, today)
+	case a.Fault != nil && strings.Contains(a.Fault.Op, " no login") && a.Username == "":
+		return []sent{{}} // the entry that decides is empty
+	}
+	return r.expectedOfContainers(a.Login, a.Program.State)
+}
+
 func (r row) does(helper string) string { return r.helpers[helper] }
 
 // agree compares what the eye says with what the client did.
@@ -106,22 +123,22 @@ func need(t *testing.T, name string) string {
 	return path
 }
 
-// dockerVersion asks docker for its version, as major and minor.
-func dockerVersion(t *testing.T, docker string) (major, minor int) {
+// version asks a program for its version, as major and minor.
+func version(t *testing.T, program string) (major, minor int) {
 	t.Helper()
-	out, _, err := run(t, t.TempDir(), []string{"HOME=" + t.TempDir()}, docker, "--version")
+	out, _, err := run(t, t.TempDir(), []string{"HOME=" + t.TempDir()}, program, "--version")
 	if err != nil {
 		t.Fatal(err)
 	}
 	_, version, _ := strings.Cut(out, "version ")
 	parts := strings.SplitN(version, ".", 3)
 	if len(parts) < 3 {
-		t.Fatalf("docker says %q", out)
+		t.Fatalf("%s says %q", program, out)
 	}
 	major, err = strconv.Atoi(parts[0])
 	minor, err2 := strconv.Atoi(parts[1])
 	if err != nil || err2 != nil {
-		t.Fatalf("docker says %q", out)
+		t.Fatalf("%s says %q", program, out)
 	}
 	return major, minor
 }
@@ -129,7 +146,7 @@ func dockerVersion(t *testing.T, docker string) (major, minor int) {
 // The docker command line on PATH pulls from an engine that notes the login it is sent.
 func TestDockersCommandLineAgrees(t *testing.T) {
 	docker := need(t, "docker")
-	major, minor := dockerVersion(t, docker)
+	major, minor := version(t, docker)
 	engine := newEngine(t)
 	for i, r := range rows {
 		if major == 28 && minor < 3 && r.env[authVariable] != "" {
@@ -202,14 +219,14 @@ func (r row) played(t *testing.T, image string, s site) (all map[Client]sent) {
 const today = 29
 
 func TestTheLibrariesAgree(t *testing.T) {
-	for _, r := range rows {
+	for _, r := range slices.Concat(rows, containersRows) {
 		t.Run(r.name, func(t *testing.T) {
 			t.Parallel()
 			s := site{ecrHost, t.TempDir()}
 			r.lay(t, s)
 			for client, got := range r.played(t, s.host+"/app", s) {
 				a := r.eye(s).Look(client, s.host)
-				r.agree(t, string(client), a, r.expected(a, today), got)
+				r.agree(t, string(client), a, r.expectedOf(client, a), got)
 			}
 		})
 	}

@@ -38,7 +38,7 @@ func ReadDocker(name string, content []byte) *DockerFile {
 	case err == nil:
 		f.old(content)
 	case errors.As(err, &wrongType):
-		f.fault = f.shape(content, wrongType, "docker")
+		f.fault = shape("docker", name, content, wrongType)
 	default:
 		for _, key := range entries(content) {
 			f.raw[key.name] = key.AuthConfig
@@ -47,7 +47,7 @@ func ReadDocker(name string, content []byte) *DockerFile {
 			}
 		}
 		if len(f.bad) == 0 {
-			f.fault = f.syntax(content)
+			f.fault = notJSON("docker gives up", name, content)
 			return f
 		}
 	}
@@ -198,9 +198,4 @@ func (f *DockerFile) keys(host string) []string {
 	return append(exact, others...)
 }
 
-// place is where a key of the first two levels stands.
-func (f *DockerFile) place(path ...string) Place {
-	at := [2]string{strings.ToLower(path[0])}
-	copy(at[1:], path[1:])
-	return Place{File: f.name, Line: f.lines[at], Key: keyText(path)}
-}
+func (f *DockerFile) place(path ...string) Place { return placeOf(f.name, f.lines, path...) }

@@ -66,32 +66,32 @@ func (f *DockerFile) old(content []byte) {
 	for _, r := range retired {
 		var wrongType *json.UnmarshalTypeError
 		if errors.As(json.NewDecoder(bytes.NewReader(content)).Decode(r.keys()), &wrongType) {
-			f.fault, f.before = f.shape(content, wrongType, fmt.Sprintf("docker before %d", r.before)), r.before
+			f.fault, f.before = shape(fmt.Sprintf("docker before %d", r.before), f.name, content, wrongType), r.before
 			return
 		}
 	}
 }
 
-// shape is the fault of a value that is not what docker expects.
-func (f *DockerFile) shape(content []byte, e *json.UnmarshalTypeError, docker string) *fault.Error {
+// shape is the fault of a value that is not what a client expects.
+func shape(client, file string, content []byte, e *json.UnmarshalTypeError) *fault.Error {
 	key, line := placeAt(content, e.Offset)
 	if key == "" {
 		key = "the content"
 	}
+	at := Place{Line: line, Key: key}.at()
 	got, _, _ := strings.Cut(e.Value, " ") // a number's digits may follow
 	want := expected(e.Type)
-	hint := fmt.Sprintf("make it %s, or delete it", want)
+	hint := "make it " + want
 	switch {
 	case e.Type == reflect.TypeFor[configfile.ProxyConfig]():
-		hint = `write it as {"httpProxy": "…", "httpsProxy": "…", "noProxy": "…"}, or delete it`
+		hint = `write it as {"httpProxy": "…", "httpsProxy": "…", "noProxy": "…"}`
 	case e.Type.Kind() == reflect.String && (got == "bool" || got == "number"):
-		hint = "put its value between quotes, or delete it"
+		hint = "put its value between quotes"
 	}
 	return &fault.Error{
 		Reason: fault.Local,
-		Op: fmt.Sprintf("%s gives up %q: %s is %s, and docker expects %s", docker, f.name,
-			Place{Line: line, Key: key}.at(), article(got), want),
-		Hint: fmt.Sprintf("%s: correct %s in %s", hint, Place{Line: line, Key: key}.at(), f.name),
+		Op:     fmt.Sprintf("%s gives up %q: %s is %s, and has to be %s", client, file, at, article(got), want),
+		Hint:   fmt.Sprintf("correct %s in %s: %s, or delete it", at, file, hint),
 	}
 }
 
@@ -127,12 +127,8 @@ var starts = []struct{ bytes, name string }{
 	{"\x00{", "UTF-16"},
 }
 
-// syntax is the fault of a file that is not JSON. What stands there is not said: it
+// notJSON is the fault of a file that is not JSON. What stands there is not said: it
 // could be part of a secret.
-func (f *DockerFile) syntax(content []byte) *fault.Error {
-	return notJSON("docker gives up", f.name, content)
-}
-
 func notJSON(what, name string, content []byte) *fault.Error {
 	e := &fault.Error{Reason: fault.Local}
 	for _, s := range starts {

@@ -13,6 +13,8 @@ import (
 	"testing"
 
 	"github.com/docker/cli/cli/config"
+	"github.com/google/go-containerregistry/pkg/authn"
+	"github.com/google/go-containerregistry/pkg/name"
 )
 
 // engine stands in for the Docker Engine: it notes the login of every pull.
@@ -83,5 +85,20 @@ var libraries = map[Client]func(image string) (sent, error){
 		host, _, _ := strings.Cut(image, "/")
 		found, err := config.LoadDefaultConfigFile(os.Stderr).GetAuthConfig(host)
 		return sent{Username: found.Username, Password: found.Password}, err
+	},
+	Crane: func(image string) (sent, error) {
+		repository, err := name.NewRepository(image)
+		if err != nil {
+			return sent{}, err
+		}
+		found, err := authn.DefaultKeychain.Resolve(repository)
+		if err != nil {
+			return sent{}, err
+		}
+		a, err := found.Authorization()
+		if err != nil {
+			return sent{}, err
+		}
+		return sent{Username: a.Username, Password: a.Password}, nil
 	},
 }

@@ -37,6 +37,10 @@ func (e Eye) Look(client Client, host string) Answer {
 	switch client {
 	case Docker, DockerSnap:
 		e.docker(&a)
+	case Podman, Buildah, Skopeo:
+		e.containers(&a)
+	case Crane:
+		e.crane(&a)
 	default:
 		a.Fault = wrong(host, "", nil, "nothing is known about the client %q", client)
 	}
@@ -76,6 +80,7 @@ func (e Eye) who() string {
 type file struct {
 	path     string
 	variable string // that led to it; empty where it is the default
+	legacy   bool   // in the format of ~/.dockercfg
 	content  []byte
 	there    bool
 	fault    *fault.Error // why it cannot be read

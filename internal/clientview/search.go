@@ -41,7 +41,7 @@ func (e Eye) docker(a *Answer) {
 	if !docker.HasAuth() {
 		if helper := e.defaultStore(); helper != "" {
 			a.Login = Login{Place: Place{Key: "docker's default credential store"}, Helper: helper, Fault: a.Fault}
-			if errors.Is(a.Fault, ErrNoLogin) {
+			if a.NoLogin() {
 				a.Fault = nil
 			}
 		}

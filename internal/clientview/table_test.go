@@ -38,7 +38,6 @@ const (
 	notFound      = "not found"
 	fails         = "fails"
 	notExecutable = "not executable"
-	noRealClient  = "no real client" // a key of env: the real clients cannot be run on it
 )
 
 // secrets by what stands for them. They must show in no text.
@@ -74,6 +73,9 @@ func (r row) lay(t *testing.T, s site) {
 			t.Fatal(err)
 		}
 	}
+	if err := os.MkdirAll(filepath.Join(s.home, "run"), 0o755); err != nil {
+		t.Fatal(err)
+	}
 	if r.config != "" {
 		put(".docker/config.json", s.fill(r.config), 0o600)
 	}
@@ -108,11 +110,10 @@ func (r row) lay(t *testing.T, s site) {
 
 // variables are those that the client is run with.
 func (r row) variables(s site) map[string]string {
-	all := map[string]string{"HOME": s.home, "PATH": filepath.Join(s.home, "bin")}
+	all := map[string]string{"HOME": s.home, "PATH": filepath.Join(s.home, "bin"), "XDG_RUNTIME_DIR": filepath.Join(s.home, "run")}
 	for name, value := range r.env {
 		all[name] = s.fill(value)
 	}
-	delete(all, noRealClient)
 	return all
 }
 
@@ -154,15 +155,15 @@ var rows = []row{
 	{name: "experimental as a string", config: `{"experimental": "enabled", ` + fine + `}`, key: `auths["HOST"]`, sends: "GOOD"},
 	{name: "email as a number", config: `{"auths": {"HOST": {"auth": "GOOD", "email": 1}}}`, key: `auths["HOST"]`, sends: "GOOD", fault: `auths["HOST"].email`, before: 29},
 	{name: "stackOrchestrator", config: `{"stackOrchestrator": [], ` + fine + `}`, key: `auths["HOST"]`, sends: "GOOD", fault: "docker before 24", before: 24},
-	{name: "kubernetes", config: `{"kubernetes": {"allNamespaces": true}, ` + fine + `}`, key: `auths["HOST"]`, sends: "GOOD", fault: "kubernetes.allNamespaces (line 1) is true or false, and docker expects a string", before: 23},
+	{name: "kubernetes", config: `{"kubernetes": {"allNamespaces": true}, ` + fine + `}`, key: `auths["HOST"]`, sends: "GOOD", fault: "kubernetes.allNamespaces (line 1) is true or false, and has to be a string", before: 23},
 	{name: "proxies.default as a string", config: "{" + fine + ", \"proxies\":\n{\"default\":\n\"http://p:3128\"}}", key: `auths["HOST"]`, fault: "proxies.default (line 2) is a string"},
 	{name: "proxies as a list", config: `{"proxies": [], ` + fine + `}`, key: `auths["HOST"]`, fault: "proxies (line 1) is a list"},
 	{name: "proxies as docker wants them", config: `{"proxies": {"default": {"httpProxy": "http://p:3128"}}, ` + fine + `}`, key: `auths["HOST"]`, sends: "GOOD"},
 	{name: "noProxy as a list", config: `{"proxies": {"default": {"noProxy": ["a"]}}, ` + fine + `}`, key: `auths["HOST"]`, fault: "proxies.default.noProxy (line 1) is a list"},
 	{name: "a header as a number", config: `{"HttpHeaders": {"X-Meta": 4711}, ` + fine + `}`, key: `auths["HOST"]`, fault: "HttpHeaders.X-Meta (line 1) is a number"},
 	{name: "a feature as a boolean", config: `{"features": {"buildkit": true}, ` + fine + `}`, key: `auths["HOST"]`, fault: "between quotes"},
-	{name: "a plugin as a string", config: `{"plugins": {"x": "y"}, ` + fine + `}`, key: `auths["HOST"]`, fault: "plugins.x (line 1) is a string, and docker expects an object"},
-	{name: "a list of filters as a string", config: `{"pruneFilters": "a", ` + fine + `}`, key: `auths["HOST"]`, fault: "docker expects a list"},
+	{name: "a plugin as a string", config: `{"plugins": {"x": "y"}, ` + fine + `}`, key: `auths["HOST"]`, fault: "plugins.x (line 1) is a string, and has to be an object"},
+	{name: "a list of filters as a string", config: `{"pruneFilters": "a", ` + fine + `}`, key: `auths["HOST"]`, fault: "has to be a list"},
 	{name: "wrong in a list", config: `{"cliPluginsExtraDirs": ["a", 1], ` + fine + `}`, key: `auths["HOST"]`, fault: `cliPluginsExtraDirs[1] (line 1) is a number`},
 	{name: "another entry is a string", config: `{"auths": {"old.example": "GOOD", ` + good + `}}`, key: `auths["HOST"]`, fault: `auths["old.example"] (line 1) is a string`},
 	{name: "auths is a list", config: `{"auths": ["HOST"]}`, fault: "auths (line 1) is a list"},
@@ -234,4 +235,49 @@ var rows = []row{
 	{name: "DOCKER_AUTH_CONFIG is not JSON", config: `{` + fine + `}`, env: map[string]string{"DOCKER_AUTH_CONFIG": `HOME/file`}, key: `auths["HOST"]`, sends: "GOOD", note: "not JSON"},
 	{name: "DOCKER_AUTH_CONFIG with more behind", config: `{` + fine + `}`, env: map[string]string{"DOCKER_AUTH_CONFIG": `{} {}`}, key: `auths["HOST"]`, sends: "GOOD", note: "something follows"},
 	{name: "DOCKER_AUTH_CONFIG of a wrong type", config: `{` + fine + `}`, env: map[string]string{"DOCKER_AUTH_CONFIG": `{"auths": []}`}, key: `auths["HOST"]`, sends: "GOOD", note: "auths has to be an object"},
+}
+
+// run is podman's first file, and own its second.
+const run1, own = "run/containers/auth.json", ".config/containers/auth.json"
+
+// containersRows is the table of podman's family, with skopeo's answers.
+var containersRows = []row{
+	{name: "its first file", files: map[string]string{run1: "{\n" + fine + "}"}, key: `auths["HOST"]`, line: 2, sends: "GOOD"},
+	{name: "its second file", files: map[string]string{own: `{` + fine + `}`}, key: `auths["HOST"]`, sends: "GOOD"},
+	{name: "a stale second file hides docker's helper", config: `{"credHelpers": {"HOST": "stub"}}`, helpers: map[string]string{"stub": answers},
+		files: map[string]string{own: `{"auths": {"HOST": {"auth": "STALE"}}}`}, key: `auths["HOST"]`, sends: "STALE", hidden: []string{`credHelpers["HOST"]`}},
+	{name: "another host in the first file", config: `{` + fine + `}`, files: map[string]string{run1: `{"auths": {"other.example": {"auth": "STALE"}}}`}, key: `auths["HOST"]`, sends: "GOOD"},
+	{name: "an empty first file", config: `{` + fine + `}`, files: map[string]string{run1: ""}, fault: "it is empty"},
+	{name: "an empty object first", config: `{` + fine + `}`, files: map[string]string{run1: "{}"}, key: `auths["HOST"]`, sends: "GOOD"},
+	{name: "a broken file behind the first", config: `{`, files: map[string]string{run1: `{` + fine + `}`}, key: `auths["HOST"]`, sends: "GOOD"},
+	{name: "a broken file before docker's", config: `{` + fine + `}`, files: map[string]string{own: `{"auths": [}`}, fault: "not JSON"},
+	{name: "junk behind the object", files: map[string]string{run1: `{` + fine + `} x`}, fault: "not JSON"},
+	{name: "byte order mark in its file", files: map[string]string{run1: "\xef\xbb\xbf{}"}, fault: "byte order mark"},
+	{name: "proxies of the wrong type are nothing to it", config: `{"proxies": [], ` + fine + `}`, key: `auths["HOST"]`, sends: "GOOD"},
+	{name: "credsStore is nothing to it", config: `{"credsStore": "gone", ` + fine + `}`, key: `auths["HOST"]`, sends: "GOOD"},
+	{name: "an entry of the wrong type", files: map[string]string{run1: `{"auths": {"other.example": 1, ` + good + `}}`}, fault: `auths["other.example"] (line 1) is a number`},
+	{name: "user name and password in the clear are nothing to it", config: `{"auths": {"HOST": {"username": "AWS", "password": "s3cret-good"}}}`, fault: "no login for it", note: "passes it over"},
+	{name: "an empty entry is passed over", config: `{` + fine + `}`, files: map[string]string{own: `{"auths": {"HOST": {}}}`}, key: `auths["HOST"]`, sends: "GOOD", note: "holds no login"},
+	{name: "an entry without a colon is passed over", config: `{` + fine + `}`, files: map[string]string{own: `{"auths": {"HOST": {"auth": "QVdT"}}}`}, key: `auths["HOST"]`, sends: "GOOD", note: "holds no login"},
+	{name: "an entry that is no base64", config: `{` + fine + `}`, files: map[string]string{own: `{"auths": {"HOST": {"auth": "-"}}}`}, key: `auths["HOST"]`, fault: "not base64"},
+	{name: "another entry is no base64", files: map[string]string{own: `{"auths": {"other.example": {"auth": "-"}, ` + good + `}}`}, key: `auths["HOST"]`, sends: "GOOD"},
+	{name: "an entry without a password", files: map[string]string{own: `{"auths": {"HOST": {"auth": "QVdTOg=="}}}`}, key: `auths["HOST"]`, fault: "no password"},
+	{name: "a URL as key", files: map[string]string{own: `{"auths": {"https://HOST/v1/": {"auth": "GOOD"}}}`}, key: `auths["https://HOST/v1/"]`, sends: "GOOD"},
+	{name: "two URLs as keys", files: map[string]string{own: `{"auths": {"https://HOST/v1/": {"auth": "GOOD"}, "http://HOST": {"auth": "STALE"}}}`}, key: `auths["http://HOST"]`, sends: "STALE", hidden: []string{`auths["https://HOST/v1/"]`}, fault: "at random", chance: true},
+	{name: "a path of another repository", files: map[string]string{own: `{"auths": {"HOST/team": {"auth": "STALE"}, ` + good + `}}`}, key: `auths["HOST"]`, sends: "GOOD", note: `auths["HOST/team"] (line 1)`},
+	{name: "only a path", files: map[string]string{own: `{"auths": {"HOST/team": {"auth": "STALE"}}}`}, fault: "no login for it", note: `auths["HOST/team"]`},
+	{name: "a helper of its own", files: map[string]string{own: `{"credHelpers": {"HOST": "stub"}, ` + fine + `}`}, helpers: map[string]string{"stub": answers}, key: `credHelpers["HOST"]`, helper: "stub", hidden: []string{`auths["HOST"]`}},
+	{name: "a helper that knows nothing, and docker's file", config: `{` + fine + `}`, files: map[string]string{own: `{"credHelpers": {"HOST": "stub"}}`}, helpers: map[string]string{"stub": notFound}, key: `credHelpers["HOST"]`, helper: "stub", hidden: []string{`auths["HOST"]`}},
+	{name: "a helper that fails, and docker's file", config: `{` + fine + `}`, files: map[string]string{own: `{"credHelpers": {"HOST": "stub"}}`}, helpers: map[string]string{"stub": fails}, key: `credHelpers["HOST"]`, helper: "stub", hidden: []string{`auths["HOST"]`}},
+	{name: "a helper that is missing, and docker's file", config: `{` + fine + `}`, files: map[string]string{own: `{"credHelpers": {"HOST": "stub"}}`}, key: `credHelpers["HOST"]`, helper: "stub", hidden: []string{`auths["HOST"]`}, fault: "it is missing"},
+	{name: "an empty helper is an error", files: map[string]string{own: `{"credHelpers": {"HOST": ""}, ` + fine + `}`}, key: `credHelpers["HOST"]`, hidden: []string{`auths["HOST"]`}, fault: "names no helper"},
+	{name: ".dockercfg", files: map[string]string{".dockercfg": `{` + good + `}`}, key: `["HOST"]`, line: 1, sends: "GOOD"},
+	{name: ".dockercfg with a URL", files: map[string]string{".dockercfg": `{"https://HOST/v1/": {"auth": "GOOD"}}`}, key: `["https://HOST/v1/"]`, line: 1, sends: "GOOD"},
+	{name: "REGISTRY_AUTH_FILE", config: `{"auths": {"HOST": {"auth": "STALE"}}}`, files: map[string]string{"mine": `{` + fine + `}`}, env: map[string]string{"REGISTRY_AUTH_FILE": "HOME/mine"}, key: `auths["HOST"]`, sends: "GOOD"},
+	{name: "REGISTRY_AUTH_FILE without the host", config: `{` + fine + `}`, files: map[string]string{"mine": `{}`}, env: map[string]string{"REGISTRY_AUTH_FILE": "HOME/mine"}, fault: "no login for it"},
+	{name: "REGISTRY_AUTH_FILE is not there", config: `{` + fine + `}`, env: map[string]string{"REGISTRY_AUTH_FILE": "HOME/none"}, fault: "no login for it"},
+	{name: "XDG_RUNTIME_DIR is not there", files: map[string]string{own: `{` + fine + `}`}, env: map[string]string{"XDG_RUNTIME_DIR": "HOME/none"}, key: `auths["HOST"]`, sends: "GOOD", note: "XDG_RUNTIME_DIR"},
+	{name: "XDG_CONFIG_HOME", files: map[string]string{"conf/containers/auth.json": `{` + fine + `}`}, env: map[string]string{"XDG_CONFIG_HOME": "HOME/conf"}, key: `auths["HOST"]`, sends: "GOOD"},
+	{name: "DOCKER_CONFIG behind its own files", files: map[string]string{own: `{"auths": {"HOST": {"auth": "STALE"}}}`, "d/config.json": `{` + fine + `}`}, env: map[string]string{"DOCKER_CONFIG": "HOME/d"}, key: `auths["HOST"]`, sends: "STALE", hidden: []string{`auths["HOST"]`}},
+	{name: "DOCKER_CONFIG names the file, behind nothing", config: `{` + fine + `}`, env: map[string]string{"DOCKER_CONFIG": "HOME/.docker/config.json"}, fault: "has to name the directory"},
 }
