@@ -1,0 +1,100 @@
+package clientview
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// registry asks for a login and notes which one came, by repository.
+type registry struct {
+	host   string
+	mu     sync.Mutex
+	logins map[string]sent
+}
+
+func newRegistry(t *testing.T) *registry {
+	t.Helper()
+	r := &registry{logins: map[string]sent{}}
+	server := httptest.NewServer(r)
+	t.Cleanup(server.Close)
+	r.host = strings.TrimPrefix(server.URL, "http://")
+	return r
+}
+
+func (r *registry) ServeHTTP(w http.ResponseWriter, q *http.Request) {
+	username, password, ok := q.BasicAuth()
+	if name, _, found := strings.Cut(strings.TrimPrefix(q.URL.Path, "/v2/"), "/manifests/"); found {
+		r.mu.Lock()
+		r.logins[name] = sent{Username: username, Password: password}
+		r.mu.Unlock()
+	}
+	if !ok {
+		w.Header().Set("Www-Authenticate", `Basic realm="test"`)
+		w.WriteHeader(http.StatusUnauthorized)
+		return
+	}
+	w.WriteHeader(http.StatusNotFound)
+}
+
+func (r *registry) login(repository string) sent {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	got, asked := r.logins[repository]
+	if !asked {
+		return sent{Failed: true}
+	}
+	return got
+}
+
+// expectedOfContainers is what the answer means for podman's family.
+func (r row) expectedOfContainers(l Login, program State) []sent {
+	entry := sent{Username: l.Username, Password: l.Secret.Reveal()}
+	switch {
+	case l.Helper != "" && program == Found && r.does(l.Helper) == answers:
+		return []sent{{Username: "helper", Password: "from-" + l.Helper}}
+	case l.Helper != "" && program == Found && r.does(l.Helper) == notFound && l.Behind == nil:
+		return []sent{{}}
+	case l.Helper != "" && program == Found && r.does(l.Helper) == notFound:
+		return r.expectedOfContainers(*l.Behind, Found)
+	case l.Helper != "":
+		return []sent{{Failed: true}}
+	case l.Chance:
+		return []sent{entry, {Username: "AWS", Password: secrets["GOOD"]}, {Username: "AWS", Password: secrets["STALE"]}}
+	case l.Fault != nil && strings.Contains(l.Fault.Op, "it is relative"):
+		return []sent{{}} // there is nothing where it is started
+	case l.Fault != nil && !l.NoLogin() && l.Username == "":
+		return []sent{{Failed: true}}
+	}
+	return []sent{entry}
+}
+
+func TestSkopeoAgrees(t *testing.T) {
+	skopeo := need(t, "skopeo")
+	major, minor := version(t, skopeo)
+	registry := newRegistry(t)
+	for i, r := range slices.Concat(rows, containersRows) {
+		if major == 1 && minor < 11 && strings.HasPrefix(r.name, "REGISTRY_AUTH_FILE ") {
+			continue // it looks on
+		}
+		t.Run(r.name, func(t *testing.T) {
+			t.Parallel()
+			s := site{registry.host, t.TempDir()}
+			r.lay(t, s)
+			a := r.eye(s).Look(Skopeo, s.host)
+			repository := fmt.Sprintf("row-%d", i)
+			_, said, err := run(t, t.TempDir(), r.environ(s), skopeo, "inspect", "--tls-verify=false", "docker://"+s.host+"/"+repository)
+			if err == nil {
+				t.Fatal("there is such an image")
+			}
+			if got := registry.login(repository); got.Failed && strings.Contains(said, s.host+"/v2/") {
+				t.Fatalf("skopeo says %s", said)
+			}
+			r.agree(t, "skopeo", a, r.expectedOfContainers(a.Login, a.Program.State), registry.login(repository))
+		})
+	}
+}
