@@ -45,14 +45,20 @@ func (w *walk) clients(ctx context.Context) (clients, helper []Check) {
 	}
 	found := false
 	for _, a := range accounts {
+		var docker []Check // what all clients read that have no file of their own
 		for _, c := range clientview.Clients() {
-			if w.Client != "" && w.Client != string(c) || ctx.Err() != nil {
+			l := &looker{walk: w, account: a, client: c, eye: w.Clients.Eye(a)}
+			if ctx.Err() != nil || w.Client != string(c) && (w.Client != "" || !l.installed()) {
 				continue
 			}
-			l := &looker{walk: w, account: a, client: c, eye: w.Clients.Eye(a)}
 			l.look(ctx)
-			clients, helper = append(clients, l.grouped()...), append(helper, l.helper...)
 			found = found || len(l.seen) > 0
+			if c == clientview.Docker {
+				docker = l.seen
+			} else if slices.Equal(l.seen, docker) {
+				continue
+			}
+			clients, helper = append(clients, l.grouped()...), append(helper, l.helper...)
 		}
 	}
 	if !found {
@@ -71,6 +77,21 @@ type looker struct {
 	seen    []Check // On is the host
 	helper  []Check
 	asked   bool // whether the helper has been run
+}
+
+// installed reports whether the account has the client; docker's file is read by many.
+func (l *looker) installed() bool {
+	switch l.client {
+	case clientview.Docker:
+		return true
+	case clientview.DockerSnap:
+		_, err := l.eye.Stat(filepath.Join(l.account.Home, "snap/docker"))
+		return err == nil
+	}
+	return slices.ContainsFunc(filepath.SplitList(l.eye.Getenv("PATH")), func(dir string) bool {
+		_, err := l.eye.Stat(filepath.Join(dir, string(l.client)))
+		return err == nil
+	})
 }
 
 func (l *looker) look(ctx context.Context) {
@@ -142,6 +163,9 @@ func (l *looker) judge(ctx context.Context, a clientview.Answer, h held) Check {
 func (l *looker) configure() string {
 	if l.client != clientview.Docker {
 		return ""
+	}
+	if l.account.UID == os.Geteuid() {
+		return "ecr-refreshd configure-docker"
 	}
 	return "sudo ecr-refreshd configure-docker --user " + l.account.Name
 }

@@ -9,6 +9,7 @@ import (
 
 	"ecr-refreshd/internal/api"
 	"ecr-refreshd/internal/config"
+	"ecr-refreshd/internal/filetrust"
 	"ecr-refreshd/internal/status"
 )
 
@@ -16,6 +17,7 @@ import (
 func (w *walk) configuration(ctx context.Context) {
 	c, err := w.Load(ctx)
 	var problems config.Problems
+	var refused *filetrust.Error
 	switch {
 	case errors.As(err, &problems):
 		for i, p := range problems {
@@ -26,6 +28,9 @@ func (w *walk) configuration(ctx context.Context) {
 			w.add(Check{Stop: "configuration", On: p.File, Mark: Fault, Text: p.Path + ": " + p.Text,
 				Where: fmt.Sprintf("%s:%d", p.File, p.Line), Cure: "correct the line, then: ecr-refreshd check"})
 		}
+		return
+	case errors.As(err, &refused):
+		w.add(Check{Stop: "configuration", Mark: Fault, Text: err.Error(), Cure: refused.Fix})
 		return
 	case err != nil:
 		w.add(Check{Stop: "configuration", Mark: Fault, Text: err.Error(),

@@ -39,8 +39,9 @@ var (
 	cloudFleet      = newCloud(17)
 	cloudLimits     = newCloud(18)
 	cloudDoctor     = newCloud(19)
+	cloudHealthy    = newCloud(20)
 	clouds          = []cloud{cloudContinuity, cloudWithout, cloudFaults, cloudCrowd, cloudJenkins, cloudAttacks, cloudBreakage, cloudExitCodes, cloudSignals,
-		cloudClients, cloudAgent, cloudGets, cloudRules, cloudSystemd, cloudGuides, cloudRunner, cloudFleet, cloudLimits, cloudDoctor}
+		cloudClients, cloudAgent, cloudGets, cloudRules, cloudSystemd, cloudGuides, cloudRunner, cloudFleet, cloudLimits, cloudDoctor, cloudHealthy}
 )
 
 var regions = []string{"us-east-1", "eu-west-1"}
