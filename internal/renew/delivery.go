@@ -4,7 +4,6 @@ import (
 	"context"
 	"math"
 	"slices"
-	"strings"
 	"time"
 
 	"ecr-refreshd/internal/fault"
@@ -223,9 +222,7 @@ func Release(ctx context.Context, target Target, logins []login.Login) (able boo
 	case Remover:
 		return true, t.Remove(ctx, logins)
 	case Forgetter:
-		return true, t.Forget(ctx, func(host string) bool {
-			return slices.ContainsFunc(logins, func(l login.Login) bool { return strings.EqualFold(l.Host, host) })
-		})
+		return true, t.Forget(ctx, func(host string) bool { return slices.Contains(hostsOf(logins), host) })
 	}
 	return false, nil
 }

@@ -284,7 +284,7 @@ func TestWhatIsKeptOfAHostGoesAsTheTargetCan(t *testing.T) {
 			}
 			d := deliveryAt(time.Hour, tt.target(target), events)
 			d.take(heldFor("1", 2*time.Hour))
-			d.have, d.drop = d.want, loginsFor([]string{strings.ToUpper(hostB)}, heldFor("2", 0).Token)
+			d.have, d.drop = d.want, loginsFor([]string{hostB}, heldFor("2", 0).Token)
 			d.release(t.Context())
 			if got := strings.Join(target.calls, ", "); got != tt.calls || told(events) != tt.events || d.drop != nil {
 				t.Errorf("calls %q, events %q, want %q and %q; %d left to drop", got, told(events), tt.calls, tt.events, len(d.drop))
