@@ -88,8 +88,16 @@ func expand(ctx context.Context, c *config.Config, d *daemon.Daemon) expansion {
 	return x
 }
 
+// count says how many there are of what one, or several, are called.
+func count(n int, one, several string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, several)
+}
+
 func (x expansion) print(w io.Writer) error {
-	fmt.Fprintf(w, "%s: %d registries, %d tokens\n\n", x.Config, len(x.Registries), x.Grants)
+	fmt.Fprintf(w, "%s: %s, %s\n\n", x.Config, count(len(x.Registries), "registry", "registries"), count(x.Grants, "token", "tokens"))
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "HOST\tREGION\tIDENTITY\tTARGETS")
 	for _, r := range x.Registries {

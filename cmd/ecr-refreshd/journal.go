@@ -11,6 +11,7 @@ import (
 
 	"go.uber.org/zap/zapcore"
 
+	"ecr-refreshd/internal/eventlog"
 	"ecr-refreshd/internal/systemd"
 )
 
@@ -41,14 +42,22 @@ func (c *journalCore) Check(e zapcore.Entry, checked *zapcore.CheckedEntry) *zap
 func (c *journalCore) Write(e zapcore.Entry, fields []zapcore.Field) error {
 	all := slices.Concat(c.fields, fields)
 	encoder := zapcore.NewMapObjectEncoder()
+	hosts := make(map[string][]string) // of fields of which the message has a part
 	for _, f := range all {
 		f.AddTo(encoder)
+		if h, ok := f.Interface.(eventlog.Hosts); ok {
+			hosts[f.Key] = h
+		}
 	}
 	message, sent := e.Message, []systemd.Field{{Name: "SYSLOG_IDENTIFIER", Value: "ecr-refreshd"},
 		{Name: "PRIORITY", Value: strconv.Itoa(priority(e.Level))}}
 	for _, key := range slices.Sorted(maps.Keys(encoder.Fields)) {
 		values := texts(encoder.Fields[key])
-		for _, v := range values {
+		every, ok := hosts[key]
+		if !ok {
+			every = values
+		}
+		for _, v := range every {
 			sent = append(sent, systemd.Field{Name: strings.ToUpper(key), Value: v})
 		}
 		if text := strings.Join(values, ","); text != "" {

@@ -13,6 +13,7 @@ import (
 	"go.uber.org/zap/zapcore"
 	"golang.org/x/sys/unix"
 
+	"ecr-refreshd/internal/eventlog"
 	"ecr-refreshd/internal/systemd"
 )
 
@@ -73,6 +74,14 @@ func TestTheJournalHasEachField(t *testing.T) {
 		{Name: "MESSAGE", Value: `token not renewed attempt=3 error=boom hint="say \"please\"" host=a.example.com,b.example.com region=eu-west-1 retry_in=1.5`}}
 	if len(sent) != 1 || !slices.Equal(sent[0], want) {
 		t.Errorf("got  %+v\nwant %+v", sent, want)
+	}
+	var many eventlog.Hosts
+	for i := range 100 {
+		many = append(many, fmt.Sprint("h", i))
+	}
+	l.Info("token renewed", zap.Array("host", many))
+	if got := sent[len(sent)-1]; !slices.Contains(got, systemd.Field{Name: "HOST", Value: "h99"}) || strings.Contains(got[len(got)-1].Value, "h99") {
+		t.Errorf("every host is to be a field, and the message short: %+v", got)
 	}
 	refused = errors.New("no journal")
 	l.Error("lost")

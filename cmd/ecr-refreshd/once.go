@@ -69,8 +69,12 @@ func once(ctx context.Context, cmd *cobra.Command, f *flags) error {
 		if err := printJSON(cmd.OutOrStdout(), map[string]any{"registries": registries}); err != nil {
 			return failed(err)
 		}
-	} else if err := printRegistries(cmd.OutOrStdout(), registries, time.Now(), painter(cmd.OutOrStdout())); err != nil {
-		return failed(err)
+	} else {
+		colour := painter(cmd.OutOrStdout())
+		if err := printRegistries(cmd.OutOrStdout(), registries, time.Now(), colour); err != nil {
+			return failed(err)
+		}
+		printWarnings(cmd.OutOrStdout(), registries, colour)
 	}
 	if err == nil {
 		return nil

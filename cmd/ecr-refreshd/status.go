@@ -90,9 +90,7 @@ func printReport(w io.Writer, report status.Report, asJSON bool, colour paint) e
 	for _, t := range wrong {
 		fmt.Fprintf(w, "%s: %s\n", colour(red, t.hosts), t.text)
 	}
-	for _, t := range warnings(report.Registries) {
-		fmt.Fprintf(w, "\n%s: %s\n", colour(yellow, t.Name), t.Warning)
-	}
+	printWarnings(w, report.Registries, colour)
 	return nil
 }
 

@@ -161,6 +161,13 @@ func troubles(registries []status.Registry) []trouble {
 	return all
 }
 
+// printWarnings prints what a person should do about the targets' places.
+func printWarnings(w io.Writer, registries []status.Registry, colour paint) {
+	for _, t := range warnings(registries) {
+		fmt.Fprintf(w, "\n%s: %s\n", colour(yellow, t.Name), t.Warning)
+	}
+}
+
 // warnings gives each target that has a warning once.
 func warnings(registries []status.Registry) []status.Target {
 	var all []status.Target

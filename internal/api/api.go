@@ -1,6 +1,6 @@
 // Package api is the local HTTP API: the server on the Unix socket, the socket
 // itself, and the client that the commands use. It decides nothing about tokens
-// (that is its Backend's business) nor about who may have one (access); it knows
+// (that is its Backend's business) nor about who may have one (peerauth's); it knows
 // requests, answers, limits and time limits.
 package api
 

@@ -69,19 +69,19 @@ func (j *journal) refused(ctx context.Context, code int, host string, who peerau
 		zap.String("reason", p.Reason), zap.String("hint", p.Hint), zap.String("error", p.Message))
 }
 
-// news reports whether o, of a privileged user or another, has not been said in
+// news reports whether c, of a privileged user or another, has not been said in
 // this window and may be, and remembers that it is.
-func (j *journal) news(o complaint, privileged bool, now time.Time) bool {
+func (j *journal) news(c complaint, privileged bool, now time.Time) bool {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if now.Sub(j.start) >= window {
 		j.start, j.said, j.users, j.others = now, make(map[complaint]bool), make(map[uint32]int), 0
 	}
-	if j.said[o] || j.users[o.uid] >= maxUserLines || !privileged && j.others >= maxLines {
+	if j.said[c] || j.users[c.uid] >= maxUserLines || !privileged && j.others >= maxLines {
 		return false
 	}
-	j.said[o] = true
-	j.users[o.uid]++
+	j.said[c] = true
+	j.users[c.uid]++
 	if !privileged {
 		j.others++
 	}

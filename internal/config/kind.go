@@ -1,7 +1,6 @@
 package config
 
 import (
-	"context"
 	"fmt"
 
 	"ecr-refreshd/internal/renew"
@@ -43,13 +42,9 @@ type Options interface {
 // both configurations work on the same place.
 type Destination interface {
 	renew.Target
+	renew.Forgetter // a target that holds nothing returns nil, one that cannot forget an error whose hint says what a person can do
 	// String names the place for people. No secret may be in it.
 	fmt.Stringer
-	// Forget takes out what there is of the hosts that are ours; their tokens are not
-	// known any more. ours is asked with names in lower case. A target that holds nothing
-	// returns nil. One that cannot forget returns an error whose hint says what a person can do.
-	// The error is a *fault.Error.
-	Forget(ctx context.Context, ours func(host string) bool) error
 }
 
 // Block is a mapping in the file. Its methods report each mistake with its

@@ -25,7 +25,7 @@ import (
 // ErrRunning means that another one runs.
 func Lock(dir string, c *config.Config) (release func(), err error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return nil, unlocked(dir, err)
+		return nil, cannotLock(dir, err)
 	}
 	var held []*os.File
 	release = func() {
@@ -33,7 +33,7 @@ func Lock(dir string, c *config.Config) (release func(), err error) {
 			f.Close()
 		}
 	}
-	for _, what := range locked(c) {
+	for _, what := range exclusive(c) {
 		f, err := lock(dir, c, what)
 		if err != nil {
 			release()
@@ -44,9 +44,9 @@ func Lock(dir string, c *config.Config) (release func(), err error) {
 	return release, nil
 }
 
-// locked names what only one daemon may have: the configuration, under whatever name
+// exclusive names what only one daemon may have: the configuration, under whatever name
 // it was given, and the socket.
-func locked(c *config.Config) []string {
+func exclusive(c *config.Config) []string {
 	path := c.Path
 	if absolute, err := filepath.Abs(path); err == nil {
 		path = absolute
@@ -65,8 +65,8 @@ func locked(c *config.Config) []string {
 	return all
 }
 
-// unlocked is the error where the lock cannot be made.
-func unlocked(name string, err error) error {
+// cannotLock is the error where the lock cannot be made.
+func cannotLock(name string, err error) error {
 	return &fault.Error{Reason: fault.Local, Op: fmt.Sprintf("lock %q", name), Err: err,
 		Hint: "make it writable for this user, or set $XDG_RUNTIME_DIR"}
 }
@@ -77,20 +77,20 @@ func lock(dir string, c *config.Config, what string) (*os.File, error) {
 	name := filepath.Join(dir, fmt.Sprintf("%x.lock", sum[:8]))
 	f, err := openLock(dir, name)
 	if err != nil {
-		return nil, unlocked(name, err)
+		return nil, cannotLock(name, err)
 	}
 	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		defer f.Close()
 		if !errors.Is(err, syscall.EWOULDBLOCK) {
-			return nil, unlocked(name, err)
+			return nil, cannotLock(name, err)
 		}
 		pid, _ := io.ReadAll(io.LimitReader(f, 20))
-		return nil, running(c, "process "+strings.TrimSpace(string(pid)))
+		return nil, alreadyRunning(c, "process "+strings.TrimSpace(string(pid)))
 	}
 	// Whoever finds the lock taken reads here by whom.
 	if err := errors.Join(f.Truncate(0), write(f, fmt.Sprintln(os.Getpid()))); err != nil {
 		f.Close()
-		return nil, unlocked(name, err)
+		return nil, cannotLock(name, err)
 	}
 	return f, nil
 }
@@ -111,10 +111,10 @@ func Alone(ctx context.Context, c *config.Config) error {
 	if _, err := api.Dial([]string{socket}).Status(ctx); err != nil {
 		return nil
 	}
-	return running(c, fmt.Sprintf("the one that answers at %q", socket))
+	return alreadyRunning(c, fmt.Sprintf("the one that answers at %q", socket))
 }
 
-func running(c *config.Config, how string) error {
+func alreadyRunning(c *config.Config, how string) error {
 	return &fault.Error{Reason: fault.Local, Op: fmt.Sprintf("run with %q", c.Path), Err: fmt.Errorf("%w, as %s", ErrRunning, how),
 		Hint: "`systemctl status ecr-refreshd` shows it; `ecr-refreshd once` may run beside it"}
 }

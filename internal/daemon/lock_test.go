@@ -62,6 +62,12 @@ func TestTheLockBelongsToWhatIsWritten(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+	// What was refused the socket holds its configuration no longer.
+	other, err := Lock(dir, named(filepath.Join(dir, "b.yaml"), "/run/b.sock"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	other()
 }
 
 func TestADaemonThatAnswersNeedsNoLock(t *testing.T) {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"strings"
 	"sync"
 )
 
@@ -15,7 +14,7 @@ func (d *Daemon) Logout(ctx context.Context) error {
 	g := d.generation()
 	names := g.hosts()
 	ours := func(host string) bool {
-		return slices.ContainsFunc(names, func(name string) bool { return strings.EqualFold(name, host) || mayBe(name, host) })
+		return slices.ContainsFunc(names, func(name string) bool { return mayBe(name, host) })
 	}
 	var mu sync.Mutex
 	var errs []error

@@ -26,7 +26,7 @@ type providers struct {
 }
 
 func newProviders(c *config.Config, renewers []*renew.Renewer, directory *peerauth.Directory) providers {
-	ds := providers{byName: make(map[string][]provider)}
+	found := providers{byName: make(map[string][]provider)}
 	made := make(map[string]*peerauth.Rule)
 	for i, grant := range c.Grants {
 		for _, h := range grant.Hosts {
@@ -35,16 +35,16 @@ func newProviders(c *config.Config, renewers []*renew.Renewer, directory *peerau
 			if made[key] == nil {
 				made[key] = directory.Rule(allow.Users, allow.Groups)
 			}
-			d := provider{renewers[i], h.Name, made[key]}
-			ds.all = append(ds.all, d)
+			p := provider{renewers[i], h.Name, made[key]}
+			found.all = append(found.all, p)
 			if strings.Contains(h.Name, login.OwnAccount) {
-				ds.open = append(ds.open, d)
+				found.open = append(found.open, p)
 			} else {
-				ds.byName[h.Name] = append(ds.byName[h.Name], d)
+				found.byName[h.Name] = append(found.byName[h.Name], p)
 			}
 		}
 	}
-	return ds
+	return found
 }
 
 // allowed says who beyond root and this process's own user gets the secret of a
@@ -62,11 +62,11 @@ func allowed(s config.Socket, own config.Allow) config.Allow {
 
 // of returns the providers of host, and of those whose account is not known yet such as
 // may turn out to be.
-func (ds providers) of(host string) []provider {
-	found := ds.byName[host]
-	for _, d := range ds.open {
-		if t, held := d.Held(); held && t.For(d.name).Host == host || !held && mayBe(d.name, host) {
-			found = append(found[:len(found):len(found)], d)
+func (ps providers) of(host string) []provider {
+	found := ps.byName[host]
+	for _, p := range ps.open {
+		if t, held := p.Held(); held && t.For(p.name).Host == host || !held && mayBe(p.name, host) {
+			found = append(found[:len(found):len(found)], p)
 		}
 	}
 	return found

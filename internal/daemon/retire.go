@@ -6,7 +6,6 @@ import (
 	"strings"
 	"sync"
 
-	"ecr-refreshd/internal/config"
 	"ecr-refreshd/internal/fault"
 	"ecr-refreshd/internal/login"
 	"ecr-refreshd/internal/renew"
@@ -35,7 +34,8 @@ func (g *generation) retire(ctx context.Context, next *generation) fault.List {
 	var wg sync.WaitGroup
 	for name, logins := range gone {
 		wg.Go(func() {
-			found := fault.All(release(ctx, g.targets[name], logins))
+			_, err := renew.Release(ctx, g.targets[name], logins)
+			found := fault.All(err)
 			mu.Lock()
 			defer mu.Unlock()
 			faults = append(faults, found...)
@@ -43,20 +43,6 @@ func (g *generation) retire(ctx context.Context, next *generation) fault.List {
 	}
 	wg.Wait()
 	return faults
-}
-
-// release takes away what the target keeps of hosts that are ours no longer. A
-// kind that cannot do that with a login's text in hand forgets the host.
-func release(ctx context.Context, target config.Destination, logins []login.Login) error {
-	switch t := target.(type) {
-	case renew.Releaser:
-		return t.Release(ctx, logins)
-	case renew.Remover:
-		return t.Remove(ctx, logins)
-	}
-	return target.Forget(ctx, func(host string) bool {
-		return slices.ContainsFunc(logins, func(l login.Login) bool { return strings.EqualFold(l.Host, host) })
-	})
 }
 
 // names lists the hosts, accounts perhaps open, that lie in each place. A target

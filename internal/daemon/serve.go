@@ -29,9 +29,9 @@ func (d *Daemon) Credential(ctx context.Context, host string, who peerauth.Peer,
 	if err != nil {
 		return login.Login{}, err
 	}
-	for _, d := range providers { // one that is there goes before one to be waited for
-		if t, ok := d.Held(); ok && t.For(d.name).Host == host {
-			return t.For(d.name), nil
+	for _, p := range providers { // one that is there goes before one to be waited for
+		if t, ok := p.Held(); ok && t.For(p.name).Host == host {
+			return t.For(p.name), nil
 		}
 	}
 	waiting, cancel := context.WithTimeout(ctx, wait)
@@ -74,7 +74,7 @@ func (g *generation) allowed(ctx context.Context, host string, who peerauth.Peer
 	if len(providers) == 0 {
 		return nil, api.ErrNotOurs
 	}
-	barred := func(d provider) bool { return !d.rule.Allows(ctx, who) }
+	barred := func(p provider) bool { return !p.rule.Allows(ctx, who) }
 	if len(providers) == 1 && !barred(providers[0]) { // nearly always
 		return providers, nil
 	}
@@ -88,9 +88,9 @@ func (g *generation) allowed(ctx context.Context, host string, who peerauth.Peer
 // awaited gives the login that one of the providers will have before ctx ends.
 func awaited(ctx context.Context, host string, providers []provider) (login.Login, error) {
 	var missing error = api.ErrNotOurs
-	for _, d := range providers {
-		t, err := d.Await(ctx)
-		if l := t.For(d.name); err == nil && l.Host == host {
+	for _, p := range providers {
+		t, err := p.Await(ctx)
+		if l := t.For(p.name); err == nil && l.Host == host {
 			return l, nil
 		} else if err != nil {
 			missing = err

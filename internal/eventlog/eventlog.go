@@ -23,7 +23,24 @@ const (
 	// maxFaults bounds the lines of one event: a file of thousands of hosts can have
 	// a fault for each.
 	maxFaults = 20
+	// maxHosts bounds the names in one line.
+	maxHosts = 10
 )
+
+// Hosts are the value of a line's field host. A line names the first of them and
+// counts the others; the journal's fields, by which people filter, have them all.
+type Hosts []string
+
+// MarshalLogArray gives what a line shows.
+func (h Hosts) MarshalLogArray(to zapcore.ArrayEncoder) error {
+	for _, name := range h[:min(len(h), maxHosts)] {
+		to.AppendString(name)
+	}
+	if more := len(h) - maxHosts; more > 0 {
+		to.AppendString(fmt.Sprintf("and %d more", more))
+	}
+	return nil
+}
 
 // Log is an Observer. Safe for concurrent use.
 type Log struct {
@@ -160,7 +177,7 @@ func (l *Log) recovered(e renew.Event, kind renew.Kind) bool {
 }
 
 func fields(e renew.Event) []zap.Field {
-	fs := []zap.Field{zap.Strings("host", e.Hosts)}
+	fs := []zap.Field{zap.Array("host", Hosts(e.Hosts))}
 	text := func(key, value string) {
 		if value != "" {
 			fs = append(fs, zap.String(key, value))

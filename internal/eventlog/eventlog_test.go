@@ -3,6 +3,7 @@ package eventlog
 import (
 	"errors"
 	"fmt"
+	"reflect"
 	"testing"
 	"time"
 
@@ -70,6 +71,52 @@ func TestLevels(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestWhatALineSays(t *testing.T) {
+	later := start.Add(time.Hour)
+	core, logs := observer.New(zapcore.DebugLevel)
+	l := New(zap.New(core))
+	l.Observe(renew.Event{Kind: renew.Renewed, Hosts: []string{"a"}, Account: "111122223333", Took: time.Second,
+		Grant: renew.Grant{Region: "eu-west-1", Identity: "default"}, ExpiresAt: start, NextRefreshAt: later})
+	want := map[string]any{"host": []any{"a"}, "account": "111122223333", "region": "eu-west-1", "identity": "default",
+		"took": time.Second, "expires_at": start, "next_refresh_at": later}
+	if got := logs.All()[0].ContextMap(); !reflect.DeepEqual(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+	// The messages are what people search for.
+	trouble := failure(fault.Local, "x")
+	for _, e := range []renew.Event{{Kind: renew.RenewFailed, Err: trouble}, {Kind: renew.Renewed}, {Kind: renew.Adopted}, {Kind: renew.Expired},
+		{Kind: renew.ClockWrong, Err: trouble}, {Kind: renew.Stored}, {Kind: renew.StoreFailed, Err: trouble}, {Kind: renew.Stored},
+		{Kind: renew.Undone}, {Kind: renew.Removed}, {Kind: renew.RemoveFailed, Err: trouble}} {
+		l.Observe(e)
+	}
+	messages := []string{"token renewed", "token not renewed", "token renewed again", "token kept", "token expired, no valid one is left",
+		"reported expiry cannot be true", "login stored", "login not stored", "login stored again",
+		"login was undone by another program, storing it again", "login removed", "login not removed"}
+	for i, e := range logs.All() {
+		if e.Message != messages[i] {
+			t.Errorf("line %d: %q, want %q", i, e.Message, messages[i])
+		}
+	}
+}
+
+func TestALineNamesFewHosts(t *testing.T) {
+	for _, tt := range []struct {
+		hosts, names int
+		last         string
+	}{{maxHosts, maxHosts, "h9"}, {maxHosts + 1, maxHosts + 1, "and 1 more"}, {5000, maxHosts + 1, "and 4990 more"}} {
+		core, logs := observer.New(zapcore.DebugLevel)
+		e := renew.Event{Kind: renew.Renewed}
+		for i := range tt.hosts {
+			e.Hosts = append(e.Hosts, fmt.Sprint("h", i))
+		}
+		New(zap.New(core)).Observe(e)
+		got := logs.All()[0].ContextMap()["host"].([]any)
+		if len(got) != tt.names || got[len(got)-1] != tt.last {
+			t.Errorf("%d hosts: %v", tt.hosts, got)
+		}
 	}
 }
 

@@ -197,16 +197,34 @@ func (d *delivery) check(ctx context.Context) {
 // release drops the logins of hosts that are ours no longer. It is tried once:
 // they are not renewed, so they end by themselves.
 func (d *delivery) release(ctx context.Context) {
-	if r, ok := d.Target.(Releaser); ok {
-		event := Event{Kind: Removed, Target: d.Name, Hosts: hostsOf(d.drop)}
-		if event.Err = r.Release(ctx, d.drop); ctx.Err() != nil {
-			return
-		} else if event.Err != nil {
-			event.Kind = RemoveFailed
-		}
-		d.renewer.observe(event)
+	event := Event{Kind: Removed, Target: d.Name, Hosts: hostsOf(d.drop)}
+	released, err := Release(ctx, d.Target, d.drop)
+	if ctx.Err() != nil {
+		return
 	}
 	d.drop = nil
+	if !released {
+		return
+	}
+	if event.Err = err; err != nil {
+		event.Kind = RemoveFailed
+	}
+	d.renewer.observe(event)
+}
+
+// Release takes away what the target keeps of hosts that are ours no longer: a
+// Releaser knows what that is, a Remover removes the logins, and a Forgetter
+// whatever it has of the hosts. It reports whether the target is one of these.
+func Release(ctx context.Context, target Target, logins []login.Login) (able bool, err error) {
+	switch t := target.(type) {
+	case Releaser:
+		return true, t.Release(ctx, logins)
+	case Remover:
+		return true, t.Remove(ctx, logins)
+	case Forgetter:
+		return true, t.Forget(ctx, func(host string) bool { return slices.Contains(hostsOf(logins), host) })
+	}
+	return false, nil
 }
 
 // remove takes the expired logins away where they would do harm.

@@ -242,3 +242,53 @@ func told(d *diary) string {
 	}
 	return strings.Join(all, ", ")
 }
+
+// forgetter can only store and forget; it holds hostA and hostB.
+type forgetter struct{ scripted *scripted }
+
+func (f forgetter) Store(ctx context.Context, l []login.Login) error { return f.scripted.Store(ctx, l) }
+
+func (f forgetter) Forget(_ context.Context, ours func(string) bool) error {
+	for _, host := range []string{hostA, hostB} {
+		if ours(host) {
+			f.scripted.calls = append(f.scripted.calls, "forget "+host[:1])
+		}
+	}
+	return f.scripted.take
+}
+
+func TestWhatIsKeptOfAHostGoesAsTheTargetCan(t *testing.T) {
+	tests := []struct {
+		name   string
+		target func(*scripted) Target
+		fails  bool
+		calls  string
+		events string
+	}{
+		{"released", func(s *scripted) Target { return s }, false, "release 42", "Removed 1"},
+		{"else removed", func(s *scripted) Target {
+			return struct {
+				Target
+				Remover
+			}{s, s}
+		}, false, "remove 42", "Removed 1"},
+		{"else forgotten", func(s *scripted) Target { return forgetter{s} }, false, "forget 4", "Removed 1"},
+		{"or not", func(s *scripted) Target { return forgetter{s} }, true, "forget 4", "RemoveFailed 1 error"},
+		{"a target that can do nothing", func(s *scripted) Target { return plain{s} }, false, "", ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			target, events := new(scripted), new(diary)
+			if tt.fails {
+				target.take = failing(fault.Local)
+			}
+			d := deliveryAt(time.Hour, tt.target(target), events)
+			d.take(heldFor("1", 2*time.Hour))
+			d.have, d.drop = d.want, loginsFor([]string{hostB}, heldFor("2", 0).Token)
+			d.release(t.Context())
+			if got := strings.Join(target.calls, ", "); got != tt.calls || told(events) != tt.events || d.drop != nil {
+				t.Errorf("calls %q, events %q, want %q and %q; %d left to drop", got, told(events), tt.calls, tt.events, len(d.drop))
+			}
+		})
+	}
+}

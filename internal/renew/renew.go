@@ -100,6 +100,13 @@ type Releaser interface {
 	Release(ctx context.Context, logins []login.Login) error
 }
 
+// Forgetter is a Target that can take out logins whose text is not known any more.
+type Forgetter interface {
+	// Forget takes out what there is of the hosts that are ours. ours is asked with names
+	// in lower case.
+	Forget(ctx context.Context, ours func(host string) bool) error
+}
+
 // Warner is a Target whose place can have a weakness that is no failure of Store.
 type Warner interface {
 	// Warning says in a sentence what a person should do about the place; empty for

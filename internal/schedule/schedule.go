@@ -66,11 +66,11 @@ func parseLine(text string) (line, error) {
 	case n != 5:
 		return line{}, fmt.Errorf("needs 5 fields and has %d; %s", n, form)
 	}
-	parsed, err := parseFields(spec)
+	parsed, err := cron.ParseStandard(spec)
 	if err != nil {
 		return line{}, fmt.Errorf("is not a cron line: %w; %s (weekday 0 to 6, 0 is Sunday)", err, form)
 	}
-	l.fields = *parsed
+	l.fields = *parsed.(*cron.SpecSchedule) // all but an interval is made of fields
 	// Any year will do that has all its leap day ahead; what does not fire in
 	// the five years that robfig/cron looks at never does.
 	if l.in(time.UTC, time.Date(2024, time.January, 1, 0, 0, 0, 0, time.UTC)).IsZero() {
@@ -114,25 +114,6 @@ func parseEvery(interval string) (time.Duration, error) {
 	return every, nil
 }
 
-// parseFields lets robfig/cron read the line. A panic of its parser is an
-// error of the line, not the end of the daemon.
-func parseFields(spec string) (fields *cron.SpecSchedule, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("the parser gives up: %v", p)
-		}
-	}()
-	parsed, err := cron.ParseStandard(spec)
-	if err != nil {
-		return nil, err
-	}
-	fields, ok := parsed.(*cron.SpecSchedule)
-	if !ok {
-		return nil, fmt.Errorf("not made of fields")
-	}
-	return fields, nil
-}
-
 // Next gives the first time after t at which one of the lines fires, in t's
 // location, or the zero time when none does within the next years. A line
 // without a time zone of its own is read in t's location.
@@ -166,16 +147,16 @@ func (l line) next(t time.Time) time.Time {
 		_, offset := at.Zone()
 		_, change := at.ZoneBounds()
 		n := l.in(time.FixedZone("", offset), from)
-		if n.IsZero() && change.IsZero() {
-			return time.Time{}
+		if n.IsZero() { // not in five years, so not before last
+			return n
 		}
-		if change.IsZero() || !n.IsZero() && n.Before(change) {
+		if change.IsZero() || n.Before(change) {
 			return n.In(t.Location())
 		}
 		at, from = change.In(zone), change.Add(-time.Nanosecond)
 		_, after := at.Zone()
 		skipped := time.Duration(after-offset) * time.Second
-		if !n.IsZero() && n.Before(change.Add(skipped)) {
+		if n.Before(change.Add(skipped)) {
 			return change.In(t.Location())
 		}
 	}

@@ -159,7 +159,6 @@ func (b *Board) rename(e renew.Event) {
 		if r.Grant != e.Grant || r.Account != login.OwnAccount || e.Account == "" {
 			continue
 		}
-		delete(b.at, key{r.Grant, r.Host})
 		r.Host, r.Account = login.Token{Account: e.Account}.For(r.Host).Host, e.Account
 		b.index(i)
 	}

@@ -85,6 +85,9 @@ func TestStatesOfARegistry(t *testing.T) {
 
 func TestTheOwnAccountIsNamedOnceItIsKnown(t *testing.T) {
 	b := board()
+	other := renewed
+	other.Grant = renew.Grant{Region: "us-east-1"}
+	b.Observe(other)
 	if got := b.Registries(at)[1].Host; got != own {
 		t.Errorf("before: %q", got)
 	}
@@ -165,5 +168,29 @@ func TestAWarningLastsUntilAStoreWithoutIt(t *testing.T) {
 	feed(b, stored)
 	if got := b.Registries(at)[0].Targets[0]; got.Warning != "" {
 		t.Errorf("got %+v", got)
+	}
+}
+
+func TestAReloadKeepsHowTheSameTargetsStood(t *testing.T) {
+	b, next := board(), board()
+	feed(b, renewed, stored, renew.Event{Kind: renew.StoreFailed, Target: "file", Err: boom})
+	every := func(string) bool { return true }
+	next.Inherit(b, every)
+	if got := next.Registries(at)[0].Targets[0]; got.State != Pending {
+		t.Errorf("%+v, though the registry has no token yet", got)
+	}
+	feed(next, renew.Event{Kind: renew.Adopted, Account: "111122223333", ObtainedAt: at, ExpiresAt: at.Add(12 * time.Hour)},
+		renew.Event{Kind: renew.StoreFailed, Target: "engine", Hosts: []string{named}, Err: boom})
+	next.Inherit(b, func(target string) bool { return target != "file" })
+	rows := next.Registries(at)
+	if got := rows[0].Targets; got[0].State != Failed || got[1].State != Pending {
+		t.Errorf("%s: %+v, want what is newer of the one, and nothing of the other, which has changed", named, got)
+	}
+	if got := rows[1].Targets; rows[1].Host != ours || got[0].State != OK || got[0].StoredAt == nil || got[1].State != Pending {
+		t.Errorf("%s: %+v", rows[1].Host, got)
+	}
+	next.Inherit(b, every)
+	if got := next.Registries(at)[1].Targets[1]; got.State != Failed || got.Error == nil {
+		t.Errorf("file: %+v", got)
 	}
 }

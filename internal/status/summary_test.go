@@ -25,6 +25,7 @@ func TestSummary(t *testing.T) {
 		want string
 	}{
 		{"well", []Registry{fresh, sooner}, "2 registries logged in, next renewal at 03:04:05"},
+		{"well, in whatever order", []Registry{{State: Fresh}, sooner, fresh}, "3 registries logged in, next renewal at 03:04:05"},
 		{"one", []Registry{fresh}, "1 registry logged in, next renewal at 06:00:00"},
 		{"starting", []Registry{fresh, pending}, "1 of 2 registries wait for their first token"},
 		{"storing", []Registry{fresh, {Host: "new", State: Fresh, Targets: []Target{{State: Pending}}}}, "1 of 2 registries are just being logged in"},
@@ -42,13 +43,18 @@ func TestSummary(t *testing.T) {
 	if got := bad.Summary(); !strings.Contains(got, "c.yaml:1: wrong; 1 registry logged in") {
 		t.Errorf("with an error in the configuration: %q", got)
 	}
-	rows := []Registry{fresh, file, failing, pending, expired, refused}
+	deaf := Report{Registries: []Registry{fresh}, Socket: Socket{Error: &Problem{Message: "the socket is gone", Hint: "make it"}}}
+	if got := deaf.Summary(); !strings.HasPrefix(got, "the socket is gone; make it; 1 registry logged in") {
+		t.Errorf("with an error of the socket: %q", got)
+	}
+	storing := Registry{Host: "storing", State: Fresh, Targets: []Target{{State: Pending}}}
+	rows := []Registry{fresh, storing, file, failing, pending, expired, refused}
 	WorstFirst(rows)
 	var order []string
 	for _, r := range rows {
 		order = append(order, r.Host)
 	}
-	if want := []string{"expired", "refused", "failing", "file", "pending", "fresh"}; !slices.Equal(order, want) {
+	if want := []string{"expired", "refused", "failing", "file", "pending", "storing", "fresh"}; !slices.Equal(order, want) {
 		t.Errorf("sorted: %q", order)
 	}
 }
