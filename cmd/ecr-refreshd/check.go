@@ -103,7 +103,7 @@ func (x expansion) print(w io.Writer) error {
 	for _, r := range x.Registries {
 		fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", r.Host, r.Region, r.Identity, strings.Join(r.Targets, ", "))
 	}
-	fmt.Fprintln(t, "\nTARGET\tTYPE\tWHAT\t")
+	fmt.Fprintln(t, "\nTARGET\tTYPE\tDESTINATION\t")
 	for _, target := range x.Targets {
 		fmt.Fprintf(t, "%s\t%s\t%s\t\n", target.Name, target.Type, target.What)
 	}

@@ -57,9 +57,10 @@ func newRoot(f *flags) *cobra.Command {
 		Use:   "ecr-refreshd",
 		Short: "Keeps every Docker on this host logged in to Amazon ECR",
 		Long: `ecr-refreshd fetches ECR authorization tokens, renews each well before it
-expires after 12 hours, and stores it where Docker clients look for it.
+expires after 12 hours, hands it to Docker's credential helper, and stores it
+where other clients look for it.
 
-Start with ` + "`ecr-refreshd check`" + ` to see what the configuration leads to, then
+Start with ` + "`ecr-refreshd check`" + ` to see what results from the configuration, then
 ` + "`ecr-refreshd once`" + ` to log in now, or ` + "`ecr-refreshd run`" + ` to stay logged in.`,
 		SilenceUsage:  true,
 		SilenceErrors: true,

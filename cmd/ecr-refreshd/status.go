@@ -71,13 +71,13 @@ func printReport(w io.Writer, report status.Report, asJSON bool, colour paint) e
 		return printJSON(w, report)
 	}
 	now := time.Now()
-	fmt.Fprintf(w, "ecr-refreshd %s, up for %s, with %s of %s ago\n", report.Version,
+	fmt.Fprintf(w, "ecr-refreshd %s, up for %s, %s loaded %s ago\n", report.Version,
 		span(now.Sub(report.StartedAt)), report.Config.Path, span(now.Sub(report.Config.LoadedAt)))
 	if p := report.Config.Error; p != nil {
-		fmt.Fprintln(w, colour(red, "the file has an error since, and this is not in force:"), line(p.Message, p.Hint))
+		fmt.Fprintln(w, colour(red, "the changed file was rejected; the previous configuration stays active:"), line(p.Message, p.Hint))
 	}
 	if p := report.Socket.Error; p != nil {
-		fmt.Fprintln(w, colour(red, "no new client gets in:"), line(p.Message, p.Hint))
+		fmt.Fprintln(w, colour(red, "new clients cannot connect:"), line(p.Message, p.Hint))
 	}
 	fmt.Fprintln(w)
 	if err := printRegistries(w, report.Registries, now, colour); err != nil {

@@ -97,7 +97,7 @@ func (d *Daemon) noteManaged(path string, reachable bool) {
 		d.Logger.Info("the service manager's socket is there again", zap.String("socket", path))
 	} else {
 		p := &status.Problem{Reason: fault.Local, At: time.Now(), Message: fmt.Sprintf("somebody has removed the socket %q, which the service manager made", path),
-			Hint: "run `systemctl stop ecr-refreshd.socket && systemctl restart ecr-refreshd.service`; until then no new client gets in"}
+			Hint: "run `systemctl stop ecr-refreshd.socket && systemctl restart ecr-refreshd.service`; until then new clients cannot connect"}
 		now.Error = p
 		d.Logger.Error("local API cannot be reached", zap.String("reason", string(p.Reason)), zap.String("hint", p.Hint), zap.String("error", p.Message))
 	}

@@ -45,7 +45,7 @@ type Config struct {
 // Socket is where the local API listens.
 type Socket struct {
 	Path  string   `json:"path"`  // empty until it listens
-	Error *Problem `json:"error"` // why no new client gets in
+	Error *Problem `json:"error"` // why new clients cannot connect
 }
 
 // Registry is one host's row.
