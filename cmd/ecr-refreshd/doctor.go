@@ -8,6 +8,7 @@ import (
 	osuser "os/user"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/spf13/cobra"
 
@@ -101,6 +102,17 @@ func refreshers(ctx context.Context) ([]doctor.Refresher, error) {
 	return all, err
 }
 
+// harmless is text without what a terminal would act upon: names in files of other
+// accounts are among it.
+func harmless(text string) string {
+	return strings.Map(func(r rune) rune {
+		if r == '\n' || unicode.IsPrint(r) {
+			return r
+		}
+		return unicode.ReplacementChar
+	}, text)
+}
+
 // printChecks prints a line a check, and below a fault its cause and cure.
 func printChecks(w io.Writer, checks []doctor.Check, colour paint) error {
 	var b strings.Builder
@@ -110,10 +122,10 @@ func printChecks(w io.Writer, checks []doctor.Check, colour paint) error {
 		if c.On != "" {
 			on += " " + c.On
 		}
-		fmt.Fprintf(&b, "%s  %s: %s\n", colour(colours[c.Mark], fmt.Sprintf("%-8s", c.Mark)), on, c.Text)
+		fmt.Fprintf(&b, "%s  %s: %s\n", colour(colours[c.Mark], fmt.Sprintf("%-8s", c.Mark)), harmless(on), harmless(c.Text))
 		for _, more := range []struct{ name, text string }{{"at", c.Where}, {"fix", c.Cure}} {
 			if more.text != "" && c.Mark != doctor.OK {
-				fmt.Fprintf(&b, "          %-4s %s\n", more.name+":", more.text)
+				fmt.Fprintf(&b, "          %-4s %s\n", more.name+":", harmless(more.text))
 			}
 		}
 	}

@@ -31,16 +31,17 @@ type Clients struct {
 const maxAccounts = 50
 
 // clients tells what each account's clients would send to each host.
-func (w *walk) clients(ctx context.Context) (clients, helper []Check) {
+func (w *walk) clients(ctx context.Context) (checks []Check) {
 	if w.Clients.Accounts == nil || len(w.held) == 0 {
-		return nil, nil
+		return nil
 	}
+	var helper []Check
 	accounts, err := w.Clients.Accounts(ctx, w.config)
 	if err != nil {
-		clients = append(clients, Check{Stop: "client", On: w.User, Mark: Fault, Text: err.Error(), Cure: "write the name of an account of this host: getent passwd"})
+		checks = append(checks, Check{Stop: "client", On: w.User, Mark: Fault, Text: err.Error(), Cure: "write the name of an account of this host: getent passwd"})
 	}
 	if n := len(accounts) - maxAccounts; n > 0 {
-		clients = append(clients, Check{Stop: "client", Mark: Left, Text: count(n, "more account", "more accounts"), Cure: "ecr-refreshd doctor --user NAME"})
+		checks = append(checks, Check{Stop: "client", Mark: Left, Text: count(n, "more account", "more accounts"), Cure: "ecr-refreshd doctor --user NAME"})
 		accounts = accounts[:maxAccounts]
 	}
 	found := false
@@ -58,14 +59,14 @@ func (w *walk) clients(ctx context.Context) (clients, helper []Check) {
 			} else if slices.Equal(l.seen, docker) {
 				continue
 			}
-			clients, helper = append(clients, l.grouped()...), append(helper, l.helper...)
+			checks, helper = append(checks, l.grouped()...), append(helper, l.helper...)
 		}
 	}
 	if !found {
-		clients = append(clients, Check{Stop: "client", Mark: Note, Text: "no account has a client that would send a login to these hosts",
+		checks = append(checks, Check{Stop: "client", Mark: Note, Text: "no account has a client that would send a login to these hosts",
 			Cure: "sudo ecr-refreshd configure-docker --user NAME"})
 	}
-	return clients, helper
+	return append(checks, helper...)
 }
 
 // looker looks at one client of one account.

@@ -80,17 +80,33 @@ func (r *Road) Walk(ctx context.Context) []Check {
 	w.configuration(ctx)
 	w.service(ctx)
 	w.tokens(ctx)
-	var registries, targets, clients, helper, others []Check
-	together(
-		func() { registries = w.registries(ctx) },
-		func() { targets = w.targets(ctx) },
-		func() { clients, helper = w.clients(ctx) },
-		func() { others = r.System.refreshers(ctx) },
-	)
-	for _, checks := range [][]Check{registries, targets, clients, helper, others} {
+	stops := []struct {
+		name string
+		look func(context.Context) []Check
+	}{{"registry", w.registries}, {"target", w.targets}, {"client", w.clients}, {"others", r.System.refreshers}}
+	results := make([][]Check, len(stops))
+	var all []func()
+	for i, s := range stops {
+		all = append(all, func() { results[i] = within(ctx, s.name, s.look) })
+	}
+	together(all...)
+	for _, checks := range results {
 		w.add(checks...)
 	}
 	return w.checks
+}
+
+// within returns what look does, or at the end of ctx that it hangs: a home may be on a
+// network file system whose server is away.
+func within(ctx context.Context, name string, look func(context.Context) []Check) []Check {
+	done := make(chan []Check, 1)
+	go func() { done <- look(ctx) }()
+	select {
+	case checks := <-done:
+		return checks
+	case <-ctx.Done():
+		return []Check{{Stop: name, Mark: Fault, Text: "has not ended within " + span.String() + ": a file system or a program hangs", Cure: "findmnt -t nfs,nfs4,cifs,fuse; df on each of them must return"}}
+	}
 }
 
 // Healthy reports whether no fault is among the checks.
