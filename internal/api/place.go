@@ -121,6 +121,8 @@ func listenHint(err error, path, group string) string {
 			filepath.Dir(path), group)
 	case errors.Is(err, fs.ErrPermission), errors.Is(err, unix.EROFS):
 		return fmt.Sprintf("let ecr-refreshd write in %q, or set socket.path to where it may", filepath.Dir(path))
+	case errors.Is(err, unix.ENOTDIR):
+		return fmt.Sprintf("look with `namei -m %s` for what is no directory, or set socket.path to another path", path)
 	case errors.Is(err, fs.ErrNotExist):
 		return fmt.Sprintf("make the directory %q, or set socket.path to another path", filepath.Dir(filepath.Dir(path)))
 	}

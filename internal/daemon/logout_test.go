@@ -2,10 +2,15 @@ package daemon
 
 import (
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+
+	"ecr-refreshd/internal/config"
+	"ecr-refreshd/internal/fault"
 )
 
 func TestLogoutLeavesLoginsThatAreNotOurs(t *testing.T) {
@@ -41,5 +46,22 @@ func TestLogoutLeavesLoginsThatAreNotOurs(t *testing.T) {
 		if got := file.Auths[host].Auth != ""; got != want {
 			t.Errorf("the login of %s is there: %v, want %v", host, got, want)
 		}
+	}
+}
+
+func TestLogoutSaysWhatIsLeft(t *testing.T) {
+	var asked []string
+	trouble := &fault.Error{Reason: fault.Local, Op: "forget", Err: errors.New("this kind cannot")}
+	c, err := config.Parse("test.yaml", []byte("registries: [{region: us-east-1, account: '111122223333'}]"), config.Kinds{{Type: "fake", Default: true,
+		Read: func(config.Block) config.Options { return holder{"p", &asked, trouble} }}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := New(c, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Logout(t.Context()); !errors.Is(err, trouble) || !slices.Equal(asked, []string{"forget " + hostUS}) {
+		t.Errorf("%v, asked %q", err, asked)
 	}
 }

@@ -3,7 +3,10 @@ package daemon
 import (
 	"context"
 	"errors"
+	"os"
+	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -102,4 +105,18 @@ func TestAReloadTakesLoginsOutOfEveryKind(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestAReloadTakesTheLoginsOfFormerRegistriesOut(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "config.json")
+	d := start(t, strings.ReplaceAll(registries, "FILE", path), Options{})
+	has := func(host string) bool {
+		text, err := os.ReadFile(path)
+		return err == nil && strings.Contains(string(text), host)
+	}
+	await(t, "both logins", func() bool { return has(hostUS) && has(hostEU) })
+	if err := d.Reload(t.Context(), parse(t, "registries: [{region: us-east-1}]\ntargets: [{type: docker-config, path: '"+path+"'}]\n")); err != nil {
+		t.Fatal(err)
+	}
+	await(t, "one to go", func() bool { return has(hostUS) && !has(hostEU) })
 }

@@ -34,6 +34,14 @@ func TestTheSocketComesBackAndMoves(t *testing.T) {
 	await(t, "the removed socket", func() bool { return answers(other) })
 }
 
+func TestASocketThatCannotBeMadeIsInTheStatus(t *testing.T) {
+	d := start(t, registries+"socket: {path: /dev/null/ecr-refreshd.sock}\n", Options{})
+	await(t, "the cause", func() bool { return d.Status().Socket.Error != nil })
+	if s := d.Status().Socket; s.Path != "" || s.Error.Hint == "" {
+		t.Errorf("got %+v, %+v", s, s.Error)
+	}
+}
+
 func TestASocketOfTheServiceManagerIsServedAndLeftInPlace(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "activated.sock")
 	made, err := net.Listen("unix", path)
