@@ -95,8 +95,8 @@ func (s *Source) sts(o *sts.Options) { setEndpoint(&o.BaseEndpoint, s.id.STSEndp
 
 // retrieve obtains credentials: those of the SDK's chain, then a session with
 // MFA or the roles, one with the credentials of the other. The error is a *stepError.
-func (s *Source) retrieve(ctx context.Context, cfg aws.Config, w *wire, end *time.Time) (aws.Credentials, error) {
-	creds, err := s.chain(ctx, cfg, w)
+func (s *Source) retrieve(ctx context.Context, cfg aws.Config, w *wire, from source, end *time.Time) (aws.Credentials, error) {
+	creds, err := s.chain(ctx, cfg, w, from)
 	if err == nil {
 		err = checkCredentials(creds)
 	}
@@ -127,8 +127,7 @@ func (s *Source) retrieve(ctx context.Context, cfg aws.Config, w *wire, end *tim
 
 // chain is the SDK's own, except for a credential_process, which it would run
 // without a bound and with this program's standard error.
-func (s *Source) chain(ctx context.Context, cfg aws.Config, w *wire) (aws.Credentials, error) {
-	from := s.source(ctx)
+func (s *Source) chain(ctx context.Context, cfg aws.Config, w *wire, from source) (aws.Credentials, error) {
 	if from.process == "" {
 		return cfg.Credentials.Retrieve(ctx)
 	}
