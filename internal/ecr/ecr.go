@@ -7,6 +7,7 @@
 package ecr
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -65,9 +66,7 @@ func New(id Identity, region string, public bool, o Options) (*Source, error) {
 	if region == "" {
 		return nil, errors.New("no region to ask for a token in: set registries.region")
 	}
-	if id.SessionName == "" {
-		id.SessionName = defaultSessionName
-	}
+	id.SessionName = cmp.Or(id.SessionName, defaultSessionName)
 	if o.Timeout <= 0 {
 		o.Timeout = defaultTimeout
 	}

@@ -1,6 +1,7 @@
 package ecr
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -18,14 +19,10 @@ import (
 
 // sharedFiles are the two files in which the SDK looks for profiles.
 func sharedFiles() []string {
-	files := []string{os.Getenv("AWS_CONFIG_FILE"), os.Getenv("AWS_SHARED_CREDENTIALS_FILE")}
-	if files[0] == "" {
-		files[0] = config.DefaultSharedConfigFilename()
+	return []string{
+		cmp.Or(os.Getenv("AWS_CONFIG_FILE"), config.DefaultSharedConfigFilename()),
+		cmp.Or(os.Getenv("AWS_SHARED_CREDENTIALS_FILE"), config.DefaultSharedCredentialsFilename()),
 	}
-	if files[1] == "" {
-		files[1] = config.DefaultSharedCredentialsFilename()
-	}
-	return files
 }
 
 // fileLimit bounds a file that the SDK reads, in bytes.

@@ -1,6 +1,7 @@
 package ecr
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -18,15 +19,7 @@ import (
 // profile is the shared configuration that the SDK will use. What is wrong with it is
 // the SDK's to report, so there is no error.
 func (s *Source) profile(ctx context.Context, files []string) config.SharedConfig {
-	name := s.id.Profile
-	for _, variable := range [...]string{"AWS_PROFILE", "AWS_DEFAULT_PROFILE"} {
-		if name == "" {
-			name = os.Getenv(variable)
-		}
-	}
-	if name == "" {
-		name = config.DefaultSharedConfigProfile
-	}
+	name := cmp.Or(s.id.Profile, os.Getenv("AWS_PROFILE"), os.Getenv("AWS_DEFAULT_PROFILE"), config.DefaultSharedConfigProfile)
 	p, err := config.LoadSharedConfigProfile(ctx, name, func(o *config.LoadSharedConfigOptions) {
 		o.ConfigFiles, o.CredentialsFiles = files[:1], files[1:]
 	})
