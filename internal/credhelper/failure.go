@@ -14,7 +14,7 @@ const pathLimit = 107
 // What keeps a socket from being one, beside the kernel's reasons.
 var (
 	errNoSocket = errors.New("not a socket")
-	errLongPath = fmt.Errorf("longer than the %d bytes of a socket's path", pathLimit)
+	errLongPath = errors.New("longer than the 107 bytes of a socket's path") // fmt would cost time at each start
 )
 
 // failure is why one socket gave no answer. The error is a syscall.Errno, one of

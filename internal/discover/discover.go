@@ -171,9 +171,7 @@ func look(ctx context.Context, o Options) (*host, error) {
 // lookAtHome looks at what one account has in its home.
 func (h *host) lookAtHome(a *account) {
 	t, err := h.home(a)
-	if err != nil {
-		h.missed("~"+a.Name, err)
-	}
+	h.missed("~"+a.Name, err)
 	if t != nil {
 		defer t.close()
 		t.dockerConfig()

@@ -31,14 +31,11 @@ var (
 
 // missed notes what could not be read, unless it is just not there.
 func (h *host) missed(path string, err error) {
-	var detail *fs.PathError
-	why := err.Error()
-	switch {
-	case errors.Is(err, fs.ErrNotExist), errors.Is(err, unix.ENOTDIR):
+	if err == nil || errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR) {
 		return
-	case errors.Is(err, fs.ErrPermission):
-		why = "permission denied"
-	case errors.As(err, &detail):
+	}
+	why := err.Error()
+	if detail := (*fs.PathError)(nil); errors.As(err, &detail) {
 		why = detail.Err.Error()
 	}
 	if !slices.ContainsFunc(h.unread, func(u Finding) bool { return u.What == path }) {
@@ -121,9 +118,7 @@ func (t *tree) open(path string, flag int) (*os.File, error) {
 // read reads a file. Empty means that there is nothing to read; so is a program.
 func (t *tree) read(path string) string {
 	data, err := t.contents(path)
-	if err != nil {
-		t.missed(t.shown(path), err)
-	}
+	t.missed(t.shown(path), err)
 	return string(data)
 }
 

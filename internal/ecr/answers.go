@@ -19,6 +19,9 @@ import (
 	"github.com/aws/smithy-go/middleware"
 )
 
+// noKeys is an answer that came well, without what it is for.
+const noKeys = answerError("the answer holds no credentials")
+
 // checkAnswers refuses credentials that are not whole before one of the SDK's
 // providers uses them: a field that is missing would end the process from a goroutine
 // of the SDK's, or be written into a cache. It also sets end to the end of the
@@ -49,7 +52,7 @@ func checkAnswers(end *time.Time) func(*middleware.Stack) error {
 			whole, err = wholeMetadata(in.Parameters, result, end)
 		}
 		if !whole && err == nil {
-			err = answerError("the answer holds no credentials")
+			err = noKeys
 		}
 		return out, meta, err
 	})
@@ -91,12 +94,4 @@ func wholeMetadata(parameters any, out *imds.GetMetadataOutput, end *time.Time) 
 	*end = c.Expiration
 	refused := c.Code != "" && c.Code != "Success" // which the SDK's provider reports
 	return refused || c.AccessKeyID != "" && c.SecretAccessKey != "" && c.Token != "" && !c.Expiration.IsZero(), nil
-}
-
-// checkCredentials is for providers whose answers checkAnswers cannot see.
-func checkCredentials(c aws.Credentials) error {
-	if !c.HasKeys() {
-		return answerError("the answer holds no credentials")
-	}
-	return nil
 }

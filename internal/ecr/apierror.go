@@ -121,11 +121,7 @@ func (a apiAnswer) reason() fault.Reason {
 // known reports whether the answer is from a service of AWS whose no is a
 // matter of permissions, and not from a local agent that hands out credentials.
 func (a apiAnswer) known() bool {
-	switch a.service {
-	case ecr.ServiceID, ecrpublic.ServiceID, sts.ServiceID, sso.ServiceID, ssooidc.ServiceID:
-		return true
-	}
-	return false
+	return a.speaks() || a.service == sso.ServiceID || a.service == ssooidc.ServiceID
 }
 
 // speaks reports whether the answer is from a service whose sentences are for people

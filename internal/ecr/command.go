@@ -85,15 +85,11 @@ func (l *limited) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-const (
-	// shortest is the length, in bytes, from which a number may be a code.
-	shortest = 6
-	// mostSecrets is how many secrets a command's output and arguments may hold.
-	mostSecrets = 100
-)
+// mostSecrets is how many secrets a command's output and arguments may hold.
+const mostSecrets = 100
 
 var (
-	number = regexp.MustCompile(fmt.Sprintf(`[0-9]{%d,}`, shortest))
+	number = regexp.MustCompile(fmt.Sprintf(`[0-9]{%d,}`, shortestValue))
 	// keyLike is what may be a key where nothing says what it is: a secret access key
 	// has 40 characters.
 	keyLike = regexp.MustCompile(`[A-Za-z0-9+/=]{40,}`)

@@ -51,12 +51,8 @@ func (s *Source) load(ctx context.Context, w *wire) (aws.Config, *time.Time, err
 			if c, ok := o.Client.(*sts.Client); ok {
 				o.Client = sts.New(c.Options(), s.sts)
 			}
-			if o.RoleSessionName == "" {
-				o.RoleSessionName = s.id.SessionName
-			}
-			if o.Duration == 0 {
-				o.Duration = roleLife
-			}
+			o.RoleSessionName = cmp.Or(o.RoleSessionName, s.id.SessionName)
+			o.Duration = cmp.Or(o.Duration, roleLife)
 			if len(s.id.MFACommand) > 0 {
 				o.TokenProvider = func() (string, error) { return mfaCode(ctx, s.id.MFACommand) }
 			}
@@ -65,9 +61,7 @@ func (s *Source) load(ctx context.Context, w *wire) (aws.Config, *time.Time, err
 			if c, ok := o.Client.(*sts.Client); ok {
 				o.Client = sts.New(c.Options(), s.sts)
 			}
-			if o.RoleSessionName == "" {
-				o.RoleSessionName = s.id.SessionName
-			}
+			o.RoleSessionName = cmp.Or(o.RoleSessionName, s.id.SessionName)
 		}),
 	}
 	if s.id.Profile != "" {
@@ -95,10 +89,10 @@ func (s *Source) sts(o *sts.Options) { setEndpoint(&o.BaseEndpoint, s.id.STSEndp
 
 // retrieve obtains credentials: those of the SDK's chain, then a session with
 // MFA or the roles, one with the credentials of the other. The error is a *stepError.
-func (s *Source) retrieve(ctx context.Context, cfg aws.Config, w *wire, end *time.Time) (aws.Credentials, error) {
-	creds, err := s.chain(ctx, cfg, w)
-	if err == nil {
-		err = checkCredentials(creds)
+func (s *Source) retrieve(ctx context.Context, cfg aws.Config, w *wire, from source, end *time.Time) (aws.Credentials, error) {
+	creds, err := s.chain(ctx, cfg, w, from)
+	if err == nil && !creds.HasKeys() { // of a provider whose answers checkAnswers does not see
+		err = noKeys
 	}
 	if err != nil {
 		return aws.Credentials{}, w.fail(stepCredentials, "", err)
@@ -116,7 +110,11 @@ func (s *Source) retrieve(ctx context.Context, cfg aws.Config, w *wire, end *tim
 	}
 	for i, arn := range s.id.RoleARNs {
 		w.begin()
-		creds, err = s.role(ctx, s.client(cfg, creds), role{ARN: arn, externalID: s.id.ExternalID, mfaSerial: onlyFirst(i, s.id.MFASerial)})
+		r := role{ARN: arn, externalID: s.id.ExternalID}
+		if i == 0 {
+			r.mfaSerial = s.id.MFASerial
+		}
+		creds, err = s.role(ctx, s.client(cfg, creds), r)
 		if err != nil {
 			return aws.Credentials{}, w.fail(stepRole, arn, err)
 		}
@@ -127,8 +125,7 @@ func (s *Source) retrieve(ctx context.Context, cfg aws.Config, w *wire, end *tim
 
 // chain is the SDK's own, except for a credential_process, which it would run
 // without a bound and with this program's standard error.
-func (s *Source) chain(ctx context.Context, cfg aws.Config, w *wire) (aws.Credentials, error) {
-	from := s.source(ctx)
+func (s *Source) chain(ctx context.Context, cfg aws.Config, w *wire, from source) (aws.Credentials, error) {
 	if from.process == "" {
 		return cfg.Credentials.Retrieve(ctx)
 	}
@@ -141,13 +138,6 @@ func (s *Source) chain(ctx context.Context, cfg aws.Config, w *wire) (aws.Creden
 		creds, err = s.role(ctx, s.client(cfg, creds), from.roles[i])
 	}
 	return creds, err
-}
-
-func onlyFirst(i int, text string) string {
-	if i > 0 {
-		return ""
-	}
-	return text
 }
 
 func (s *Source) client(cfg aws.Config, creds aws.Credentials) *sts.Client {

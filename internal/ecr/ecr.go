@@ -7,6 +7,7 @@
 package ecr
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -65,9 +66,7 @@ func New(id Identity, region string, public bool, o Options) (*Source, error) {
 	if region == "" {
 		return nil, errors.New("no region to ask for a token in: set registries.region")
 	}
-	if id.SessionName == "" {
-		id.SessionName = defaultSessionName
-	}
+	id.SessionName = cmp.Or(id.SessionName, defaultSessionName)
 	if o.Timeout <= 0 {
 		o.Timeout = defaultTimeout
 	}
@@ -126,16 +125,16 @@ func (s *Source) attempt(parent context.Context, w *wire) (login.Token, error) {
 func (s *Source) obtain(ctx context.Context, w *wire) (login.Token, error) {
 	w.begin()
 	w.learnEnvironment()
-	if err := s.checkFiles(ctx, w); err != nil {
+	from, err := s.checkFiles(ctx, w)
+	if err != nil {
 		return login.Token{}, w.fail(stepCredentials, "", err)
 	}
-	files := fingerprint(sharedFiles()) // before they are read: a change meanwhile shows the next time
 	cfg, end, err := s.load(ctx, w)
 	if err != nil {
 		return login.Token{}, w.fail(stepCredentials, "", err)
 	}
-	creds, err := s.session.get(ctx, files, func() (aws.Credentials, error) {
-		return s.retrieve(ctx, cfg, w, end)
+	creds, err := s.session.get(ctx, from.files, func() (aws.Credentials, error) {
+		return s.retrieve(ctx, cfg, w, from, end)
 	})
 	if err != nil {
 		return login.Token{}, err

@@ -1,6 +1,7 @@
 package ecr
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -18,14 +19,10 @@ import (
 
 // sharedFiles are the two files in which the SDK looks for profiles.
 func sharedFiles() []string {
-	files := []string{os.Getenv("AWS_CONFIG_FILE"), os.Getenv("AWS_SHARED_CREDENTIALS_FILE")}
-	if files[0] == "" {
-		files[0] = config.DefaultSharedConfigFilename()
+	return []string{
+		cmp.Or(os.Getenv("AWS_CONFIG_FILE"), config.DefaultSharedConfigFilename()),
+		cmp.Or(os.Getenv("AWS_SHARED_CREDENTIALS_FILE"), config.DefaultSharedCredentialsFilename()),
 	}
-	if files[1] == "" {
-		files[1] = config.DefaultSharedCredentialsFilename()
-	}
-	return files
 }
 
 // fileLimit bounds a file that the SDK reads, in bytes.
@@ -42,16 +39,19 @@ type setFile struct{ setting, path string }
 // checkFiles reads all files that the SDK will read: it would do so without an end, and
 // wait beyond every context, for a FIFO, a device, a file system that is away. What is
 // missing or may not be read is the SDK's to report. What they hold is not to be shown.
-func (s *Source) checkFiles(ctx context.Context, w *wire) error {
+// It returns where the SDK will take credentials from.
+func (s *Source) checkFiles(ctx context.Context, w *wire) (source, error) {
 	shared := sharedFiles()
 	const bundle, identity, container = "AWS_CA_BUNDLE", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"
 	first := []setFile{{"AWS_CONFIG_FILE", shared[0]}, {"AWS_SHARED_CREDENTIALS_FILE", shared[1]}, {bundle, os.Getenv(bundle)}}
 	if err := w.learnFiles(first); err != nil {
-		return err
+		return source{}, err
 	}
-	whole := s.profile(ctx)
+	files := fingerprint(shared) // before they are parsed: a change meanwhile shows the next time
+	whole := s.profile(ctx, shared)
+	from := s.source(whole)
+	from.files = files
 	var named []setFile
-	from := s.source(ctx)
 	if from.webIdentity {
 		named = append(named, setFile{identity, os.Getenv(identity)})
 	}
@@ -71,7 +71,7 @@ func (s *Source) checkFiles(ctx context.Context, w *wire) error {
 			named = append(named, setFile{"login_session", path})
 		}
 	}
-	return w.learnFiles(named)
+	return from, w.learnFiles(named)
 }
 
 // pair is a line of a shared file.

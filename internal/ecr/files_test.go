@@ -98,3 +98,27 @@ func TestRootRunsNoCommandOfAnotherAccount(t *testing.T) {
 		}
 	}
 }
+
+// Each look at a file costs, and two of them may find two files: one is for what must
+// not be shown, one for where credentials come from, one is the SDK's own.
+func TestASharedFileIsOpenedThreeTimesForAnAttempt(t *testing.T) {
+	dir := isolate(t)
+	file := filepath.Join(dir, "config")
+	write(t, file, "[profile ci]\naws_access_key_id=AKIA1\naws_secret_access_key="+canary+"\n")
+	watch, err := syscall.InotifyInit1(syscall.IN_NONBLOCK | syscall.IN_CLOEXEC)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer syscall.Close(watch)
+	// The kernel makes one of equal events that follow each other: the closing keeps them apart.
+	if _, err := syscall.InotifyAddWatch(watch, file, syscall.IN_OPEN|syscall.IN_CLOSE_NOWRITE); err != nil {
+		t.Fatal(err)
+	}
+	id := newFake(t).id()
+	id.Profile = "ci"
+	mustFetch(t, newSource(t, id, Options{}))
+	n, err := syscall.Read(watch, make([]byte, 4096))
+	if opened := n / syscall.SizeofInotifyEvent / 2; err != nil || opened != 3 {
+		t.Errorf("opened %d times, %v", opened, err)
+	}
+}

@@ -28,7 +28,7 @@ func TestLookUpInstance(t *testing.T) {
 		{"refusing the role", map[string]string{identity: document, roles: "403"}, known, true},
 		{"redirecting", map[string]string{identity: "/elsewhere", "/elsewhere": document}, Instance{}, true},
 		{"echoing the session", map[string]string{identity: "{session"}, Instance{}, true},
-		{"without end", map[string]string{identity: `{"accountId":"` + strings.Repeat("1", 2*instanceAnswer) + `"}`}, Instance{}, true},
+		{"without end", map[string]string{identity: `{"accountId":"` + strings.Repeat("1", 2*answerLimit) + `"}`}, Instance{}, true},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -31,7 +31,7 @@ func words(text string) map[string]bool {
 	return set
 }
 
-// shortestValue is the length, in bytes, from which a value may be a secret.
+// shortestValue is the length, in bytes, from which a value may be a secret, or a number a code.
 const shortestValue = 6
 
 // sent lists the secrets of a request.

@@ -1,6 +1,7 @@
 package ecr
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -17,17 +18,8 @@ import (
 
 // profile is the shared configuration that the SDK will use. What is wrong with it is
 // the SDK's to report, so there is no error.
-func (s *Source) profile(ctx context.Context) config.SharedConfig {
-	name := s.id.Profile
-	for _, variable := range [...]string{"AWS_PROFILE", "AWS_DEFAULT_PROFILE"} {
-		if name == "" {
-			name = os.Getenv(variable)
-		}
-	}
-	if name == "" {
-		name = config.DefaultSharedConfigProfile
-	}
-	files := sharedFiles()
+func (s *Source) profile(ctx context.Context, files []string) config.SharedConfig {
+	name := cmp.Or(s.id.Profile, os.Getenv("AWS_PROFILE"), os.Getenv("AWS_DEFAULT_PROFILE"), config.DefaultSharedConfigProfile)
 	p, err := config.LoadSharedConfigProfile(ctx, name, func(o *config.LoadSharedConfigOptions) {
 		o.ConfigFiles, o.CredentialsFiles = files[:1], files[1:]
 	})
@@ -39,14 +31,15 @@ func (s *Source) profile(ctx context.Context) config.SharedConfig {
 
 // source is where the SDK's chain takes credentials from for an identity.
 type source struct {
+	files       string // fingerprint of the shared files that say so
 	webIdentity bool   // the environment's AWS_WEB_IDENTITY_TOKEN_FILE
 	process     string // a profile's credential_process
 	last        bool   // nothing names one: a container's endpoint, or the instance metadata service
 	roles       []role // assumed with them, the last one first
 }
 
-// source follows the SDK's order.
-func (s *Source) source(ctx context.Context) source {
+// source follows the SDK's order, from a profile of the shared files.
+func (s *Source) source(whole config.SharedConfig) source {
 	env, err := config.NewEnvConfig()
 	switch {
 	case err != nil, s.id.Profile == "" && env.Credentials.HasKeys():
@@ -54,7 +47,6 @@ func (s *Source) source(ctx context.Context) source {
 	case s.id.Profile == "" && env.WebIdentityTokenFilePath != "":
 		return source{webIdentity: true}
 	}
-	whole := s.profile(ctx)
 	p := &whole
 	var from source
 	for {

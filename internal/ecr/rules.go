@@ -62,14 +62,13 @@ func ofAnswer(err error, step *stepError, at situation) (verdict, bool) {
 	var bad *smithy.DeserializationError
 	var large *http.MaxBytesError
 	var redirect redirectError
+	var answer answerError
 	switch {
 	case errors.As(err, &large):
 		return verdict{reason: fault.Invalid, text: fmt.Sprintf("the answer has more than %d bytes", large.Limit), hint: hint}, true
 	case errors.As(err, &redirect):
 		return verdict{reason: fault.Invalid, text: redirect.Error(), hint: hint}, true
-	case errors.Is(err, errAnswer):
-		var answer answerError
-		errors.As(err, &answer)
+	case errors.As(err, &answer):
 		return verdict{reason: fault.Invalid, text: string(answer), hint: hint}, true
 	case errors.Is(err, errBroken): // cut off, not wrong
 		return verdict{reason: fault.Network, text: errBroken.Error(), hint: unreachable(step, at)}, true

@@ -2,7 +2,6 @@ package ecr
 
 import (
 	"encoding/base64"
-	"errors"
 	"strings"
 	"time"
 	"unicode"
@@ -17,14 +16,10 @@ type answer struct {
 	endpoint  string // the caller's own registry; ECR Public names none
 }
 
-// errAnswer is the class of answers that make no sense.
-var errAnswer = errors.New("the answer makes no sense")
-
-// answerError says what is wrong with an answer and never quotes it.
+// answerError says what is wrong with an answer that makes no sense, and never quotes it.
 type answerError string
 
-func (e answerError) Error() string        { return string(e) }
-func (e answerError) Is(target error) bool { return target == errAnswer }
+func (e answerError) Error() string { return string(e) }
 
 // token takes an answer apart. Its end is passed on as it was reported.
 func (a answer) token(public bool) (login.Token, error) {

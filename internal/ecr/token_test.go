@@ -30,7 +30,7 @@ func TestDecode(t *testing.T) {
 			if user != tt.user || secret.Reveal() != tt.want {
 				t.Errorf("got %q and %q", user, secret.Reveal())
 			}
-			if (err == nil) != (tt.want != "") || err != nil && !errors.Is(err, errAnswer) {
+			if (err == nil) != (tt.want != "") || err != nil && !errors.As(err, new(answerError)) {
 				t.Errorf("error %v", err)
 			}
 		})
