@@ -219,7 +219,7 @@ func (r row) played(t *testing.T, image string, s site) (all map[Client]sent) {
 const today = 29
 
 func TestTheLibrariesAgree(t *testing.T) {
-	for _, r := range slices.Concat(rows, containersRows) {
+	for _, r := range slices.Concat(rows, containersRows, helmRows) {
 		t.Run(r.name, func(t *testing.T) {
 			t.Parallel()
 			s := site{ecrHost, t.TempDir()}

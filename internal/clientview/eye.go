@@ -41,6 +41,8 @@ func (e Eye) Look(client Client, host string) Answer {
 		e.containers(&a)
 	case Crane:
 		e.crane(&a)
+	case ORAS, Helm, Notation:
+		e.oras(&a)
 	default:
 		a.Fault = wrong(host, "", nil, "nothing is known about the client %q", client)
 	}
