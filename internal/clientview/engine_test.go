@@ -82,13 +82,16 @@ func (e *engine) login(repository string) (got sent, asked bool) {
 }
 
 // libraries are clients that are libraries: each says what it would send for an image.
+// docker's remembers the directory of its configuration from the first time on.
 var libraries = map[Client]func(image string) (sent, error){
 	Docker: func(image string) (sent, error) {
+		setDockerDir()
 		host, _, _ := strings.Cut(image, "/")
 		found, err := config.LoadDefaultConfigFile(os.Stderr).GetAuthConfig(host)
 		return sent{Username: found.Username, Password: found.Password}, err
 	},
 	Crane: func(image string) (sent, error) {
+		setDockerDir()
 		repository, err := name.NewRepository(image)
 		if err != nil {
 			return sent{}, err
@@ -144,6 +147,14 @@ var libraries = map[Client]func(image string) (sent, error){
 		}
 		return fromORAS(docker, image)
 	},
+}
+
+func setDockerDir() {
+	dir := os.Getenv(config.EnvOverrideConfigDir)
+	if dir == "" {
+		dir = filepath.Join(os.Getenv("HOME"), ".docker")
+	}
+	config.SetDir(dir)
 }
 
 var orasOptions = credentials.StoreOptions{AllowPlaintextPut: true, DetectDefaultNativeStore: true}

@@ -131,6 +131,9 @@ func (e Eye) unreadable(host string, f file, err error) *fault.Error {
 	case errors.Is(err, filetrust.ErrTooLarge):
 		hint = fmt.Sprintf("move %s away and log in again", f.path)
 	}
+	if inner := new(fs.PathError); errors.As(err, &inner) {
+		err = inner.Err // the path is in the text already
+	}
 	return wrong(host, hint, err, "read %q as %s", f.path, e.who())
 }
 

@@ -279,6 +279,7 @@ var containersRows = []row{
 	{name: "XDG_RUNTIME_DIR is not there", files: map[string]string{own: `{` + fine + `}`}, env: map[string]string{"XDG_RUNTIME_DIR": "HOME/none"}, key: `auths["HOST"]`, sends: "GOOD", note: "XDG_RUNTIME_DIR"},
 	{name: "XDG_CONFIG_HOME", files: map[string]string{"conf/containers/auth.json": `{` + fine + `}`}, env: map[string]string{"XDG_CONFIG_HOME": "HOME/conf"}, key: `auths["HOST"]`, sends: "GOOD"},
 	{name: "DOCKER_CONFIG behind its own files", files: map[string]string{own: `{"auths": {"HOST": {"auth": "STALE"}}}`, "d/config.json": `{` + fine + `}`}, env: map[string]string{"DOCKER_CONFIG": "HOME/d"}, key: `auths["HOST"]`, sends: "STALE", hidden: []string{`auths["HOST"]`}},
+	{name: "DOCKER_CONFIG names nothing, beside the home's file", config: `{"auths": {"HOST": {"auth": "STALE"}}}`, files: map[string]string{run1: `{` + fine + `}`}, env: map[string]string{"DOCKER_CONFIG": "HOME/none"}, key: `auths["HOST"]`, sends: "GOOD"},
 	{name: "DOCKER_CONFIG names the file, behind nothing", config: `{` + fine + `}`, env: map[string]string{"DOCKER_CONFIG": "HOME/.docker/config.json"}, fault: "has to name the directory"},
 }
 
