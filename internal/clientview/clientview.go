@@ -26,10 +26,15 @@ const (
 	Buildah    Client = "buildah"
 	Skopeo     Client = "skopeo"
 	Crane      Client = "crane" // with ko, cosign, kaniko and all that is built on go-containerregistry
+	ORAS       Client = "oras"
+	Helm       Client = "helm"
+	Notation   Client = "notation"
 )
 
 // Clients lists every client there is.
-func Clients() []Client { return []Client{Docker, DockerSnap, Podman, Buildah, Skopeo, Crane} }
+func Clients() []Client {
+	return []Client{Docker, DockerSnap, Podman, Buildah, Skopeo, Crane, ORAS, Helm, Notation}
+}
 
 // ErrNoLogin is the cause in the fault of an answer when nothing holds a login for the host, so
 // that the client goes without one.

@@ -37,6 +37,17 @@ func TestSkopeosAnswers(t *testing.T) {
 	}
 }
 
+func TestHelmsAnswers(t *testing.T) {
+	for _, r := range helmRows {
+		t.Run(r.name, func(t *testing.T) {
+			t.Parallel()
+			s := site{ecrHost, t.TempDir()}
+			r.lay(t, s)
+			r.compare(t, s, r.eye(s).Look(Helm, s.host))
+		})
+	}
+}
+
 func (r row) compare(t *testing.T, s site, a Answer) {
 	t.Helper()
 	if want := s.fill(r.key); a.Key != want || r.line != 0 && a.Line != r.line {

@@ -95,12 +95,13 @@ func (r row) environ(s site, more ...string) []string {
 }
 
 // run runs a real client, for a minute at most.
-func run(t *testing.T, dir string, env []string, name string, args ...string) (stdout, stderr string, err error) {
+func run(t *testing.T, stdin, dir string, env []string, name string, args ...string) (stdout, stderr string, err error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, name, args...)
 	var out, said bytes.Buffer
+	cmd.Stdin = strings.NewReader(stdin)
 	cmd.Env, cmd.Dir, cmd.Stdout, cmd.Stderr = env, dir, &out, &said
 	err = cmd.Run()
 	if ctx.Err() != nil {
@@ -126,7 +127,7 @@ func need(t *testing.T, name string) string {
 // version asks a program for its version, as major and minor.
 func version(t *testing.T, program string) (major, minor int) {
 	t.Helper()
-	out, _, err := run(t, t.TempDir(), []string{"HOME=" + t.TempDir()}, program, "--version")
+	out, _, err := run(t, "", t.TempDir(), []string{"HOME=" + t.TempDir()}, program, "--version")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -158,7 +159,7 @@ func TestDockersCommandLineAgrees(t *testing.T) {
 			r.lay(t, s)
 			a := r.eye(s).Look(Docker, s.host)
 			repository := fmt.Sprintf("%s/row-%d", s.host, i)
-			_, said, err := run(t, s.home, r.environ(s, "DOCKER_HOST="+engine.address), docker, "pull", "--quiet", repository+":latest")
+			_, said, err := run(t, "", s.home, r.environ(s, "DOCKER_HOST="+engine.address), docker, "pull", "--quiet", repository+":latest")
 			got, asked := engine.login(repository)
 			if !asked {
 				got = sent{Failed: true}
@@ -176,57 +177,85 @@ const roleVariable = "CLIENTVIEW_TEST_PLAY"
 
 func TestMain(m *testing.M) {
 	if os.Getenv(roleVariable) != "" {
-		os.Exit(play(os.Args[1]))
+		os.Exit(play())
 	}
 	os.Exit(m.Run())
 }
 
-// play prints what every library sends for the image, as JSON.
-func play(image string) int {
-	all := map[Client]sent{}
-	for client, ask := range libraries {
-		got, err := ask(image)
-		if err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			got = sent{Failed: true}
-		}
-		all[client] = got
+// scene is what the libraries are run on: an environment.
+type scene struct {
+	Variables map[string]string
+	Image     string
+}
+
+// play reads scenes and prints, for each, what every library sends for the image.
+func play() int {
+	var scenes []scene
+	if err := json.NewDecoder(os.Stdin).Decode(&scenes); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
 	}
-	if err := json.NewEncoder(os.Stdout).Encode(all); err != nil {
+	answers := make([]map[Client]sent, len(scenes))
+	for i, s := range scenes {
+		os.Clearenv()
+		for name, value := range s.Variables {
+			if err := os.Setenv(name, value); err != nil {
+				fmt.Fprintln(os.Stderr, err)
+				return 1
+			}
+		}
+		answers[i] = map[Client]sent{}
+		for client, ask := range libraries {
+			got, err := ask(s.Image)
+			if err != nil {
+				got = sent{Failed: true}
+			}
+			answers[i][client] = got
+		}
+	}
+	if err := json.NewEncoder(os.Stdout).Encode(answers); err != nil {
 		return 1
 	}
 	return 0
 }
 
-// played asks the libraries in a process of their own, in the row's environment.
-func (r row) played(t *testing.T, image string, s site) (all map[Client]sent) {
+// played asks the libraries in a process of their own.
+func played(t *testing.T, scenes []scene) (answers []map[Client]sent) {
 	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	out, said, err := run(t, t.TempDir(), r.environ(s, roleVariable+"=1"), self, image)
+	input, err := json.Marshal(scenes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, said, err := run(t, string(input), t.TempDir(), []string{roleVariable + "=1"}, self)
 	if err == nil {
-		err = json.Unmarshal([]byte(out), &all)
+		err = json.Unmarshal([]byte(out), &answers)
 	}
 	if err != nil {
 		t.Fatalf("%v: %s%s", err, out, said)
 	}
-	return all
+	return answers
 }
 
 // today is the version of docker's library that this project is built with.
 const today = 29
 
 func TestTheLibrariesAgree(t *testing.T) {
-	for _, r := range slices.Concat(rows, containersRows) {
-		t.Run(r.name, func(t *testing.T) {
-			t.Parallel()
-			s := site{ecrHost, t.TempDir()}
-			r.lay(t, s)
-			for client, got := range r.played(t, s.host+"/app", s) {
-				a := r.eye(s).Look(client, s.host)
-				r.agree(t, string(client), a, r.expectedOf(client, a), got)
+	all := slices.Concat(rows, containersRows, helmRows)
+	sites, scenes := make([]site, len(all)), make([]scene, len(all))
+	for i, r := range all {
+		sites[i] = site{ecrHost, t.TempDir()}
+		r.lay(t, sites[i])
+		scenes[i] = scene{r.variables(sites[i]), ecrHost + "/app"}
+	}
+	for i, answers := range played(t, scenes) {
+		t.Run(all[i].name, func(t *testing.T) {
+			for client, got := range answers {
+				a := all[i].eye(sites[i]).Look(client, ecrHost)
+				all[i].agree(t, string(client), a, all[i].expectedOf(client, a), got)
 			}
 		})
 	}

@@ -1,6 +1,7 @@
 package clientview
 
 import (
+	"context"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -15,6 +16,7 @@ import (
 	"github.com/docker/cli/cli/config"
 	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/name"
+	"oras.land/oras-go/v2/registry/remote/credentials"
 )
 
 // engine stands in for the Docker Engine: it notes the login of every pull.
@@ -80,13 +82,16 @@ func (e *engine) login(repository string) (got sent, asked bool) {
 }
 
 // libraries are clients that are libraries: each says what it would send for an image.
+// docker's remembers the directory of its configuration from the first time on.
 var libraries = map[Client]func(image string) (sent, error){
 	Docker: func(image string) (sent, error) {
+		setDockerDir()
 		host, _, _ := strings.Cut(image, "/")
 		found, err := config.LoadDefaultConfigFile(os.Stderr).GetAuthConfig(host)
 		return sent{Username: found.Username, Password: found.Password}, err
 	},
 	Crane: func(image string) (sent, error) {
+		setDockerDir()
 		repository, err := name.NewRepository(image)
 		if err != nil {
 			return sent{}, err
@@ -101,4 +106,61 @@ var libraries = map[Client]func(image string) (sent, error){
 		}
 		return sent{Username: a.Username, Password: a.Password}, nil
 	},
+	ORAS: func(image string) (sent, error) {
+		store, err := credentials.NewStoreFromDocker(orasOptions)
+		if err != nil {
+			return sent{}, err
+		}
+		return fromORAS(store, image)
+	},
+	// As helm's registry client puts its stores together.
+	Helm: func(image string) (sent, error) {
+		path := os.Getenv("HELM_REGISTRY_CONFIG")
+		if path == "" {
+			path = filepath.Join(os.Getenv("HOME"), ".config/helm/registry/config.json")
+		}
+		own, err := credentials.NewStore(path, orasOptions)
+		if err != nil {
+			return sent{}, err
+		}
+		docker, err := credentials.NewStoreFromDocker(orasOptions)
+		if err != nil {
+			return fromORAS(own, image)
+		}
+		return fromORAS(credentials.NewStoreWithFallbacks(own, docker), image)
+	},
+	// As notation puts its stores together.
+	Notation: func(image string) (sent, error) {
+		own, err := credentials.NewStore(filepath.Join(os.Getenv("HOME"), ".config/notation/config.json"), credentials.StoreOptions{})
+		if err != nil {
+			return sent{}, err
+		}
+		if own.IsAuthConfigured() {
+			return fromORAS(own, image)
+		}
+		docker, err := credentials.NewStoreFromDocker(credentials.StoreOptions{})
+		if err != nil {
+			return sent{}, err
+		}
+		if native, there := credentials.NewDefaultNativeStore(); there && !docker.IsAuthConfigured() {
+			return fromORAS(native, image)
+		}
+		return fromORAS(docker, image)
+	},
+}
+
+func setDockerDir() {
+	dir := os.Getenv(config.EnvOverrideConfigDir)
+	if dir == "" {
+		dir = filepath.Join(os.Getenv("HOME"), ".docker")
+	}
+	config.SetDir(dir)
+}
+
+var orasOptions = credentials.StoreOptions{AllowPlaintextPut: true, DetectDefaultNativeStore: true}
+
+func fromORAS(store credentials.Store, image string) (sent, error) {
+	host, _, _ := strings.Cut(image, "/")
+	found, err := store.Get(context.Background(), host)
+	return sent{Username: found.Username, Password: found.Password}, err
 }

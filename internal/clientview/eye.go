@@ -41,6 +41,8 @@ func (e Eye) Look(client Client, host string) Answer {
 		e.containers(&a)
 	case Crane:
 		e.crane(&a)
+	case ORAS, Helm, Notation:
+		e.oras(&a)
 	default:
 		a.Fault = wrong(host, "", nil, "nothing is known about the client %q", client)
 	}
@@ -128,6 +130,9 @@ func (e Eye) unreadable(host string, f file, err error) *fault.Error {
 		hint = fmt.Sprintf("put a file at %s, or nothing", f.path)
 	case errors.Is(err, filetrust.ErrTooLarge):
 		hint = fmt.Sprintf("move %s away and log in again", f.path)
+	}
+	if inner := new(fs.PathError); errors.As(err, &inner) {
+		err = inner.Err // the path is in the text already
 	}
 	return wrong(host, hint, err, "read %q as %s", f.path, e.who())
 }

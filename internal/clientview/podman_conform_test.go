@@ -87,7 +87,7 @@ func TestSkopeoAgrees(t *testing.T) {
 			r.lay(t, s)
 			a := r.eye(s).Look(Skopeo, s.host)
 			repository := fmt.Sprintf("row-%d", i)
-			_, said, err := run(t, t.TempDir(), r.environ(s), skopeo, "inspect", "--tls-verify=false", "docker://"+s.host+"/"+repository)
+			_, said, err := run(t, "", t.TempDir(), r.environ(s), skopeo, "inspect", "--tls-verify=false", "docker://"+s.host+"/"+repository)
 			if err == nil {
 				t.Fatal("there is such an image")
 			}

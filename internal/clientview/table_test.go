@@ -279,5 +279,28 @@ var containersRows = []row{
 	{name: "XDG_RUNTIME_DIR is not there", files: map[string]string{own: `{` + fine + `}`}, env: map[string]string{"XDG_RUNTIME_DIR": "HOME/none"}, key: `auths["HOST"]`, sends: "GOOD", note: "XDG_RUNTIME_DIR"},
 	{name: "XDG_CONFIG_HOME", files: map[string]string{"conf/containers/auth.json": `{` + fine + `}`}, env: map[string]string{"XDG_CONFIG_HOME": "HOME/conf"}, key: `auths["HOST"]`, sends: "GOOD"},
 	{name: "DOCKER_CONFIG behind its own files", files: map[string]string{own: `{"auths": {"HOST": {"auth": "STALE"}}}`, "d/config.json": `{` + fine + `}`}, env: map[string]string{"DOCKER_CONFIG": "HOME/d"}, key: `auths["HOST"]`, sends: "STALE", hidden: []string{`auths["HOST"]`}},
+	{name: "DOCKER_CONFIG names nothing, beside the home's file", config: `{"auths": {"HOST": {"auth": "STALE"}}}`, files: map[string]string{run1: `{` + fine + `}`}, env: map[string]string{"DOCKER_CONFIG": "HOME/none"}, key: `auths["HOST"]`, sends: "GOOD"},
 	{name: "DOCKER_CONFIG names the file, behind nothing", config: `{` + fine + `}`, env: map[string]string{"DOCKER_CONFIG": "HOME/.docker/config.json"}, fault: "has to name the directory"},
 }
+
+// helmRows is the table of helm, which looks into a file of its own first.
+var helmRows = []row{
+	{name: "helm's own file", config: `{"auths": {"HOST": {"auth": "STALE"}}}`, files: map[string]string{helmFile: `{` + fine + `}`}, key: `auths["HOST"]`, sends: "GOOD", hidden: []string{`auths["HOST"]`}},
+	{name: "a stale file of helm hides docker's helper", config: `{"credHelpers": {"HOST": "stub"}}`, files: map[string]string{helmFile: `{"auths": {"HOST": {"auth": "STALE"}}}`},
+		helpers: map[string]string{"stub": answers}, key: `auths["HOST"]`, sends: "STALE", hidden: []string{`credHelpers["HOST"]`}},
+	{name: "another host in helm's file", config: `{` + fine + `}`, files: map[string]string{helmFile: `{"auths": {"other.example": {"auth": "STALE"}}}`}, key: `auths["HOST"]`, sends: "GOOD"},
+	{name: "an empty entry in helm's file", config: `{` + fine + `}`, files: map[string]string{helmFile: `{"auths": {"HOST": {}}}`}, key: `auths["HOST"]`, sends: "GOOD"},
+	{name: "an entry in helm's file that is no base64", config: `{` + fine + `}`, files: map[string]string{helmFile: `{"auths": {"HOST": {"auth": "-"}}}`}, key: `auths["HOST"]`, fault: "gives up at"},
+	{name: "helm's file is broken", config: `{` + fine + `}`, files: map[string]string{helmFile: `{`}, fault: "not JSON"},
+	{name: "helm's file is empty", config: `{` + fine + `}`, files: map[string]string{helmFile: ``}, key: `auths["HOST"]`, sends: "GOOD"},
+	{name: "docker's file is broken behind helm's", config: `{`, files: map[string]string{helmFile: `{` + fine + `}`}, key: `auths["HOST"]`, sends: "GOOD", note: "passes docker's file over"},
+	{name: "HELM_REGISTRY_CONFIG", files: map[string]string{"h.json": `{` + fine + `}`, helmFile: `{"auths": {"HOST": {"auth": "STALE"}}}`}, env: map[string]string{"HELM_REGISTRY_CONFIG": "HOME/h.json"}, key: `auths["HOST"]`, sends: "GOOD"},
+	{name: "a helper of helm's file that knows nothing", config: `{` + fine + `}`, files: map[string]string{helmFile: `{"credHelpers": {"HOST": "stub"}}`}, helpers: map[string]string{"stub": notFound}, key: `credHelpers["HOST"]`, helper: "stub", hidden: []string{`auths["HOST"]`}},
+	{name: "a helper of helm's file that fails", config: `{` + fine + `}`, files: map[string]string{helmFile: `{"credsStore": "stub"}`}, helpers: map[string]string{"stub": fails}, key: `credsStore`, helper: "stub", hidden: []string{`auths["HOST"]`}},
+	{name: "an empty helper goes to credsStore", config: `{"credHelpers": {"HOST": ""}, "credsStore": "stub", ` + fine + `}`, helpers: map[string]string{"stub": answers}, key: `credsStore`, helper: "stub", hidden: []string{`auths["HOST"]`}},
+	{name: "the default store before docker's file", config: `{` + fine + `}`, helpers: map[string]string{"secretservice": notFound}, key: "the default credential store", helper: "secretservice", hidden: []string{`auths["HOST"]`}},
+	{name: "AUTHS is nothing to helm", config: `{"AUTHS": {` + good + `}}`, fault: "no login for it"},
+	{name: "notation's own file", config: `{` + fine + `}`, files: map[string]string{".config/notation/config.json": `{"auths": {"HOST": {"auth": "STALE"}}}`}, key: `auths["HOST"]`, sends: "GOOD"},
+}
+
+const helmFile = ".config/helm/registry/config.json"
