@@ -17,7 +17,17 @@ type situation struct {
 	public  bool
 	timeout time.Duration // of the attempt
 	files   string        // the shared configuration files, described
-	now     time.Time     // this host's clock
+	bare    bool          // the config file has the profile as [NAME]
+	from    source        // where the credentials come from
+	env     func(string) string
+	now     time.Time // this host's clock
+}
+
+func (at situation) getenv(name string) string {
+	if at.env == nil {
+		return ""
+	}
+	return at.env(name)
 }
 
 // op says what was tried.
@@ -74,13 +84,13 @@ type verdict struct {
 func classify(err error, at situation) *fault.Error {
 	step := &stepError{step: stepCredentials}
 	errors.As(err, &step)
-	v := verdict{reason: fault.Credentials, text: oneLine(err), hint: noCredentials(at)}
+	v := verdict{reason: fault.Credentials, text: oneLine(err), hint: at.lookThere()}
 	if step.step == stepCredentials && step.answered { // the SDK quotes answers that it cannot read
 		v = verdict{reason: fault.Invalid, text: "what gives the credentials answered with something else than credentials",
 			hint: "something other than AWS may have answered: check the endpoint, HTTPS_PROXY and NO_PROXY"}
 	}
 	rules := [...]func(error, *stepError, situation) (verdict, bool){ // the first that knows the error decides
-		ofTime, ofFile, ofAnswer, ofCommand, ofMetadata, ofAPI, ofShared, ofStatus, ofTransport, ofSetting,
+		ofTime, ofKey, ofFile, ofAnswer, ofCommand, ofMetadata, ofAPI, ofShared, ofStatus, ofTransport, ofSetting,
 	}
 	for _, rule := range rules {
 		if known, ok := rule(err, step, at); ok {

@@ -120,7 +120,7 @@ func TestClassifyHints(t *testing.T) {
 		{"429 of a proxy's", &smithyhttp.ResponseError{Response: &smithyhttp.Response{Response: &http.Response{StatusCode: 429}}, Err: errors.New(canary)}, at, fault.Throttled, "429", "quota"},
 		{"a profile half written", errors.New("Error using profile: \n 1, partial credentials found"), at, fault.Credentials, "profile: 1, partial", "FILES"},
 		{"a wrong variable", errors.New("invalid value for environment variable, AWS_USE_FIPS_ENDPOINT=x"), at, fault.Local, "AWS_USE_FIPS_ENDPOINT", "environment"},
-		{"something else", errors.New("odd"), at, fault.Credentials, "odd", "FILES"},
+		{"something else", errors.New("odd"), at, fault.Credentials, "odd", "aws sts get-caller-identity"},
 		{"a refused setting", &stepError{step: stepToken, err: errors.New("endpoint rule error, Invalid Configuration: FIPS and custom endpoint are not supported")}, at, fault.Local, "FIPS and custom endpoint", "AWS_ENDPOINT_URL"},
 	}
 	for _, tt := range tests {

@@ -6,7 +6,9 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"strings"
 	"time"
+	"unicode"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
@@ -94,6 +96,9 @@ func (s *Source) retrieve(ctx context.Context, cfg aws.Config, w *wire, from sou
 	if err == nil && !creds.HasKeys() { // of a provider whose answers checkAnswers does not see
 		err = noKeys
 	}
+	if err == nil {
+		err = malformed(creds)
+	}
 	if err != nil {
 		return aws.Credentials{}, w.fail(stepCredentials, "", err)
 	}
@@ -121,6 +126,32 @@ func (s *Source) retrieve(ctx context.Context, cfg aws.Config, w *wire, from sou
 	}
 	w.learn(creds.SecretAccessKey, creds.SessionToken)
 	return creds, nil
+}
+
+// keyError is a part of credentials that holds what no key or token has. AWS would call
+// it a wrong signature, and net/http an invalid header. What it holds is not in it.
+type keyError struct{ field, fault string }
+
+func (e *keyError) Error() string { return e.field + " " + e.fault }
+
+// malformed finds what came along when somebody copied a key.
+func malformed(c aws.Credentials) error {
+	for _, part := range []struct{ field, value string }{
+		{"access key id", c.AccessKeyID}, {"secret access key", c.SecretAccessKey}, {"session token", c.SessionToken}} {
+		strange := strings.IndexFunc(part.value, func(r rune) bool { return r <= ' ' || r > '~' })
+		trimmed := strings.Trim(part.value, "\"'`")
+		switch {
+		case strange >= 0 && strings.TrimRightFunc(part.value, unicode.IsSpace) == part.value[:strange]:
+			return &keyError{part.field, "ends with a blank or a line break"}
+		case strange == 0 && strings.TrimLeftFunc(part.value, unicode.IsSpace) != part.value:
+			return &keyError{part.field, "begins with a blank or a line break"}
+		case strange >= 0:
+			return &keyError{part.field, "has a blank or a character in it that no key has"}
+		case trimmed != part.value:
+			return &keyError{part.field, "has quotation marks around it"}
+		}
+	}
+	return nil
 }
 
 // chain is the SDK's own, except for a credential_process, which it would run

@@ -11,15 +11,19 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"regexp"
 	"sync/atomic"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
 	"github.com/aws/aws-sdk-go-v2/service/ecrpublic"
 
 	"ecr-refreshd/internal/fault"
+	"ecr-refreshd/internal/filetrust"
 	"ecr-refreshd/internal/login"
 	"ecr-refreshd/internal/renew"
 )
@@ -126,6 +130,7 @@ func (s *Source) obtain(ctx context.Context, w *wire) (login.Token, error) {
 	w.begin()
 	w.learnEnvironment()
 	from, err := s.checkFiles(ctx, w)
+	w.from = from
 	if err != nil {
 		return login.Token{}, w.fail(stepCredentials, "", err)
 	}
@@ -203,5 +208,14 @@ func setEndpoint(endpoint **string, url string) {
 // situation gathers what classify needs to know and cannot find out by itself.
 func (s *Source) situation(w *wire) situation {
 	return situation{id: s.id, region: s.region, public: s.public, timeout: s.timeout,
-		files: w.describe(sharedFiles()), now: time.Now()}
+		files: w.describe(sharedFiles()), bare: s.bare(), from: w.from, env: os.Getenv, now: time.Now()}
+}
+
+// bare reports whether the config file has the profile's name without "profile" before it,
+// as it is right in the credentials file alone.
+func (s *Source) bare() bool {
+	name := s.profileName()
+	data, err := filetrust.Read("AWS_CONFIG_FILE", sharedFiles()[0], fileLimit)
+	return name != "" && name != config.DefaultSharedConfigProfile && err == nil &&
+		regexp.MustCompile(`(?m)^[ \t]*\[[ \t]*`+regexp.QuoteMeta(name)+`[ \t]*\]`).Match(data)
 }

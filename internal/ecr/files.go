@@ -1,8 +1,10 @@
 package ecr
 
 import (
+	"bytes"
 	"cmp"
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -14,6 +16,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials/logincreds"
 	"github.com/aws/aws-sdk-go-v2/credentials/ssocreds"
 
+	"ecr-refreshd/internal/fault"
 	"ecr-refreshd/internal/filetrust"
 )
 
@@ -28,8 +31,12 @@ func sharedFiles() []string {
 // fileLimit bounds a file that the SDK reads, in bytes.
 const fileLimit = 1 << 20
 
-// fileError is a file that the SDK must not read.
-type fileError struct{ err error }
+// fileError is a file that the SDK must not read, or would misread without a word.
+type fileError struct {
+	err    error
+	hint   string       // empty for one that must not be read
+	reason fault.Reason // Credentials where it is empty
+}
 
 func (e *fileError) Error() string { return e.err.Error() }
 
@@ -51,11 +58,14 @@ func (s *Source) checkFiles(ctx context.Context, w *wire) (source, error) {
 	whole := s.profile(ctx, shared)
 	from := s.source(whole)
 	from.files = files
+	if from.kind == fromWebIdentity && s.profileName() == "" && os.Getenv("AWS_ROLE_ARN") == "" {
+		return from, &fileError{fmt.Errorf("AWS_ROLE_ARN is not set, and %s names a token for that role", identity), "set AWS_ROLE_ARN to the role, or unset " + identity, ""}
+	}
 	var named []setFile
-	if from.webIdentity {
+	if from.kind == fromWebIdentity {
 		named = append(named, setFile{identity, os.Getenv(identity)})
 	}
-	if from.last && os.Getenv("AWS_CONTAINER_CREDENTIALS_FULL_URI")+os.Getenv("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI") != "" {
+	if from.kind == fromContainer {
 		named = append(named, setFile{container, os.Getenv(container)})
 	}
 	for p := &whole; p != nil; p = p.Source {
@@ -90,9 +100,18 @@ func (w *wire) learnFiles(files []setFile) error {
 		}
 		switch {
 		case errors.Is(err, filetrust.ErrNotRegular), errors.Is(err, filetrust.ErrTooLarge), errors.Is(err, filetrust.ErrHangs):
-			return &fileError{err}
-		case err != nil, f.setting == "AWS_CA_BUNDLE", f.setting == "ca_bundle":
+			return &fileError{err: err}
+		case err != nil:
 			continue
+		case f.setting == "AWS_CA_BUNDLE", f.setting == "ca_bundle":
+			if !x509.NewCertPool().AppendCertsFromPEM(data) {
+				return &fileError{fmt.Errorf("%s: %q holds no certificate in PEM form", f.setting, f.path),
+					"put the certificates of your proxy or endpoint there, or unset " + f.setting, fault.Local}
+			}
+			continue
+		}
+		if err := misread(f, data); err != nil {
+			return err
 		}
 		if strings.HasSuffix(strings.ToUpper(f.setting), "TOKEN_FILE") {
 			secrets = append(secrets, strings.TrimSpace(string(data)))
@@ -105,6 +124,23 @@ func (w *wire) learnFiles(files []setFile) error {
 		secrets = append(secrets, fields(data, secretName)...)
 	}
 	w.learn(long(secrets)...)
+	return nil
+}
+
+// misread finds a shared file from which the SDK drops its first section, or all, without
+// a word: it knows UTF-8 alone, and no byte order mark.
+func misread(f setFile, data []byte) error {
+	const mark = "\xef\xbb\xbf"
+	rest, marked := bytes.CutPrefix(data, []byte(mark))
+	switch {
+	case f.setting != "AWS_CONFIG_FILE" && f.setting != "AWS_SHARED_CREDENTIALS_FILE":
+	case bytes.HasPrefix(data, []byte("\xff\xfe")), bytes.HasPrefix(data, []byte("\xfe\xff")), bytes.IndexByte(data, 0) >= 0:
+		return &fileError{fmt.Errorf("%q is in UTF-16, which AWS's SDK does not read", f.path),
+			fmt.Sprintf("save it as UTF-8: iconv -f UTF-16 -t UTF-8 %q > NEW, then move NEW to its place", f.path), ""}
+	case marked && bytes.HasPrefix(bytes.TrimSpace(rest), []byte("[")):
+		return &fileError{fmt.Errorf("%q begins with a byte order mark, at which AWS's SDK drops the first section", f.path),
+			fmt.Sprintf(`save it as UTF-8 without one: sed -i '1s/^\xef\xbb\xbf//' %q`, f.path), ""}
+	}
 	return nil
 }
 

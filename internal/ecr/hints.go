@@ -1,6 +1,7 @@
 package ecr
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"time"
@@ -11,12 +12,28 @@ import (
 // throttledHint has the documented quota of GetAuthorizationToken.
 const throttledHint = "too many calls at once in this account and region (20 a second for authorization tokens): raise refresh.jitter, or ask AWS for a higher quota"
 
-// profile names the profile the SDK uses.
-func (id Identity) profile() string {
-	if id.Profile != "" {
-		return fmt.Sprintf("profile %q", id.Profile)
+// profile names the profile the SDK uses, and the variable that chose it.
+func (at situation) profile() string {
+	switch {
+	case at.id.Profile != "":
+		return fmt.Sprintf("profile %q", at.id.Profile)
+	case at.getenv("AWS_PROFILE") != "":
+		return fmt.Sprintf("profile %q (AWS_PROFILE)", at.getenv("AWS_PROFILE"))
 	}
-	return "the default profile (or AWS_PROFILE)"
+	return "the default profile"
+}
+
+// bracket is about the most common reason why a profile is not found.
+func (at situation) bracket(profile string) string {
+	if !at.bare {
+		return ""
+	}
+	return fmt.Sprintf("write [profile %s] instead of [%s] in the config file, as the SDK wants it there; or ", profile, profile)
+}
+
+// lookThere is what a person does about an error that no rule knows.
+func (at situation) lookThere() string {
+	return fmt.Sprintf(`see whether "aws sts get-caller-identity" works as the user the daemon runs as; it, too, reads %s and the AWS_ variables`, at.files)
 }
 
 // noCredentials says where credentials can come from.
@@ -29,8 +46,8 @@ func noCredentials(at situation) string {
 
 // signIn is the sign-in to do by hand, with the profile where there is one.
 func (at situation) signIn(command string) string {
-	if at.id.Profile != "" {
-		command += " --profile " + at.id.Profile
+	if name := cmp.Or(at.id.Profile, at.getenv("AWS_PROFILE")); name != "" {
+		command += " --profile " + name
 	}
 	return fmt.Sprintf("run \"aws %s\" as the user the daemon runs as", command)
 }
@@ -50,9 +67,20 @@ func clockHint(skew time.Duration) string {
 // unreachable says what keeps a host from the API of a step.
 func unreachable(step *stepError, at situation) string {
 	const way = "check DNS, firewall and proxy (HTTPS_PROXY, NO_PROXY)"
-	endpoint, setting, service := at.id.STSEndpointURL, "aws.sts_endpoint_url", "sts"
-	if step.step == stepToken {
-		endpoint, setting, service = at.id.EndpointURL, "aws.endpoint_url", "ecr.api"
+	if step.step == stepCredentials && at.from.hint() != "" {
+		return at.from.hint()
+	}
+	endpoint, setting, service, variables := at.id.STSEndpointURL, "aws.sts_endpoint_url", "sts", []string{"AWS_ENDPOINT_URL_STS", "AWS_ENDPOINT_URL"}
+	switch {
+	case step.step == stepToken && at.public:
+		endpoint, setting, variables[0] = at.id.EndpointURL, "aws.endpoint_url", "AWS_ENDPOINT_URL_ECR_PUBLIC"
+	case step.step == stepToken:
+		endpoint, setting, service, variables[0] = at.id.EndpointURL, "aws.endpoint_url", "ecr.api", "AWS_ENDPOINT_URL_ECR"
+	}
+	for _, v := range variables {
+		if endpoint == "" && at.getenv(v) != "" {
+			endpoint, setting = at.getenv(v), "the environment variable "+v
+		}
 	}
 	switch {
 	case endpoint != "":
@@ -85,7 +113,7 @@ func permissionHint(a apiAnswer, step *stepError, at situation) string {
 	case step.step == stepSession:
 		return "only a user with long-lived keys of its own can get a session token: check aws.mfa.serial and the keys"
 	case a.service == sts.ServiceID:
-		return fmt.Sprintf(`allow "sts:%s" on the role of %s, and name the identity that assumes it in the role's trust policy`, a.operation, at.id.profile())
+		return fmt.Sprintf(`allow "sts:%s" on the role of %s, and name the identity that assumes it in the role's trust policy`, a.operation, at.profile())
 	}
 	return ""
 }

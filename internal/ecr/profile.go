@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"strings"
 	"time"
@@ -19,7 +20,7 @@ import (
 // profile is the shared configuration that the SDK will use. What is wrong with it is
 // the SDK's to report, so there is no error.
 func (s *Source) profile(ctx context.Context, files []string) config.SharedConfig {
-	name := cmp.Or(s.id.Profile, os.Getenv("AWS_PROFILE"), os.Getenv("AWS_DEFAULT_PROFILE"), config.DefaultSharedConfigProfile)
+	name := cmp.Or(s.profileName(), config.DefaultSharedConfigProfile)
 	p, err := config.LoadSharedConfigProfile(ctx, name, func(o *config.LoadSharedConfigOptions) {
 		o.ConfigFiles, o.CredentialsFiles = files[:1], files[1:]
 	})
@@ -29,23 +30,77 @@ func (s *Source) profile(ctx context.Context, files []string) config.SharedConfi
 	return p
 }
 
+// profileName is the profile that the SDK will use, empty for its default one.
+func (s *Source) profileName() string {
+	return cmp.Or(s.id.Profile, os.Getenv("AWS_PROFILE"), os.Getenv("AWS_DEFAULT_PROFILE"))
+}
+
 // source is where the SDK's chain takes credentials from for an identity.
 type source struct {
-	files       string // fingerprint of the shared files that say so
-	webIdentity bool   // the environment's AWS_WEB_IDENTITY_TOKEN_FILE
-	process     string // a profile's credential_process
-	last        bool   // nothing names one: a container's endpoint, or the instance metadata service
-	roles       []role // assumed with them, the last one first
+	kind    sourceKind
+	name    string // for people; empty where it is not known
+	files   string // fingerprint of the shared files that say so
+	process string // a profile's credential_process
+	roles   []role // assumed with them, the last one first
+}
+
+type sourceKind int
+
+const (
+	fromNowhere sourceKind = iota // what the SDK will say is wrong
+	fromEnvironment
+	fromFile
+	fromWebIdentity
+	fromSSO
+	fromLogin
+	fromProcess
+	fromContainer
+	fromMetadata
+)
+
+// hint says what to do about a source that does not answer; empty for those that are
+// asked of STS or of nobody.
+func (f source) hint() string {
+	const way = "check DNS, firewall and proxy (HTTPS_PROXY, NO_PROXY) on the way to "
+	switch f.kind {
+	case fromProcess:
+		return "run " + f.name + " by hand, as the user the daemon runs as and without a terminal"
+	case fromContainer:
+		return "check that what answers at " + f.name + " runs, and that NO_PROXY holds its address"
+	case fromMetadata:
+		return "on EC2, check that the instance metadata service is on; elsewhere, AWS_EC2_METADATA_DISABLED=true ends the search; behind a proxy, NO_PROXY must hold 169.254.169.254"
+	case fromSSO, fromLogin:
+		return way + f.name
+	}
+	return ""
+}
+
+// called sets kind and name.
+func (f *source) called(kind sourceKind, format string, args ...any) {
+	f.kind, f.name = kind, fmt.Sprintf(format, args...)
+}
+
+// endOfChain is where the SDK looks when nothing names a source.
+func (f *source) endOfChain() {
+	for _, v := range []string{"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_CREDENTIALS_FULL_URI"} {
+		if os.Getenv(v) != "" {
+			f.called(fromContainer, "the container credentials endpoint (%s)", v)
+			return
+		}
+	}
+	f.called(fromMetadata, "the instance metadata service")
 }
 
 // source follows the SDK's order, from a profile of the shared files.
 func (s *Source) source(whole config.SharedConfig) source {
 	env, err := config.NewEnvConfig()
 	switch {
-	case err != nil, s.id.Profile == "" && env.Credentials.HasKeys():
+	case err != nil:
 		return source{}
+	case s.id.Profile == "" && env.Credentials.HasKeys():
+		return source{kind: fromEnvironment, name: "the environment (AWS_ACCESS_KEY_ID)"}
 	case s.id.Profile == "" && env.WebIdentityTokenFilePath != "":
-		return source{webIdentity: true}
+		return source{kind: fromWebIdentity, name: "STS, for the token of AWS_WEB_IDENTITY_TOKEN_FILE"}
 	}
 	p := &whole
 	var from source
@@ -62,15 +117,30 @@ func (s *Source) source(whole config.SharedConfig) source {
 		}
 		p = p.Source
 	}
-	before := p.WebIdentityTokenFile + p.SSOSessionName + p.SSOAccountID + p.SSORegion + p.SSORoleName + p.SSOStartURL + p.LoginSession
+	profile := fmt.Sprintf("profile %q", cmp.Or(p.Profile, config.DefaultSharedConfigProfile))
 	switch {
-	case p.Credentials.HasKeys(), before != "":
-	case p.CredentialSource != "":
-		from.last = p.CredentialSource == "EcsContainer"
+	case p.Credentials.HasKeys():
+		from.called(fromFile, "%s", profile)
+	case p.WebIdentityTokenFile != "":
+		from.called(fromWebIdentity, "STS, for the web_identity_token_file of %s", profile)
+	case p.SSOSessionName+p.SSOAccountID+p.SSORegion+p.SSORoleName+p.SSOStartURL != "":
+		from.called(fromSSO, "the SSO portal of %s", profile)
+	case p.LoginSession != "":
+		from.called(fromLogin, "the login session of %s", profile)
+	case p.CredentialSource == "Ec2InstanceMetadata":
+		from.called(fromMetadata, "the instance metadata service")
+	case p.CredentialSource == "Environment":
+		from.called(fromEnvironment, "the environment (AWS_ACCESS_KEY_ID)")
+	case p.CredentialSource == "EcsContainer":
+		from.endOfChain()
 	case p.CredentialProcess != "":
+		from.called(fromProcess, "the credential_process of %s", profile)
 		from.process = p.CredentialProcess
 	default:
-		from.last = true
+		from.endOfChain()
+	}
+	if len(from.roles) > 0 {
+		from.name += ", or from STS for its role_arn"
 	}
 	return from
 }

@@ -1,6 +1,7 @@
 package ecr
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -31,13 +32,27 @@ func ofTime(err error, step *stepError, at situation) (verdict, bool) {
 	case errors.As(err, &command):
 		return verdict{}, false
 	case errors.Is(err, errTimeout):
-		return verdict{reason: fault.Network, text: fmt.Sprintf("no answer within %s", at.timeout), hint: unreachable(step, at)}, true
+		text := fmt.Sprintf("no answer within %s", at.timeout)
+		if step.step == stepCredentials && at.from.name != "" {
+			text += " from " + at.from.name
+		}
+		return verdict{reason: fault.Network, text: text, hint: unreachable(step, at)}, true
 	case errors.Is(err, errDeadline):
 		return verdict{reason: fault.Network, text: calledOff, hint: unreachable(step, at)}, true
 	case errors.Is(err, errCalledOff):
 		return verdict{reason: fault.Network, text: calledOff}, true
 	}
 	return verdict{}, false
+}
+
+// ofKey knows credentials that cannot be ones.
+func ofKey(err error, _ *stepError, at situation) (verdict, bool) {
+	var key *keyError
+	if !errors.As(err, &key) {
+		return verdict{}, false
+	}
+	return verdict{reason: fault.Credentials, text: fmt.Sprintf("the %s from %s %s", key.field, cmp.Or(at.from.name, "the AWS configuration"), key.fault),
+		hint: "write the " + key.field + " there again, without quotation marks, blanks and line breaks"}, true
 }
 
 // ofFile knows files that must not be read.
@@ -47,6 +62,8 @@ func ofFile(err error, _ *stepError, _ situation) (verdict, bool) {
 	switch {
 	case errors.As(err, &refused):
 		return verdict{reason: fault.Credentials, text: refused.Error(), hint: "run: " + refused.Fix + ", or set HOME to root's own"}, true
+	case errors.As(err, &file) && file.hint != "":
+		return verdict{reason: cmp.Or(file.reason, fault.Credentials), text: file.Error(), hint: file.hint}, true
 	case errors.As(err, &file) && errors.Is(file.err, filetrust.ErrHangs):
 		return verdict{reason: fault.Local, text: file.Error(), hint: "check the disk or the server of that file system: see the kernel's log (dmesg)"}, true
 	case errors.As(err, &file):
@@ -87,7 +104,7 @@ func ofCommand(err error, _ *stepError, at situation) (verdict, bool) {
 	v := verdict{reason: fault.Credentials, text: command.Error(),
 		hint: "run the command of aws.mfa.code_command by hand, as the user the daemon runs as: it must print a code of 6 digits and nothing else"}
 	if command.setting == "credential_process" {
-		v.hint = fmt.Sprintf("run the credential_process of %s by hand, as the user the daemon runs as and without a terminal; it is set in %s", at.id.profile(), at.files)
+		v.hint = fmt.Sprintf("run the credential_process of %s by hand, as the user the daemon runs as and without a terminal; it is set in %s", at.profile(), at.files)
 	}
 	return v, true
 }
@@ -136,18 +153,18 @@ func ofShared(err error, _ *stepError, at situation) (verdict, bool) {
 	text := err.Error()
 	switch {
 	case errors.As(err, &mfa):
-		return verdict{reason: fault.Credentials, text: fmt.Sprintf("%s has an mfa_serial and there is no way to ask for the code", at.id.profile()),
+		return verdict{reason: fault.Credentials, text: fmt.Sprintf("%s has an mfa_serial and there is no way to ask for the code", at.profile()),
 			hint: "set aws.mfa.code_command to a command that prints the code"}, true
 	case errors.As(err, &role):
 		return verdict{reason: fault.Credentials, text: fmt.Sprintf("profile %q: role %q has no usable source_profile or credential_source", role.Profile, role.RoleARN),
 			hint: "correct the profile in " + at.files}, true
 	case errors.As(err, &missing):
 		return verdict{reason: fault.Credentials, text: fmt.Sprintf("there is no profile %q in %s", missing.Profile, at.files),
-			hint: fmt.Sprintf(`add it with "aws configure --profile %s" as the user the daemon runs as, make the files readable for it, or correct aws.profile or AWS_PROFILE`, missing.Profile)}, true
+			hint: at.bracket(missing.Profile) + fmt.Sprintf(`add it with "aws configure --profile %s" as the user the daemon runs as, make the files readable for it, or correct aws.profile or AWS_PROFILE`, missing.Profile)}, true
 	case errors.As(err, &sso), strings.Contains(text, "SSO token"):
-		return verdict{reason: fault.Credentials, text: "the SSO session of " + at.id.profile() + " has expired or was never opened", hint: at.signIn("sso login")}, true
+		return verdict{reason: fault.Credentials, text: "the SSO session of " + at.profile() + " has expired or was never opened", hint: at.signIn("sso login")}, true
 	case strings.Contains(text, "reauthenticate"): // the SDK has no type for this one
-		return verdict{reason: fault.Credentials, text: "the login session of " + at.id.profile() + " has expired or was never opened", hint: at.signIn("login")}, true
+		return verdict{reason: fault.Credentials, text: "the login session of " + at.profile() + " has expired or was never opened", hint: at.signIn("login")}, true
 	case errors.As(err, &path):
 		return verdict{reason: fault.Local, text: path.Error(),
 			hint: "make the file readable for the user the daemon runs as, or correct the AWS_ variable or the profile that names it"}, true

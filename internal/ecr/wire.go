@@ -37,6 +37,7 @@ const (
 type wire struct {
 	earlier login.Redactor   // of the Fetch before: what answers may send back what it got then
 	unread  map[string]error // why a shared file could not be read, by path; the Fetch's own
+	from    source           // of the credentials; the Fetch's own
 
 	mu       sync.Mutex // a provider of the SDK may go on after its attempt has ended
 	web      http.RoundTripper
