@@ -163,7 +163,7 @@ func (a apiAnswer) hint(step *stepError, at situation) string {
 		return "" // AWS's own trouble: nothing to do but wait
 	case a.service == sso.ServiceID, a.service == ssooidc.ServiceID:
 		if reason == fault.Denied {
-			return fmt.Sprintf("check sso_account_id and sso_role_name of %s in %s", at.id.profile(), at.files)
+			return fmt.Sprintf("check sso_account_id and sso_role_name of %s in %s", profileOf(at.id), at.files)
 		}
 		return at.signIn("sso login")
 	case isExpired(a.code):

@@ -6,13 +6,15 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/sts"
+
+	"ecr-refreshd/internal/login"
 )
 
 // throttledHint has the documented quota of GetAuthorizationToken.
 const throttledHint = "too many calls at once in this account and region (20 a second for authorization tokens): raise refresh.jitter, or ask AWS for a higher quota"
 
-// profile names the profile the SDK uses.
-func (id Identity) profile() string {
+// profileOf names the profile the SDK uses.
+func profileOf(id login.Identity) string {
 	if id.Profile != "" {
 		return fmt.Sprintf("profile %q", id.Profile)
 	}
@@ -85,7 +87,7 @@ func permissionHint(a apiAnswer, step *stepError, at situation) string {
 	case step.step == stepSession:
 		return "only a user with long-lived keys of its own can get a session token: check aws.mfa.serial and the keys"
 	case a.service == sts.ServiceID:
-		return fmt.Sprintf(`allow "sts:%s" on the role of %s, and name the identity that assumes it in the role's trust policy`, a.operation, at.id.profile())
+		return fmt.Sprintf(`allow "sts:%s" on the role of %s, and name the identity that assumes it in the role's trust policy`, a.operation, profileOf(at.id))
 	}
 	return ""
 }

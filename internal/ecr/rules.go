@@ -88,7 +88,7 @@ func ofCommand(err error, _ *stepError, at situation) (verdict, bool) {
 	v := verdict{reason: fault.Credentials, text: command.Error(),
 		hint: "run the command of aws.mfa.code_command by hand, as the user the daemon runs as: it must print a code of 6 digits and nothing else"}
 	if command.setting == "credential_process" {
-		v.hint = fmt.Sprintf("run the credential_process of %s by hand, as the user the daemon runs as and without a terminal; it is set in %s", at.id.profile(), at.files)
+		v.hint = fmt.Sprintf("run the credential_process of %s by hand, as the user the daemon runs as and without a terminal; it is set in %s", profileOf(at.id), at.files)
 	}
 	return v, true
 }
@@ -137,7 +137,7 @@ func ofShared(err error, _ *stepError, at situation) (verdict, bool) {
 	text := err.Error()
 	switch {
 	case errors.As(err, &mfa):
-		return verdict{reason: fault.Credentials, text: fmt.Sprintf("%s has an mfa_serial and there is no way to ask for the code", at.id.profile()),
+		return verdict{reason: fault.Credentials, text: fmt.Sprintf("%s has an mfa_serial and there is no way to ask for the code", profileOf(at.id)),
 			hint: "set aws.mfa.code_command to a command that prints the code"}, true
 	case errors.As(err, &role):
 		return verdict{reason: fault.Credentials, text: fmt.Sprintf("profile %q: role %q has no usable source_profile or credential_source", role.Profile, role.RoleARN),
@@ -146,9 +146,9 @@ func ofShared(err error, _ *stepError, at situation) (verdict, bool) {
 		return verdict{reason: fault.Credentials, text: fmt.Sprintf("there is no profile %q in %s", missing.Profile, at.files),
 			hint: fmt.Sprintf(`add it with "aws configure --profile %s" as the user the daemon runs as, make the files readable for it, or correct aws.profile or AWS_PROFILE`, missing.Profile)}, true
 	case errors.As(err, &sso), strings.Contains(text, "SSO token"):
-		return verdict{reason: fault.Credentials, text: "the SSO session of " + at.id.profile() + " has expired or was never opened", hint: at.signIn("sso login")}, true
+		return verdict{reason: fault.Credentials, text: "the SSO session of " + profileOf(at.id) + " has expired or was never opened", hint: at.signIn("sso login")}, true
 	case strings.Contains(text, "reauthenticate"): // the SDK has no type for this one
-		return verdict{reason: fault.Credentials, text: "the login session of " + at.id.profile() + " has expired or was never opened", hint: at.signIn("login")}, true
+		return verdict{reason: fault.Credentials, text: "the login session of " + profileOf(at.id) + " has expired or was never opened", hint: at.signIn("login")}, true
 	case errors.As(err, &path):
 		return verdict{reason: fault.Local, text: path.Error(),
 			hint: "make the file readable for the user the daemon runs as, or correct the AWS_ variable or the profile that names it"}, true
