@@ -16,13 +16,13 @@ type Field struct {
 
 // shape is what the JSON schema says of a value.
 type shape struct {
-	form    form
-	text    Text      // of a text, and of each item of a list of texts
-	fields  []Field   // of a mapping, and of each mapping of a list
-	choices [][]Field // of a list whose mappings have one of several types
-	most    int       // of the items of a list; 0: as many as there are
-	least   int       // of the items of a list
-	preset  any       // the default, where it is a value that the file could hold
+	form   form
+	text   Text    // of a text, and of each item of a list of texts
+	fields []Field // of a mapping, and of each mapping of a list
+	kinds  Kinds   // of a list of targets, whose mappings have the fields of one of them
+	most   int     // of the items of a list; 0: as many as there are
+	least  int     // of the items of a list
+	preset any     // the default, where it is a value that the file could hold
 }
 
 type form int
@@ -161,7 +161,9 @@ func (b *Block) Report(key, format string, args ...any) {
 		at = b.at
 	}
 	b.bad = append(b.bad, key)
-	at.report(format, args...)
+	if at.written() {
+		at.report(format, args...)
+	}
 }
 
 func textsOf(items []item) []string {

@@ -81,6 +81,13 @@ func topLevel() []Field {
 	return f.fields(TestKinds)
 }
 
+// fields are those that a target of the kind has.
+func (k Kind) fields() []Field {
+	b := Block{fields: new(draft).fields(k)}
+	k.Read(&b)
+	return b.fields
+}
+
 type schema map[string]any
 
 func object(fields []Field) schema {
@@ -114,10 +121,10 @@ func (s shape) schema() schema {
 			list["maxItems"] = s.most
 		}
 		switch {
-		case s.choices != nil:
+		case s.kinds != nil:
 			var blocks []schema
-			for _, fields := range s.choices {
-				block := object(fields)
+			for _, k := range s.kinds {
+				block := object(k.fields())
 				block["required"] = []string{"type"}
 				blocks = append(blocks, block)
 			}
@@ -191,8 +198,9 @@ func TestExampleFileShowsEveryKey(t *testing.T) {
 func walk(fields []Field, visit func(Field)) {
 	for _, f := range fields {
 		visit(f)
-		for _, inner := range append(f.shape.choices, f.shape.fields) {
-			walk(inner, visit)
+		walk(f.shape.fields, visit)
+		for _, k := range f.shape.kinds {
+			walk(k.fields(), visit)
 		}
 	}
 }
@@ -207,4 +215,26 @@ func TestSmallestFilesWork(t *testing.T) {
 			t.Error(err)
 		}
 	}
+}
+
+func TestBlockIsGoodIfAllInItAre(t *testing.T) {
+	for text, want := range map[string]bool{"{outer: {inner: a}}": true, "{outer: {inner: 1}}": false, "{outer: {other: a}}": true, "{outer: 1}": false} {
+		var doc yaml.Node
+		if err := yaml.Unmarshal([]byte(text), &doc); err != nil {
+			t.Fatal(err)
+		}
+		b := Block{at: value{d: &decoder{}, node: doc.Content[0]}}
+		b.Read(Group("outer", "", []Field{String("inner", "", new(string), Text{})}, nil))
+		if b.Good() != want || b.Good("outer") != want || !b.Good("another") {
+			t.Errorf("%s: good: %v", text, b.Good())
+		}
+	}
+}
+
+// The zero Block is that of a default, and describes a kind.
+func TestZeroBlockReportsNothing(t *testing.T) {
+	var b Block
+	b.Read(String("path", "", new(string), AbsolutePath))
+	b.Report("path", "is not written")
+	b.Report("", "has no path")
 }

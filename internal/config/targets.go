@@ -24,13 +24,7 @@ type draft struct {
 }
 
 func (ks Kinds) field(to *value) Field {
-	s := shape{form: aList, least: 1, most: maxTargets}
-	for _, k := range ks {
-		b := Block{fields: new(draft).fields(k)}
-		k.Read(&b)
-		s.choices = append(s.choices, b.fields)
-	}
-	return raw("targets", "Where logins go. Default: "+ks.defaultNames()+".", to, s)
+	return raw("targets", "Where logins go. Default: "+ks.defaultNames()+".", to, shape{form: aList, least: 1, most: maxTargets, kinds: ks})
 }
 
 // defaultNames says what a file without targets has.
@@ -150,7 +144,7 @@ func (ks Kinds) decodeTarget(v value) draft {
 // fields are those that every kind has.
 func (t *draft) fields(k Kind) []Field {
 	return []Field{
-		{"type", k.Doc, shape{text: OneOf(k.Type), preset: nil}, func(value) bool { return true }}, // read before
+		{"type", k.Doc, shape{text: OneOf(k.Type)}, func(value) bool { return true }}, // read before
 		String("name", "Default: the type, numbered where it repeats.", &t.Name, targetName),
 	}
 }
