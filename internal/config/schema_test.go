@@ -228,6 +228,9 @@ func TestBlockIsGoodIfAllInItAre(t *testing.T) {
 		if b.Good() != want || b.Good("outer") != want || !b.Good("another") {
 			t.Errorf("%s: good: %v", text, b.Good())
 		}
+		if b.Report("", "is wrong"); b.Good() {
+			t.Errorf("%s: good after a report", text)
+		}
 	}
 }
 
