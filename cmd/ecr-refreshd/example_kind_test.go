@@ -22,19 +22,17 @@ import (
 	"ecr-refreshd/internal/renew"
 )
 
-// Keys are those of the kind in the configuration.
-var Keys = []string{"path"}
-
 // Options says which file.
 type Options struct{ Path string }
 
 // Read reads the options of one target.
-func Read(b config.Block) config.Options {
-	path, ok := b.Text("path", config.AbsolutePath)
-	if path == "" && ok {
+func Read(b *config.Block) config.Options {
+	var o Options
+	b.Read(config.String("path", "The file that holds the lines.", &o.Path, config.AbsolutePath))
+	if o.Path == "" && b.Good() {
 		b.Report("", "has no path; write path: /run/ecr-logins, say")
 	}
-	return Options{path}
+	return o
 }
 
 // Place is the file.

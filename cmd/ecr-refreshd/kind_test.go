@@ -64,8 +64,8 @@ func (r kindRig) configure(yaml string) {
 func (r kindRig) run(ctx context.Context, args ...string) (code int, stdout, stderr string) {
 	f := newFlags()
 	f.kinds = append(slices.Clone(targets.Kinds),
-		config.Kind{Type: "example", Keys: Keys, Read: Read},
-		config.Kind{Type: "stubborn", Keys: Keys, Read: func(b config.Block) config.Options { return stubbornOption{Read(b).(Options)} }})
+		config.Kind{Type: "example", Read: Read},
+		config.Kind{Type: "stubborn", Read: func(b *config.Block) config.Options { return stubbornOption{Read(b).(Options)} }})
 	var out, err bytes.Buffer
 	code = f.execute(ctx, append(args, "--config", r.file, "--log-level", "warn", "--log-format", "json"), &out, &err)
 	return code, out.String(), err.String()

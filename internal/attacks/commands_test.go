@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"ecr-refreshd/internal/ecr"
+	"ecr-refreshd/internal/login"
 )
 
 // saying is what a command prints, and how it ends. {} is a secret argument of
@@ -46,15 +46,15 @@ var commandRoads = []struct {
 }
 
 func processRoad(program []string) road {
-	return road{name: "credential_process", lay: func(c *cloud, home string) (map[string]string, ecr.Identity) {
+	return road{name: "credential_process", lay: func(c *cloud, home string) (map[string]string, login.Identity) {
 		write(home, ".aws/config", "[profile ci]\ncredential_process = "+strings.Join(program, " ")+"\n")
-		return nil, ecr.Identity{Profile: "ci"}
+		return nil, login.Identity{Profile: "ci"}
 	}}
 }
 
 func mfaRoad(program []string) road {
-	return road{name: "mfa.code_command", lay: func(c *cloud, home string) (map[string]string, ecr.Identity) {
-		return c.keys(), ecr.Identity{MFASerial: "arn:aws:iam::111122223333:mfa/me", MFACommand: program}
+	return road{name: "mfa.code_command", lay: func(c *cloud, home string) (map[string]string, login.Identity) {
+		return c.keys(), login.Identity{MFASerial: "arn:aws:iam::111122223333:mfa/me", MFACommand: program}
 	}}
 }
 

@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"ecr-refreshd/internal/ecr"
+	"ecr-refreshd/internal/login"
 )
 
 // attemptEnds bounds an attempt of the sites, whose time-out is 5 s, on a busy machine.
@@ -113,9 +113,9 @@ func TestNoFileHoldsUpAnAttempt(t *testing.T) {
 		{"AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", named("container with a token file"), "token", "", false},
 		{"SSO cache", named("SSO"), ".aws/sso/cache/*.json", "", false},
 		{"SSO cache without a session", named("SSO without a session"), ".aws/sso/cache/*.json", "", false},
-		{"ca_bundle", &road{name: "ca_bundle", lay: func(c *cloud, home string) (map[string]string, ecr.Identity) {
+		{"ca_bundle", &road{name: "ca_bundle", lay: func(c *cloud, home string) (map[string]string, login.Identity) {
 			write(home, ".aws/config", "[profile ci]\naws_access_key_id=A\naws_secret_access_key=b\nca_bundle="+filepath.Join(home, "ca.pem")+"\n")
-			return nil, ecr.Identity{Profile: "ci"}
+			return nil, login.Identity{Profile: "ci"}
 		}}, "ca.pem", "", false},
 	}
 	for _, place := range places {

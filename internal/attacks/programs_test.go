@@ -21,7 +21,7 @@ import (
 	"testing"
 	"time"
 
-	"ecr-refreshd/internal/ecr"
+	"ecr-refreshd/internal/login"
 )
 
 // builds tells whether there is something to remove.
@@ -100,7 +100,7 @@ func (r road) site(t *testing.T, c *cloud) *site {
 func (s *site) socket() string { return filepath.Join(s.home, "s") }
 
 // block is an identity in a configuration.
-func block(id ecr.Identity) string {
+func block(id login.Identity) string {
 	keys := map[string]any{}
 	if id.Profile != "" {
 		keys["profile"] = id.Profile

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"ecr-refreshd/internal/ecr"
+	"ecr-refreshd/internal/login"
 )
 
 // road is one way to a token: where the credentials come from and which requests
@@ -21,7 +22,7 @@ type road struct {
 	public   bool
 	requests []string // those that are attacked
 	// lay writes the files of the road into home and returns what else it takes.
-	lay func(c *cloud, home string) (map[string]string, ecr.Identity)
+	lay func(c *cloud, home string) (map[string]string, login.Identity)
 }
 
 const (
@@ -42,69 +43,69 @@ func (c *cloud) keys() map[string]string {
 }
 
 var roads = []road{
-	{"keys", false, []string{askToken}, func(c *cloud, _ string) (map[string]string, ecr.Identity) {
-		return c.keys(), ecr.Identity{}
+	{"keys", false, []string{askToken}, func(c *cloud, _ string) (map[string]string, login.Identity) {
+		return c.keys(), login.Identity{}
 	}},
-	{"keys for ECR Public", true, []string{askPublicToken}, func(c *cloud, _ string) (map[string]string, ecr.Identity) {
-		return c.keys(), ecr.Identity{}
+	{"keys for ECR Public", true, []string{askPublicToken}, func(c *cloud, _ string) (map[string]string, login.Identity) {
+		return c.keys(), login.Identity{}
 	}},
-	{"role", false, []string{askRole, askToken}, func(c *cloud, _ string) (map[string]string, ecr.Identity) {
-		return c.keys(), ecr.Identity{RoleARNs: []string{role}, ExternalID: c.secret("external_id", 30)}
+	{"role", false, []string{askRole, askToken}, func(c *cloud, _ string) (map[string]string, login.Identity) {
+		return c.keys(), login.Identity{RoleARNs: []string{role}, ExternalID: c.secret("external_id", 30)}
 	}},
-	{"second role", false, []string{askRole}, func(c *cloud, _ string) (map[string]string, ecr.Identity) {
-		return c.keys(), ecr.Identity{RoleARNs: []string{role, role + "2"}}
+	{"second role", false, []string{askRole}, func(c *cloud, _ string) (map[string]string, login.Identity) {
+		return c.keys(), login.Identity{RoleARNs: []string{role, role + "2"}}
 	}},
-	{"session with MFA", false, []string{askSession}, func(c *cloud, home string) (map[string]string, ecr.Identity) {
+	{"session with MFA", false, []string{askSession}, func(c *cloud, home string) (map[string]string, login.Identity) {
 		c.ledger.note("command/TokenCode", code)
-		return c.keys(), ecr.Identity{MFASerial: "arn:aws:iam::111122223333:mfa/me", MFACommand: []string{"echo", code}}
+		return c.keys(), login.Identity{MFASerial: "arn:aws:iam::111122223333:mfa/me", MFACommand: []string{"echo", code}}
 	}},
-	{"role of a profile", false, []string{askRole}, func(c *cloud, home string) (map[string]string, ecr.Identity) {
+	{"role of a profile", false, []string{askRole}, func(c *cloud, home string) (map[string]string, login.Identity) {
 		write(home, ".aws/config", "[profile ci]\nrole_arn="+role+"\nsource_profile=base\nexternal_id="+c.secret("external_id", 30)+
 			"\n[profile base]\naws_access_key_id=AKIABASE\naws_secret_access_key="+c.secret("secret_access_key", 40)+"\naws_session_token="+c.secret("session_token", 120)+"\n")
-		return nil, ecr.Identity{Profile: "ci"}
+		return nil, login.Identity{Profile: "ci"}
 	}},
-	{"web identity", false, []string{askWebRole, askToken}, func(c *cloud, home string) (map[string]string, ecr.Identity) {
+	{"web identity", false, []string{askWebRole, askToken}, func(c *cloud, home string) (map[string]string, login.Identity) {
 		write(home, "jwt", c.secret("token", 60)+"."+c.secret("token", 300)+"."+c.secret("token", 80))
-		return map[string]string{"AWS_WEB_IDENTITY_TOKEN_FILE": filepath.Join(home, "jwt"), "AWS_ROLE_ARN": role}, ecr.Identity{}
+		return map[string]string{"AWS_WEB_IDENTITY_TOKEN_FILE": filepath.Join(home, "jwt"), "AWS_ROLE_ARN": role}, login.Identity{}
 	}},
-	{"web identity of a profile", false, []string{askWebRole}, func(c *cloud, home string) (map[string]string, ecr.Identity) {
+	{"web identity of a profile", false, []string{askWebRole}, func(c *cloud, home string) (map[string]string, login.Identity) {
 		write(home, "jwt", c.secret("token", 200))
 		write(home, ".aws/config", "[profile ci]\nrole_arn="+role+"\nweb_identity_token_file="+filepath.Join(home, "jwt")+"\n")
-		return nil, ecr.Identity{Profile: "ci"}
+		return nil, login.Identity{Profile: "ci"}
 	}},
-	{"SSO", false, []string{askSSO}, func(c *cloud, home string) (map[string]string, ecr.Identity) {
+	{"SSO", false, []string{askSSO}, func(c *cloud, home string) (map[string]string, login.Identity) {
 		return nil, c.sso(home, time.Hour)
 	}},
-	{"SSO without a session", false, []string{askSSO}, func(c *cloud, home string) (map[string]string, ecr.Identity) {
+	{"SSO without a session", false, []string{askSSO}, func(c *cloud, home string) (map[string]string, login.Identity) {
 		write(home, ".aws/config", "[profile ci]\nsso_start_url=https://portal.example\nsso_region=us-east-1\nsso_account_id="+account+"\nsso_role_name=pull\n")
 		c.ssoCache(home, "https://portal.example", time.Hour)
-		return nil, ecr.Identity{Profile: "ci"}
+		return nil, login.Identity{Profile: "ci"}
 	}},
-	{"SSO with an old token", false, []string{askSSOToken, askSSO}, func(c *cloud, home string) (map[string]string, ecr.Identity) {
+	{"SSO with an old token", false, []string{askSSOToken, askSSO}, func(c *cloud, home string) (map[string]string, login.Identity) {
 		return nil, c.sso(home, -time.Hour)
 	}},
-	{"instance metadata", false, []string{askIMDSToken, askIMDSRoles, askIMDSKeys, askToken}, func(c *cloud, _ string) (map[string]string, ecr.Identity) {
-		return map[string]string{"AWS_EC2_METADATA_DISABLED": "", "AWS_EC2_METADATA_SERVICE_ENDPOINT": c.URL}, ecr.Identity{}
+	{"instance metadata", false, []string{askIMDSToken, askIMDSRoles, askIMDSKeys, askToken}, func(c *cloud, _ string) (map[string]string, login.Identity) {
+		return map[string]string{"AWS_EC2_METADATA_DISABLED": "", "AWS_EC2_METADATA_SERVICE_ENDPOINT": c.URL}, login.Identity{}
 	}},
-	{"container", false, []string{askContainer, askToken}, func(c *cloud, _ string) (map[string]string, ecr.Identity) {
-		return map[string]string{"AWS_CONTAINER_CREDENTIALS_FULL_URI": c.URL + "/container", "AWS_CONTAINER_AUTHORIZATION_TOKEN": c.secret("token", 60)}, ecr.Identity{}
+	{"container", false, []string{askContainer, askToken}, func(c *cloud, _ string) (map[string]string, login.Identity) {
+		return map[string]string{"AWS_CONTAINER_CREDENTIALS_FULL_URI": c.URL + "/container", "AWS_CONTAINER_AUTHORIZATION_TOKEN": c.secret("token", 60)}, login.Identity{}
 	}},
-	{"container with a token file", false, []string{askContainer}, func(c *cloud, home string) (map[string]string, ecr.Identity) {
+	{"container with a token file", false, []string{askContainer}, func(c *cloud, home string) (map[string]string, login.Identity) {
 		write(home, "token", c.secret("token", 60))
-		return map[string]string{"AWS_CONTAINER_CREDENTIALS_FULL_URI": c.URL + "/container", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": filepath.Join(home, "token")}, ecr.Identity{}
+		return map[string]string{"AWS_CONTAINER_CREDENTIALS_FULL_URI": c.URL + "/container", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": filepath.Join(home, "token")}, login.Identity{}
 	}},
-	{"role by the container", false, []string{askContainer, askRole}, func(c *cloud, home string) (map[string]string, ecr.Identity) {
+	{"role by the container", false, []string{askContainer, askRole}, func(c *cloud, home string) (map[string]string, login.Identity) {
 		write(home, ".aws/config", "[profile ci]\nrole_arn="+role+"\ncredential_source=EcsContainer\n")
-		return map[string]string{"AWS_CONTAINER_CREDENTIALS_FULL_URI": c.URL + "/container", "AWS_CONTAINER_AUTHORIZATION_TOKEN": c.secret("token", 60)}, ecr.Identity{Profile: "ci"}
+		return map[string]string{"AWS_CONTAINER_CREDENTIALS_FULL_URI": c.URL + "/container", "AWS_CONTAINER_AUTHORIZATION_TOKEN": c.secret("token", 60)}, login.Identity{Profile: "ci"}
 	}},
 }
 
 // sso is a profile with a session of IAM Identity Center whose token lives for life.
-func (c *cloud) sso(home string, life time.Duration) ecr.Identity {
+func (c *cloud) sso(home string, life time.Duration) login.Identity {
 	write(home, ".aws/config", "[profile ci]\nsso_session=corp\nsso_account_id="+account+"\nsso_role_name=pull\n"+
 		"[sso-session corp]\nsso_region=us-east-1\nsso_start_url=https://portal.example\nsso_registration_scopes=sso:account:access\n")
 	c.ssoCache(home, "corp", life)
-	return ecr.Identity{Profile: "ci"}
+	return login.Identity{Profile: "ci"}
 }
 
 // ssoCache writes what "aws sso login" leaves.
@@ -127,7 +128,7 @@ func write(home, name, text string) {
 }
 
 // prepare lays a road and returns its whole environment of AWS and the identity.
-func (r road) prepare(c *cloud, home string) (map[string]string, ecr.Identity) {
+func (r road) prepare(c *cloud, home string) (map[string]string, login.Identity) {
 	own, id := r.lay(c, home)
 	env := map[string]string{"HOME": home, "AWS_EC2_METADATA_DISABLED": "true", "AWS_ENDPOINT_URL": c.URL, "AWS_ENDPOINT_URL_STS": c.URL, "AWS_ENDPOINT_URL_SSO": c.URL, "AWS_ENDPOINT_URL_SSO_OIDC": c.URL, "AWS_REGION": "us-east-1",
 		"AWS_CONFIG_FILE": filepath.Join(home, ".aws/config"), "AWS_SHARED_CREDENTIALS_FILE": filepath.Join(home, ".aws/credentials")}

@@ -2,57 +2,23 @@ package config
 
 import (
 	"maps"
+
+	"ecr-refreshd/internal/login"
 )
 
 // block is an aws block: the values of the keys that it writes, and where each
-// stands.
+// stands. One in an entry of registries begins as a copy of the common one.
 type block struct {
-	id Identity
+	id login.Identity
 	at map[string]value
 }
 
-// over gives b on top of base, key by key.
-func (b block) over(base block) block {
-	merged := block{id: base.id, at: maps.Clone(base.at)}
-	for key, v := range b.at {
-		merged.take(key, b.id)
-		if merged.at == nil {
-			merged.at = map[string]value{}
-		}
-		merged.at[key] = v
-	}
-	return merged
+func newBlock() block {
+	return block{login.Identity{SessionName: defaultSession}, map[string]value{}}
 }
 
-// take copies what one key stands for.
-func (b *block) take(key string, from Identity) {
-	switch key {
-	case "profile":
-		b.id.Profile = from.Profile
-	case "role_arn":
-		b.id.RoleARNs = from.RoleARNs
-	case "external_id":
-		b.id.ExternalID = from.ExternalID
-	case "session_name":
-		b.id.SessionName = from.SessionName
-	case "mfa":
-		b.id.MFASerial, b.id.MFACommand = from.MFASerial, from.MFACommand
-	case "endpoint_url":
-		b.id.EndpointURL = from.EndpointURL
-	case "sts_endpoint_url":
-		b.id.STSEndpointURL = from.STSEndpointURL
-	case "fips":
-		b.id.FIPS = from.FIPS
-	case "dual_stack":
-		b.id.DualStack = from.DualStack
-	}
-}
-
-// drop takes a key away, as if it had not been written.
-func (b *block) drop(key string) {
-	b.take(key, Identity{})
-	delete(b.at, key)
-}
+// copy is a block for an entry to write over, key by key.
+func (b block) copy() block { return block{b.id, maps.Clone(b.at)} }
 
 // hasRole reports whether a role is written, be it right or wrong.
 func (b block) hasRole() bool {
@@ -65,7 +31,7 @@ const defaultSession = "ecr-refreshd"
 
 // identity gives the block's identity without what has no effect in it, so that
 // equal identities are equal values.
-func (b block) identity() Identity {
+func (b block) identity() login.Identity {
 	id := b.id
 	if len(id.RoleARNs) == 0 {
 		id.ExternalID, id.SessionName = "", ""
@@ -88,87 +54,50 @@ var (
 	commandKind = Text{Want: "a list of a command and its arguments"}
 )
 
-// decodeAWS reads the aws block among keys, if there is one.
-func decodeAWS(keys map[string]value) block {
-	v, ok := keys["aws"]
-	if !ok {
-		return block{}
-	}
-	var b block
-	b.at, _ = v.mapping(awsKeys)
-	for _, t := range []struct {
-		key  string
-		to   *string
-		kind Text
-	}{
-		{"profile", &b.id.Profile, profileKind},
-		{"external_id", &b.id.ExternalID, externalIDKind},
-		{"session_name", &b.id.SessionName, sessionKind},
-		{"endpoint_url", &b.id.EndpointURL, endpoint},
-		{"sts_endpoint_url", &b.id.STSEndpointURL, endpoint},
-	} {
-		if at, ok := b.at[t.key]; ok {
-			at = at.address()
-			at.hidden = at.hidden || t.key == "external_id"
-			*t.to, _ = at.text(t.kind.OrEmpty())
-		}
-	}
-	if at, ok := b.at["role_arn"]; ok {
-		b.id.RoleARNs = decodeRoles(at)
-	}
-	if at, ok := b.at["mfa"]; ok {
-		b.id.MFASerial, b.id.MFACommand = decodeMFA(at)
-	}
-	if at, ok := b.at["fips"]; ok {
-		b.id.FIPS, _ = at.boolean()
-	}
-	if at, ok := b.at["dual_stack"]; ok {
-		b.id.DualStack, _ = at.boolean()
-	}
-	return b
+// field is the aws block; own are the keys that the file writes there.
+func (b *block) field(own *map[string]value) Field {
+	address := func(t Text) Text { t.Address = true; return t.OrEmpty() } // whatever is pasted there by mistake
+	id := &b.id
+	external := address(externalIDKind)
+	external.secret = true
+	return Group("aws", "The AWS identity that asks for tokens. In an entry of registries it overrides the common block, key by key.", []Field{
+		String("profile", "A profile of the AWS configuration files.", &id.Profile, address(profileKind)),
+		oneOrMore("role_arn", "The role to assume, or a chain of roles.", &id.RoleARNs, roleKind, `["arn:aws:iam::111122223333:role/ecr-read"]`),
+		String("external_id", "The external id that the last role demands.", &id.ExternalID, external),
+		String("session_name", "The name that CloudTrail shows for the role session.", &id.SessionName, address(sessionKind)),
+		mfaField(id),
+		String("endpoint_url", "Endpoint of the ECR API instead of the one that the region has. ECR Public takes it from its own entry only.",
+			&id.EndpointURL, address(endpoint)),
+		String("sts_endpoint_url", "Endpoint of STS instead of the one that the region has.", &id.STSEndpointURL, address(endpoint)),
+		boolean("fips", "Call the FIPS endpoints, and keep the FIPS host names logged in too. US regions only.", &id.FIPS),
+		boolean("dual_stack", "Call the dual-stack endpoints, and keep the dual-stack host names logged in too.", &id.DualStack),
+	}, func(read *Block) {
+		*own = read.keys
+		maps.Copy(b.at, read.keys)
+	})
 }
 
-// decodeRoles reads one role, a chain of them, or "" for none.
-func decodeRoles(v value) []string {
-	if !v.isList() {
-		role, ok := v.text(roleKind.OrEmpty())
-		if !ok || role == "" {
-			return nil
-		}
-		return []string{role}
-	}
-	var roles []string
-	for _, i := range v.texts(roleKind, `["arn:aws:iam::111122223333:role/ecr-read"]`) {
-		roles = append(roles, i.text)
-	}
-	return roles
-}
-
-// decodeMFA reads the device and the command. The command may hold a secret.
-func decodeMFA(v value) (serial string, command []string) {
-	keys, ok := v.mapping(mfaKeys)
-	if !ok {
-		return "", nil
-	}
-	good := true
-	if at, ok := keys["serial"]; ok {
-		serial, good = at.text(serialKind.OrEmpty())
-	}
-	if at, ok := keys["code_command"]; ok {
-		list, isList := at.hide().list(`["ykman", "oath", "accounts", "code", "--single", "aws"]`)
-		good = good && isList
-		for i, word := range list {
-			text, ok := word.text(commandKind)
-			if ok && i == 0 && text == "" {
-				word.report("is empty; write the command that prints the code")
+// mfaField is the device and the command. The command may hold a secret.
+func mfaField(id *login.Identity) Field {
+	f := Group("mfa", "For roles and users that demand MFA.", []Field{
+		String("serial", "Serial number or ARN of the device.", &id.MFASerial, serialKind.OrEmpty()),
+		{"code_command", "Command and arguments that print the code.", shape{form: aList, text: commandKind}, func(v value) bool {
+			words, ok := v.hide().items(commandKind, `["ykman", "oath", "accounts", "code", "--single", "aws"]`)
+			if id.MFACommand = textsOf(words); ok && len(words) > 0 && words[0].text == "" {
+				words[0].at.report("is empty; write the command that prints the code")
 				ok = false
 			}
-			good = good && ok
-			command = append(command, text)
+			return ok
+		}},
+	}, func(b *Block) {
+		if b.Good() && (id.MFASerial == "") != (len(id.MFACommand) == 0) {
+			b.Report("", "has one of serial and code_command; write both, or neither")
 		}
+	})
+	read := f.read
+	f.read = func(v value) bool {
+		id.MFASerial, id.MFACommand = "", nil // an entry overrides the whole
+		return read(v)
 	}
-	if good && (serial == "") != (len(command) == 0) {
-		v.report("has one of serial and code_command; write both, or neither")
-	}
-	return serial, command
+	return f
 }

@@ -11,6 +11,8 @@ import (
 	"encoding/json"
 	"io/fs"
 	"time"
+
+	"ecr-refreshd/internal/login"
 )
 
 // Config is a configuration without problems. Its slices may share memory and
@@ -27,7 +29,7 @@ type Config struct {
 // Grant is one authorization token to be kept: all registries of one region
 // that one identity opens. Grants and their hosts are in the file's order.
 type Grant struct {
-	Identity Identity
+	Identity login.Identity
 	Region   string // where the API is called; us-east-1 for ECR Public
 	Public   bool
 	Hosts    []Host // at least one, each name once
@@ -37,7 +39,7 @@ type Grant struct {
 // again in the next version of the file. It is not for people.
 func (g Grant) Key() string {
 	key, err := json.Marshal(struct {
-		Identity Identity
+		Identity login.Identity
 		Region   string
 		Public   bool
 	}{g.Identity, g.Region, g.Public})
@@ -55,21 +57,6 @@ type Host struct {
 	Targets []string // names out of Config.Targets, never empty
 	Allow   Allow    // who gets its logins from the socket; empty means Config.Socket.Allow
 	Line    int      // of the file, where the name comes from
-}
-
-// Identity is the AWS principal that asks for a token, and the way it asks.
-// Empty fields leave the decision to the AWS SDK's own chain.
-type Identity struct {
-	Profile        string
-	RoleARNs       []string // assumed one from the other
-	ExternalID     string   // sent with every role; empty without one
-	SessionName    string   // empty without a role
-	MFASerial      string   // set exactly when MFACommand is
-	MFACommand     []string // prints the code
-	EndpointURL    string   // of the ECR API; never together with FIPS or DualStack
-	STSEndpointURL string   // never together with FIPS or DualStack
-	FIPS           bool
-	DualStack      bool
 }
 
 // Refresh says when to renew.
@@ -107,19 +94,6 @@ func (a Allow) Empty() bool { return len(a.Users)+len(a.Groups) == 0 }
 // Log says what is logged and how.
 type Log struct{ Level, Format string }
 
-// The keys of every mapping but those of targets.
-var (
-	rootKeys     = []string{"registries", "aws", "refresh", "targets", "socket", "log"}
-	registryKeys = []string{"region", "regions", "account", "accounts", "host", "hosts", "public", "aws", "targets", "allow"}
-	awsKeys      = []string{"profile", "role_arn", "external_id", "session_name", "mfa", "endpoint_url", "sts_endpoint_url", "fips", "dual_stack"}
-	mfaKeys      = []string{"serial", "code_command"}
-	refreshKeys  = []string{"at", "jitter", "schedule", "timeout", "backoff"}
-	backoffKeys  = []string{"initial", "max"}
-	socketKeys   = []string{"path", "group", "mode", "allow"}
-	allowKeys    = []string{"users", "groups"}
-	logKeys      = []string{"level", "format"}
-)
-
 // Parse reads a configuration from data with targets of these kinds; name is the
 // file's name for the messages. Its error is of type Problems and holds everything that is wrong.
 // Parse is a pure function of its arguments, save that the time zones of
@@ -137,22 +111,41 @@ func Parse(name string, data []byte, kinds Kinds) (*Config, error) {
 }
 
 func (d *decoder) config(root value, c *Config, kinds Kinds) {
-	keys, ok := root.mapping(rootKeys)
-	if !ok {
+	f := file{c: c, base: newBlock()}
+	b := Block{at: root}
+	b.Read(f.fields(kinds)...)
+	if b.keys == nil {
 		return
 	}
-	c.Targets = kinds.decode(keys)
-	c.Refresh = decodeRefresh(keys)
-	c.Socket = decodeSocket(keys)
-	c.Log = decodeLog(keys)
-	p := planner{base: decodeAWS(keys), byKey: map[string]int{}, byName: map[string][]place{}}
+	c.Targets = kinds.decode(f.targets)
+	p := planner{base: f.base, byKey: map[string]int{}, byName: map[string][]place{}}
 	for _, t := range c.Targets {
 		p.targets = append(p.targets, t.Name)
 	}
-	if v, ok := keys["registries"]; ok {
-		p.registries(v)
+	if f.registries.written() {
+		p.registries(f.registries)
 	} else {
 		root.report("has no registries; write at least %s", smallestLine)
 	}
 	c.Grants = p.grants
+}
+
+// file is what a file says, but for what is already in its Config.
+type file struct {
+	c                   *Config
+	base                block
+	registries, targets value
+}
+
+// fields are the keys of the file as a whole.
+func (f *file) fields(kinds Kinds) []Field {
+	entry := entry{aws: newBlock()}
+	return []Field{
+		raw("registries", "What to be logged in to.", &f.registries, shape{form: aList, least: 1, fields: entry.fields()}),
+		f.base.field(new(map[string]value)),
+		f.c.Refresh.field(),
+		kinds.field(&f.targets),
+		f.c.Socket.field(),
+		f.c.Log.field(),
+	}
 }

@@ -209,8 +209,14 @@ type Text struct {
 	Want string // for "write …"
 	// Fault returns "" for a good text. write may be "" too: then Want holds.
 	Fault func(text string) (why, write string)
+	// Pattern is a regular expression that every good text matches, for the JSON
+	// schema. It may match bad ones.
+	Pattern string
 	// Address says that a password may be in the text: messages then do not repeat it.
 	Address bool
+	secret  bool     // messages never repeat it
+	words   []string // all that is good
+	empty   bool     // "" is good too
 }
 
 // text reads a text of the form k.
@@ -218,6 +224,7 @@ func (v value) text(k Text) (string, bool) {
 	if k.Address {
 		v = v.address()
 	}
+	v.hidden = v.hidden || k.secret
 	if !v.plain() {
 		return "", false
 	}
@@ -263,6 +270,7 @@ func clean(text string) (why, write string) {
 // OrEmpty makes the empty text good too: it stands for the default.
 func (k Text) OrEmpty() Text {
 	fault := k.Fault
+	k.empty = true
 	k.Fault = func(text string) (why, write string) {
 		if text == "" || fault == nil {
 			return "", ""
@@ -272,22 +280,32 @@ func (k Text) OrEmpty() Text {
 	return k
 }
 
-// texts reads a list of texts. Bad ones are left out of the result.
-func (v value) texts(k Text, example string) []item {
+// good reports whether a value has the form, and what is wrong with one that has not.
+func (k Text) good(v value) bool {
+	_, ok := v.text(k)
+	return ok
+}
+
+// items reads a list of texts. Bad ones are left out of the result.
+func (v value) items(k Text, example string) (items []item, ok bool) {
 	list, ok := v.list(example)
-	if !ok {
-		return nil
-	}
-	if len(list) == 0 {
-		v.report("is an empty list; write %s, or remove it", example)
-	}
-	var items []item
 	for _, i := range list {
-		if text, ok := i.text(k); ok {
+		text, good := i.text(k)
+		if ok = ok && good; good {
 			items = append(items, item{text, i})
 		}
 	}
-	return items
+	return items, ok
+}
+
+// texts reads a list of at least one text.
+func (v value) texts(k Text, example string) (items []item, ok bool) {
+	items, ok = v.items(k, example)
+	if v.isList() && len(v.node.Content) == 0 {
+		v.report("is an empty list; write %s, or remove it", example)
+		return nil, false
+	}
+	return items, ok
 }
 
 // item is a text and its place.

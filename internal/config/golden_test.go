@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/txtar"
+
+	"ecr-refreshd/internal/login"
 )
 
 // update rewrites the expected results; read what it changes.
@@ -134,7 +136,7 @@ func dumpAllow(a Allow) string {
 	return fmt.Sprintf(" allow=%q,%q", a.Users, a.Groups)
 }
 
-func dumpIdentity(id Identity) string {
+func dumpIdentity(id login.Identity) string {
 	var parts []string
 	add := func(name, v string) {
 		if v != "" {

@@ -68,12 +68,12 @@ func validPort(s string) bool {
 
 // further reads hosts: the other names of the one registry of an entry.
 func (p *planner) further(x entry, account, region string, public bool) []planned {
-	v, ok := x.keys["hosts"]
-	if !ok {
+	if !x.hosts.written() {
 		return nil
 	}
 	var hosts []planned
-	for _, i := range v.texts(furtherKind, "[images.example.com]") {
+	items, _ := x.hosts.texts(furtherKind, "[images.example.com]")
+	for _, i := range items {
 		h := x.host(i.text, account, region, i.at)
 		if r, err := registry.Parse(i.text); err == nil {
 			if r.Public != public || !public && r.Region != region {
@@ -84,6 +84,6 @@ func (p *planner) further(x entry, account, region string, public bool) []planne
 		}
 		hosts = append(hosts, h)
 	}
-	p.room(len(hosts), v)
+	p.room(len(hosts), x.hosts)
 	return hosts
 }

@@ -15,13 +15,12 @@ type Kinds []Kind
 type Kind struct {
 	Type    string // as users write it after type:, such as docker-config
 	Default bool   // a file without targets has one of it
-	// Keys are those of its block beside type and name, in the order in which
-	// messages list them. A key of a block in the block is written tls.ca.
-	Keys []string
+	Doc     string // what it is, as editors show it
 	// Read reads and checks the options of one target, and reports all that is wrong
-	// with them. The zero Block stands for one in which nothing is written. It
-	// touches nothing. What it returns after a report is used for nothing.
-	Read func(Block) Options
+	// with them. The fields that it has the Block read are its keys beside type and name, in
+	// the order in which messages list them. The zero Block stands for one in which nothing is
+	// written. It touches nothing. What it returns after a report is used for nothing.
+	Read func(*Block) Options
 }
 
 // Options are what a file says of one target. They are values that
@@ -45,48 +44,4 @@ type Destination interface {
 	renew.Forgetter // a target that holds nothing returns nil, one that cannot forget an error whose hint says what a person can do
 	// String names the place for people. No secret may be in it.
 	fmt.Stringer
-}
-
-// Block is a mapping in the file. Its methods report each mistake with its
-// position, in the same words for every kind.
-type Block struct {
-	at    value
-	keys  map[string]value
-	known map[string][]string
-}
-
-// Text returns the text under key, which has the form t. ok is false after a
-// report. Where the key is not written, text is "" and ok is true.
-func (b Block) Text(key string, t Text) (text string, ok bool) {
-	v, written := b.keys[key]
-	if !written {
-		return "", true
-	}
-	return v.text(t)
-}
-
-// Block returns the block under key; ok is false where there is none.
-func (b Block) Block(key string) (inner Block, ok bool) {
-	v, written := b.keys[key]
-	if !written {
-		return Block{}, false
-	}
-	keys, ok := v.mapping(b.known[key])
-	return Block{at: v, keys: keys}, ok
-}
-
-// Report says what is wrong with the value of key, or with the whole block for
-// the key "", and what to write instead. Texts in args are shortened and shown:
-// the text of an Address may not be one of them.
-func (b Block) Report(key, format string, args ...any) {
-	for i, arg := range args {
-		if text, ok := arg.(string); ok {
-			args[i] = shorten(text)
-		}
-	}
-	at, written := b.keys[key]
-	if !written {
-		at = b.at
-	}
-	at.report(format, args...)
 }

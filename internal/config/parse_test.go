@@ -8,6 +8,8 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+
+	"ecr-refreshd/internal/login"
 )
 
 func TestParseRefusesWhatIsNotText(t *testing.T) {
@@ -106,11 +108,11 @@ func TestKeyTellsGrantsApart(t *testing.T) {
 		{Region: "us-east-1"},
 		{Region: "us-east-1", Public: true},
 		{Region: "eu-west-1"},
-		{Region: "us-east-1", Identity: Identity{Profile: "a"}},
-		{Region: "us-east-1", Identity: Identity{RoleARNs: []string{"a", "b"}}},
-		{Region: "us-east-1", Identity: Identity{RoleARNs: []string{"a,b"}}},
-		{Region: "us-east-1", Identity: Identity{FIPS: true}},
-		{Region: "us-east-1", Identity: Identity{MFASerial: "a"}},
+		{Region: "us-east-1", Identity: login.Identity{Profile: "a"}},
+		{Region: "us-east-1", Identity: login.Identity{RoleARNs: []string{"a", "b"}}},
+		{Region: "us-east-1", Identity: login.Identity{RoleARNs: []string{"a,b"}}},
+		{Region: "us-east-1", Identity: login.Identity{FIPS: true}},
+		{Region: "us-east-1", Identity: login.Identity{MFASerial: "a"}},
 	}
 	seen := map[string]int{}
 	for i, g := range grants {

@@ -32,27 +32,24 @@ func (p *planner) registries(v value) {
 		v.report("is an empty list; write at least one registry: %s", smallestEntry)
 	}
 	roles := p.base.hasRole()
-	for _, e := range entries {
-		keys, ok := e.mapping(registryKeys)
-		if !ok {
+	for _, v := range entries {
+		x := entry{value: v, aws: p.base.copy()}
+		b := Block{at: v}
+		if b.Read(x.fields()...); b.keys == nil {
 			continue
 		}
-		own := decodeAWS(keys)
-		merged := own.over(p.base)
-		roles = roles || merged.hasRole()
-		if at, ok := own.at["external_id"]; ok && own.id.ExternalID != "" && !merged.hasRole() {
+		x.targets = p.selection(x.selected)
+		roles = roles || x.aws.hasRole()
+		if at, ok := x.own["external_id"]; ok && x.aws.id.ExternalID != "" && !x.aws.hasRole() {
 			at.needsRole()
 		}
-		if len(e.node.Content) == 0 {
-			e.report("is empty; write region, host or public")
-			continue
-		}
-		x := entry{value: e, keys: keys, own: own, aws: merged, targets: p.selection(keys), allow: decodeAllow(keys)}
-		switch public, ok := x.isPublic(); {
-		case !ok:
-		case public:
+		switch {
+		case len(v.node.Content) == 0:
+			v.report("is empty; write region, host or public")
+		case !b.Good("public"):
+		case x.isPublic:
 			p.public(x)
-		case x.has("host"):
+		case x.pastedHost.written():
 			p.pasted(x)
 		default:
 			p.private(x)
@@ -70,29 +67,41 @@ func (v value) needsRole() {
 // entry is one element of registries.
 type entry struct {
 	value
-	keys     map[string]value
-	own, aws block // as written in the entry, and over the common block
+	// As written; what they say depends on each other.
+	region, regions, account, accounts, pastedHost, hosts, public, selected value
+
+	isPublic bool
+	aws      block            // over the common block
+	own      map[string]value // the keys of its own aws block
 	targets  []string
 	allow    Allow
 }
 
-func (x entry) has(key string) bool { _, ok := x.keys[key]; return ok }
-
-// refuse reports keys that do not go with the one that says what the entry is.
-func (x entry) refuse(with string, keys ...string) {
-	for _, key := range keys {
-		if v, ok := x.keys[key]; ok {
-			v.report("does not go with %s; remove one of the two", with)
-		}
+func (x *entry) fields() []Field {
+	public := boolean("public", "true for ECR Public.", &x.isPublic)
+	read := public.read
+	public.read = func(v value) bool { x.public = v; return read(v) }
+	return []Field{
+		raw("region", "An AWS region.", &x.region, shape{text: regionKind}),
+		raw("regions", "Several regions.", &x.regions, shape{form: aList, least: 1, text: regionKind}),
+		raw("account", "12 digits, always quoted.", &x.account, shape{text: accountKind}),
+		raw("accounts", "Several accounts. Without any, it is the identity's own.", &x.accounts, shape{form: aList, least: 1, text: accountKind}),
+		raw("host", "The host name of an ECR registry, instead of account and region.", &x.pastedHost, shape{text: hostKind}),
+		raw("hosts", "Further names of this one registry: CNAMEs, proxies, host:port.", &x.hosts, shape{form: aList, least: 1, text: furtherKind}),
+		public,
+		x.aws.field(&x.own),
+		raw("targets", "Names of the targets that get these logins. Default: all.", &x.selected, shape{form: aList, least: 1, text: selectedKind}),
+		x.allow.field(),
 	}
 }
 
-func (x entry) isPublic() (is, ok bool) {
-	v, written := x.keys["public"]
-	if !written {
-		return false, true
+// refuse reports values that do not go with the key that says what the entry is.
+func (x entry) refuse(with string, others ...value) {
+	for _, v := range others {
+		if v.written() {
+			v.report("does not go with %s; remove one of the two", with)
+		}
 	}
-	return v.boolean()
 }
 
 // room counts n more hosts, and reports at where that is too many.
@@ -105,14 +114,16 @@ func (p *planner) room(n int, at value) bool {
 	return p.hosts <= maxHosts
 }
 
+var selectedKind = Text{Want: "the name of a target"}
+
 // selection gives the names of the targets of an entry: all, unless it names some.
-func (p *planner) selection(keys map[string]value) []string {
-	v, ok := keys["targets"]
-	if !ok {
+func (p *planner) selection(v value) []string {
+	if !v.written() {
 		return p.targets
 	}
 	var names []string
-	for _, i := range v.texts(Text{Want: "the name of a target"}, "[docker-config]") {
+	items, _ := v.texts(selectedKind, "[docker-config]")
+	for _, i := range items {
 		switch {
 		case len(p.targets) == 0: // something else is wrong with targets
 		case !slices.Contains(p.targets, i.text):
@@ -126,15 +137,15 @@ func (p *planner) selection(keys map[string]value) []string {
 
 // public plans ECR Public.
 func (p *planner) public(x entry) {
-	x.refuse("public: true", "host", "account", "accounts", "region", "regions")
-	p.planPublic(x, x.keys["public"], nil)
+	x.refuse("public: true", x.pastedHost, x.account, x.accounts, x.region, x.regions)
+	p.planPublic(x, x.public, nil)
 }
 
 // planPublic plans ECR Public under the given name, or under all its names.
 func (p *planner) planPublic(x entry, at value, names []string) {
 	// The API of ECR Public is another one: an endpoint for ECR is not for it.
-	if _, ok := x.own.at["endpoint_url"]; !ok {
-		x.aws.drop("endpoint_url")
+	if _, ok := x.own["endpoint_url"]; !ok {
+		x.aws.id.EndpointURL = ""
 	}
 	if f, ok := x.aws.at["fips"]; ok && x.aws.id.FIPS {
 		at.report("has no FIPS endpoint, and fips is true (line %d); write aws: {fips: false} in this entry", f.node.Line)
@@ -158,8 +169,8 @@ func (p *planner) planPublic(x entry, at value, names []string) {
 
 // pasted plans a registry that is given by its host name.
 func (p *planner) pasted(x entry) {
-	x.refuse("host", "account", "accounts", "region", "regions")
-	at := x.keys["host"]
+	x.refuse("host", x.account, x.accounts, x.region, x.regions)
+	at := x.pastedHost
 	name, ok := at.text(hostKind)
 	if !ok {
 		return
@@ -170,10 +181,10 @@ func (p *planner) pasted(x entry) {
 		return
 	}
 	if r.FIPS && !x.aws.id.FIPS {
-		if f, ok := x.own.at["fips"]; ok {
+		if f, ok := x.own["fips"]; ok {
 			f.report("is false, and host is a FIPS name; remove fips, or write the host name without -fips")
 		}
-		x.aws = block{id: Identity{FIPS: true}, at: map[string]value{"fips": at}}.over(x.aws)
+		x.aws.id.FIPS, x.aws.at["fips"] = true, at
 	}
 	x.checkEndpoints()
 	x.checkRoles(at, r.Region)
@@ -185,8 +196,8 @@ func (p *planner) pasted(x entry) {
 // private plans accounts times regions.
 func (p *planner) private(x entry) {
 	x.checkEndpoints()
-	accounts, okAccounts := x.oneOrMore("account", "accounts", accountKind, `["111122223333"]`)
-	regions, okRegions := x.oneOrMore("region", "regions", regionKind, "[us-east-1]")
+	accounts, okAccounts := oneOrSeveral(x.account, x.accounts, "account", accountKind, `["111122223333"]`)
+	regions, okRegions := oneOrSeveral(x.region, x.regions, "region", regionKind, "[us-east-1]")
 	if okRegions && len(regions) == 0 {
 		x.report("has no region; write region, host or public: true")
 		return
@@ -194,7 +205,7 @@ func (p *planner) private(x entry) {
 	if !okAccounts || !okRegions {
 		return
 	}
-	if v, ok := x.keys["hosts"]; ok && max(1, len(accounts))*len(regions) > 1 {
+	if v := x.hosts; v.written() && max(1, len(accounts))*len(regions) > 1 {
 		v.report("goes with one account and one region; write that registry as an entry of its own")
 		return
 	}
@@ -230,7 +241,7 @@ func (x entry) host(name, account, region string, at value) planned {
 
 // variantsOf gives the forms of host names that belong to an identity: people
 // may use any of them, so all are kept logged in.
-func variantsOf(id Identity) []registry.Registry {
+func variantsOf(id login.Identity) []registry.Registry {
 	variants := []registry.Registry{{}}
 	if id.FIPS {
 		variants = append(variants, registry.Registry{FIPS: true})
@@ -244,23 +255,20 @@ func variantsOf(id Identity) []registry.Registry {
 	return variants
 }
 
-// oneOrMore reads a key or its plural. Neither gives no items.
-func (x entry) oneOrMore(one, more string, k Text, example string) (items []item, ok bool) {
-	single, hasOne := x.keys[one]
-	several, hasMore := x.keys[more]
+// oneOrSeveral reads the value of a key or that of its plural. Neither gives no items.
+func oneOrSeveral(single, several value, one string, k Text, example string) (items []item, ok bool) {
 	switch {
-	case hasOne && hasMore:
+	case single.written() && several.written():
 		several.report("does not go with %s; write one of the two", one)
 		return nil, false
-	case hasOne && single.isList():
-		single.report("is a list; write %s, or %s: with the list", k.Want, more)
+	case single.written() && single.isList():
+		single.report("is a list; write %s, or %ss: with the list", k.Want, one)
 		return nil, false
-	case hasOne:
+	case single.written():
 		text, ok := single.text(k)
 		return []item{{text, single}}, ok
-	case hasMore:
-		items = several.texts(k, example)
-		return items, len(items) > 0 && len(items) == len(several.node.Content)
+	case several.written():
+		return several.texts(k, example)
 	}
 	return nil, true
 }

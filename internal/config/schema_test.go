@@ -1,11 +1,10 @@
 package config
 
 import (
+	"bytes"
 	"encoding/json"
-	"maps"
 	"os"
 	"reflect"
-	"slices"
 	"strings"
 	"testing"
 
@@ -50,107 +49,110 @@ func TestSchemaAgreesWithTheParser(t *testing.T) {
 	}
 }
 
-func TestSchemaAndParserKnowTheSameKeys(t *testing.T) {
-	data, err := os.ReadFile(schemaFile)
+func TestSchemaIsThatOfTheFields(t *testing.T) {
+	root := object(topLevel())
+	root["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+	root["title"] = "Configuration of ecr-refreshd"
+	root["description"] = "Keeps every Docker on a host logged in to Amazon ECR."
+	root["required"] = []string{"registries"}
+	var want bytes.Buffer
+	e := json.NewEncoder(&want)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	if err := e.Encode(root); err != nil {
+		t.Fatal(err)
+	}
+	if *update {
+		if err := os.WriteFile(schemaFile, want.Bytes(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := os.ReadFile(schemaFile)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var root map[string]any
-	if err := json.Unmarshal(data, &root); err != nil {
-		t.Fatal(err)
-	}
-	// at follows properties and references from the root.
-	at := func(path string) map[string]any {
-		node := root
-		for step := range strings.FieldsSeq(path) {
-			next, ok := node[step].(map[string]any)
-			if !ok {
-				t.Fatalf("%s: no %s in the schema", path, step)
-			}
-			node = next
-		}
-		return node
-	}
-	seen := map[string]bool{}
-	mappings := map[string][]string{
-		"properties":                                       rootKeys,
-		"properties refresh properties":                    refreshKeys,
-		"properties socket properties":                     socketKeys,
-		"properties log properties":                        logKeys,
-		"$defs registry properties":                        registryKeys,
-		"$defs allow properties":                           allowKeys,
-		"$defs aws properties":                             awsKeys,
-		"$defs aws properties mfa properties":              mfaKeys,
-		"properties refresh properties backoff properties": backoffKeys,
-	}
-	for _, k := range TestKinds {
-		for name, keys := range k.block() {
-			path := "$defs " + k.Type + " properties"
-			if name != "" {
-				path += " " + name + " properties"
-			}
-			mappings[path] = keys
-		}
-	}
-	for path, want := range mappings {
-		var got []string
-		for key := range at(path) {
-			got = append(got, key)
-		}
-		want = slices.Sorted(slices.Values(want))
-		if slices.Sort(got); !slices.Equal(got, want) {
-			t.Errorf("%s: the schema has %v, the parser %v", path, got, want)
-		}
-		seen[path] = true
-	}
-	// Every mapping of the schema is closed and was compared above.
-	walkMappings(root, "", func(path string, m map[string]any) {
-		if !seen[strings.TrimSpace(path+" properties")] || m["additionalProperties"] != false {
-			t.Errorf("the mapping at %q of the schema is open, or not compared with the parser", path)
-		}
-	})
-}
-
-// walkMappings visits what describes a whole mapping, not what only adds a
-// condition to one.
-func walkMappings(node map[string]any, path string, visit func(string, map[string]any)) {
-	if _, described := node["description"]; described && node["type"] == "object" {
-		visit(path, node)
-	}
-	for key, v := range node {
-		if child, ok := v.(map[string]any); ok {
-			walkMappings(child, path+" "+key, visit)
-		}
+	if !bytes.Equal(got, want.Bytes()) {
+		t.Errorf("%s is not what the fields make; run go test ./internal/config -update", schemaFile)
 	}
 }
 
-func TestSchemaKnowsTheKindsOfTargets(t *testing.T) {
-	data, err := os.ReadFile(schemaFile)
-	if err != nil {
-		t.Fatal(err)
+func topLevel() []Field {
+	f := file{c: &Config{}, base: newBlock()}
+	return f.fields(TestKinds)
+}
+
+// fields are those that a target of the kind has.
+func (k Kind) fields() []Field {
+	b := Block{fields: new(draft).fields(k)}
+	k.Read(&b)
+	return b.fields
+}
+
+type schema map[string]any
+
+func object(fields []Field) schema {
+	properties := schema{}
+	for _, f := range fields {
+		s := f.shape.schema()
+		s["description"] = f.doc
+		if p := f.shape.preset; p != nil && p != "" {
+			s["default"] = p
+		}
+		properties[f.key] = s
 	}
-	var schema struct {
-		Properties struct {
-			Targets struct {
-				Items struct {
-					Properties struct{ Type struct{ Enum []string } }
-					OneOf      []map[string]string
-				}
+	return schema{"type": "object", "additionalProperties": false, "properties": properties}
+}
+
+func (s shape) schema() schema {
+	switch s.form {
+	case aBoolean:
+		return schema{"type": "boolean"}
+	case aMapping:
+		return object(s.fields)
+	case oneOrList:
+		one := schema{"type": "array", "items": s.text.schema(), "minItems": 1}
+		return schema{"oneOf": []schema{s.text.OrEmpty().schema(), one}}
+	case aList:
+		list := schema{"type": "array"}
+		if s.least > 0 {
+			list["minItems"] = s.least
+		}
+		if s.most > 0 {
+			list["maxItems"] = s.most
+		}
+		switch {
+		case s.kinds != nil:
+			var blocks []schema
+			for _, k := range s.kinds {
+				block := object(k.fields())
+				block["required"] = []string{"type"}
+				blocks = append(blocks, block)
 			}
+			list["items"] = schema{"oneOf": blocks}
+		case s.fields != nil:
+			entry := object(s.fields)
+			entry["minProperties"] = 1
+			list["items"] = entry
+		default:
+			list["items"] = s.text.schema()
+		}
+		return list
+	}
+	return s.text.schema()
+}
+
+func (k Text) schema() schema {
+	s := schema{"type": "string"}
+	if k.words != nil {
+		return schema{"enum": k.words}
+	}
+	if k.Pattern != "" {
+		s["pattern"] = k.Pattern
+		if k.empty {
+			s["pattern"] = "^$|" + k.Pattern
 		}
 	}
-	if err := json.Unmarshal(data, &schema); err != nil {
-		t.Fatal(err)
-	}
-	var types []string
-	var blocks []map[string]string
-	for _, k := range TestKinds {
-		types, blocks = append(types, k.Type), append(blocks, map[string]string{"$ref": "#/$defs/" + k.Type})
-	}
-	items := schema.Properties.Targets.Items
-	if !slices.Equal(items.Properties.Type.Enum, types) || !reflect.DeepEqual(items.OneOf, blocks) {
-		t.Errorf("the schema has %v and %v, the table %v", items.Properties.Type.Enum, items.OneOf, types)
-	}
+	return s
 }
 
 func TestDefaultsAreWhatTheExampleFileSays(t *testing.T) {
@@ -182,15 +184,23 @@ func TestExampleFileShowsEveryKey(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	mappings := [][]string{rootKeys, registryKeys, awsKeys, mfaKeys, refreshKeys, backoffKeys, socketKeys, allowKeys, logKeys}
-	for _, k := range TestKinds {
-		mappings = slices.AppendSeq(mappings, maps.Values(k.block()))
-	}
-	for _, keys := range mappings {
-		for _, key := range keys {
-			if !strings.Contains(string(data), key+":") {
-				t.Errorf("the example file does not show %s", key)
-			}
+	walk(topLevel(), func(f Field) {
+		if !strings.Contains(string(data), f.key+":") {
+			t.Errorf("the example file does not show %s", f.key)
+		}
+		if f.doc == "" {
+			t.Errorf("%s has no description", f.key)
+		}
+	})
+}
+
+// walk visits every field of every mapping.
+func walk(fields []Field, visit func(Field)) {
+	for _, f := range fields {
+		visit(f)
+		walk(f.shape.fields, visit)
+		for _, k := range f.shape.kinds {
+			walk(k.fields(), visit)
 		}
 	}
 }
@@ -205,4 +215,29 @@ func TestSmallestFilesWork(t *testing.T) {
 			t.Error(err)
 		}
 	}
+}
+
+func TestBlockIsGoodIfAllInItAre(t *testing.T) {
+	for text, want := range map[string]bool{"{outer: {inner: a}}": true, "{outer: {inner: 1}}": false, "{outer: {other: a}}": true, "{outer: 1}": false} {
+		var doc yaml.Node
+		if err := yaml.Unmarshal([]byte(text), &doc); err != nil {
+			t.Fatal(err)
+		}
+		b := Block{at: value{d: &decoder{}, node: doc.Content[0]}}
+		b.Read(Group("outer", "", []Field{String("inner", "", new(string), Text{})}, nil))
+		if b.Good() != want || b.Good("outer") != want || !b.Good("another") {
+			t.Errorf("%s: good: %v", text, b.Good())
+		}
+		if b.Report("", "is wrong"); b.Good() {
+			t.Errorf("%s: good after a report", text)
+		}
+	}
+}
+
+// The zero Block is that of a default, and describes a kind.
+func TestZeroBlockReportsNothing(t *testing.T) {
+	var b Block
+	b.Read(String("path", "", new(string), AbsolutePath))
+	b.Report("path", "is not written")
+	b.Report("", "has no path")
 }

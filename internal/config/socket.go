@@ -45,7 +45,8 @@ func (a Allow) equal(b Allow) bool {
 
 // socketPath is the name of a socket's file.
 var socketPath = Text{
-	Want: fmt.Sprintf("an absolute path of at most %d bytes", maxSocketPath),
+	Want:    fmt.Sprintf("an absolute path of at most %d bytes", maxSocketPath),
+	Pattern: AbsolutePath.Pattern,
 	Fault: func(text string) (why, write string) {
 		if len(text) > maxSocketPath {
 			return fmt.Sprintf("has %d bytes, and a socket's address holds no more than %d", len(text), maxSocketPath), "a shorter path"
@@ -89,35 +90,25 @@ func validID(s string) bool {
 	return err == nil && n != math.MaxUint32 && strconv.FormatUint(n, 10) == s
 }
 
-func decodeSocket(root map[string]value) Socket {
-	var s Socket
-	block, ok := root["socket"]
-	if !ok {
-		return s
-	}
-	keys, _ := block.mapping(socketKeys)
-	if v, ok := keys["path"]; ok {
-		s.Path, _ = v.text(socketPath.OrEmpty())
+func (s *Socket) field() Field {
+	return Group("socket", "The local API; the credential helper and the commands talk to it.", []Field{
+		String("path", "Default: /run/ecr-refreshd/ecr-refreshd.sock, and for another user than root $XDG_RUNTIME_DIR/ecr-refreshd/ecr-refreshd.sock.",
+			&s.Path, socketPath.OrEmpty()),
+		String("group", "The group of the socket's file: a name, or an id in quotes. Default: the daemon's own.", &s.Group, groupKind.OrEmpty()),
+		s.modeField(),
+		s.Allow.field(),
+	}, func(*Block) {
 		if s.Path != "" {
 			s.Path = filepath.Clean(s.Path)
 		}
-	}
-	if v, ok := keys["group"]; ok {
-		s.Group, _ = v.text(groupKind.OrEmpty())
-	}
-	if v, ok := keys["mode"]; ok {
-		s.Mode = decodeMode(v)
-	}
-	s.Allow = decodeAllow(keys)
-	return s
+	})
 }
 
-// decodeMode reads a mode in octal, or "" for the default, which is given as 0.
+// modeField is a mode in octal, or "" for the default, which is given as 0.
 // Without read and write for its owner a socket is of no use, and there is
 // nothing on one to execute.
-func decodeMode(v value) fs.FileMode {
-	var mode fs.FileMode
-	v.text(Text{Want: `an octal mode in quotes from "0600" to "0666", such as "0660"`, Fault: func(text string) (why, write string) {
+func (s *Socket) modeField() Field {
+	t := Text{Want: `an octal mode in quotes from "0600" to "0666", such as "0660"`, Pattern: "^06[0246]{2}$", Fault: func(text string) (why, write string) {
 		n, err := strconv.ParseUint(strings.TrimPrefix(text, "0o"), 8, 32)
 		octal := fmt.Sprintf("%04o", n)
 		switch {
@@ -130,39 +121,16 @@ func decodeMode(v value) fs.FileMode {
 		case text != octal:
 			return "is not four digits", strconv.Quote(octal)
 		}
-		mode = fs.FileMode(n)
+		s.Mode = fs.FileMode(n)
 		return "", ""
-	}}.OrEmpty())
-	return mode
+	}}.OrEmpty()
+	return Field{"mode", `The mode of the socket's file, in octal and quotes. Default: "0660", and "0666" where an allow names somebody.`,
+		shape{text: t, preset: ""}, t.good}
 }
 
-// decodeAllow reads the allow among keys, if there is one.
-func decodeAllow(keys map[string]value) Allow {
-	v, ok := keys["allow"]
-	if !ok {
-		return Allow{}
-	}
-	keys, _ = v.mapping(allowKeys)
-	return Allow{
-		Users:  decodeNames(keys, "users", userKind, "[jenkins]"),
-		Groups: decodeNames(keys, "groups", groupKind, "[docker]"),
-	}
-}
-
-// decodeNames reads a list in which the order and repetitions have no meaning.
-// An empty one stands for the default, unlike most.
-func decodeNames(keys map[string]value, key string, k Text, example string) []string {
-	v, ok := keys[key]
-	if !ok {
-		return nil
-	}
-	list, _ := v.list(example)
-	var names []string
-	for _, i := range list {
-		if text, ok := i.text(k); ok {
-			names = append(names, text)
-		}
-	}
-	slices.Sort(names)
-	return slices.Compact(names)
+func (a *Allow) field() Field {
+	return Group("allow", "Who gets a secret, besides root and the daemon's own user. Default of the socket: the members of its group; of registries: the socket's.", []Field{
+		names("users", "Users who get it.", &a.Users, userKind, "[jenkins]"),
+		names("groups", "Groups whose members get it.", &a.Groups, groupKind, "[docker]"),
+	}, nil)
 }

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"slices"
 	"strconv"
-	"strings"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -24,9 +23,24 @@ type draft struct {
 	good       bool // nothing was reported
 }
 
-func (ks Kinds) decode(root map[string]value) []Target {
-	block, ok := root["targets"]
-	if !ok {
+func (ks Kinds) field(to *value) Field {
+	return raw("targets", "Where logins go. Default: "+ks.defaultNames()+".", to, shape{form: aList, least: 1, most: maxTargets, kinds: ks})
+}
+
+// defaultNames says what a file without targets has.
+func (ks Kinds) defaultNames() string {
+	var ones []string
+	for _, k := range ks {
+		if k.Default {
+			ones = append(ones, "one "+k.Type)
+		}
+	}
+	return enumerate(ones, "and")
+}
+
+// decode reads the list of targets, if there is one.
+func (ks Kinds) decode(block value) []Target {
+	if !block.written() {
 		return ks.defaults()
 	}
 	list, ok := block.list("- type: " + ks[0].Type)
@@ -34,11 +48,7 @@ func (ks Kinds) decode(root map[string]value) []Target {
 		return nil
 	}
 	if len(list) == 0 {
-		var ones []string
-		for _, t := range ks.defaults() {
-			ones = append(ones, "one "+t.Type)
-		}
-		block.report("is an empty list; write a target, or remove it for %s", enumerate(ones, "and"))
+		block.report("is an empty list; write a target, or remove it for %s", ks.defaultNames())
 	}
 	if len(list) > maxTargets {
 		list[maxTargets].report("is one of %d targets; write %d at most", len(list), maxTargets)
@@ -62,7 +72,7 @@ func (ks Kinds) defaults() []Target {
 	var targets []Target
 	for _, k := range ks {
 		if k.Default {
-			targets = append(targets, Target{k.Type, k.Type, k.Read(Block{})})
+			targets = append(targets, Target{k.Type, k.Type, k.Read(&Block{})})
 		}
 	}
 	return targets
@@ -122,22 +132,28 @@ func (ks Kinds) decodeTarget(v value) draft {
 		return t
 	}
 	k := ks[slices.IndexFunc(ks, func(k Kind) bool { return k.Type == t.Type })]
-	known := k.block()
-	keys, _ := v.mapping(known[""])
-	if name, ok := keys["name"]; ok {
+	b := Block{at: v, fields: t.fields(k)}
+	t.Options = k.Read(&b)
+	if name, ok := b.keys["name"]; ok {
 		t.nameAt = name
-		t.Name, _ = name.text(targetName)
 	}
-	t.Options = k.Read(Block{v, keys, known})
 	t.good = len(v.d.problems) == before
 	return t
+}
+
+// fields are those that every kind has.
+func (t *draft) fields(k Kind) []Field {
+	return []Field{
+		{"type", k.Doc, shape{text: OneOf(k.Type)}, func(value) bool { return true }}, // read before
+		String("name", "Default: the type, numbered where it repeats.", &t.Name, targetName),
+	}
 }
 
 // typeOf reads the type of a target before the rest, as the other keys depend
 // on it. One that is not known is returned as it was read, or as "target".
 func (ks Kinds) typeOf(v value) (typ string, ok bool) {
 	if v.node.Kind != yaml.MappingNode {
-		v.mapping(ks[0].block()[""]) // says so
+		ks[0].Read(&Block{at: v, fields: new(draft).fields(ks[0])}) // says so
 		return "target", false
 	}
 	var types, lines []string
@@ -163,20 +179,4 @@ func (v value) peek(key string) (value, bool) {
 		}
 	}
 	return value{}, false
-}
-
-// block lists the keys of the kind's block and of the blocks in it, by the name
-// of the block; "" is the whole.
-func (k Kind) block() map[string][]string {
-	known := map[string][]string{"": {"type", "name"}}
-	for _, path := range k.Keys {
-		outer, key, inner := strings.Cut(path, ".")
-		if !slices.Contains(known[""], outer) {
-			known[""] = append(known[""], outer)
-		}
-		if inner {
-			known[outer] = append(known[outer], key)
-		}
-	}
-	return known
 }

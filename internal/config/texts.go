@@ -21,7 +21,7 @@ func Matching(pattern string, why, want string) Text {
 	// Compiled when first needed: these patterns count up to 1,000 characters, and
 	// all of them together would take a quarter of the program's start.
 	compiled := sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(pattern) })
-	return Text{Want: want, Fault: func(text string) (string, string) {
+	return Text{Want: want, Pattern: pattern, Fault: func(text string) (string, string) {
 		if compiled().MatchString(text) {
 			return "", ""
 		}
@@ -31,7 +31,7 @@ func Matching(pattern string, why, want string) Text {
 
 // OneOf makes a form of a few words.
 func OneOf(words ...string) Text {
-	return Text{Want: enumerate(words, "or"), Fault: func(text string) (string, string) {
+	return Text{Want: enumerate(words, "or"), words: words, Fault: func(text string) (string, string) {
 		switch lower := strings.ToLower(text); {
 		case slices.Contains(words, text):
 			return "", ""
@@ -52,7 +52,8 @@ func enumerate(words []string, last string) string {
 }
 
 var accountKind = Text{
-	Want: `12 digits in quotes, such as "111122223333"`,
+	Want:    `12 digits in quotes, such as "111122223333"`,
+	Pattern: `^[0-9]{12}$`,
 	Fault: func(text string) (why, write string) {
 		if registry.ValidAccount(text) {
 			return "", ""
@@ -68,7 +69,8 @@ var accountKind = Text{
 var availabilityZone = regexp.MustCompile(`^[a-z]+(-[a-z]+)+-[0-9]+[a-z]$`)
 
 var regionKind = Text{
-	Want: "a region, such as us-east-1",
+	Want:    "a region, such as us-east-1",
+	Pattern: `^[a-z]+(-[a-z0-9]+)+-[0-9]+$`,
 	Fault: func(text string) (why, write string) {
 		switch {
 		case registry.ValidRegion(text):
@@ -84,7 +86,8 @@ var regionKind = Text{
 
 // AbsolutePath is the name of a file.
 var AbsolutePath = Text{
-	Want: "an absolute path",
+	Want:    "an absolute path",
+	Pattern: `^/[^$]*[^/$]$`,
 	Fault: func(text string) (why, write string) {
 		switch {
 		case strings.HasPrefix(text, "~"), strings.Contains(text, "$"):
@@ -106,7 +109,8 @@ func (v value) address() value {
 
 // endpoint is the address of an API.
 var endpoint = Text{
-	Want: "a URL such as https://vpce-0123.api.ecr.us-east-1.vpce.amazonaws.com",
+	Want:    "a URL such as https://vpce-0123.api.ecr.us-east-1.vpce.amazonaws.com",
+	Pattern: `^https?://[^/?#@]+(/[^?#]*)?$`,
 	Fault: func(text string) (why, write string) {
 		u, err := url.Parse(text)
 		switch {
@@ -123,11 +127,10 @@ var endpoint = Text{
 	},
 }
 
-// duration reads a Go duration between least and most, both included.
-func (v value) duration(least, most time.Duration) (time.Duration, bool) {
+// durationText is a Go duration between least and most, both included, which goes into to.
+func durationText(to *time.Duration, least, most time.Duration) Text {
 	want := fmt.Sprintf("a duration from %s to %s, such as 30s", brief(least), brief(most))
-	var got time.Duration
-	_, ok := v.text(Text{Want: want, Fault: func(text string) (why, write string) {
+	return Text{Want: want, Pattern: `^[+]?(([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h))+$`, Fault: func(text string) (why, write string) {
 		d, err := time.ParseDuration(text)
 		if err != nil {
 			if _, err := strconv.Atoi(text); err == nil {
@@ -138,10 +141,9 @@ func (v value) duration(least, most time.Duration) (time.Duration, bool) {
 		if d < least || d > most {
 			return "is out of range", ""
 		}
-		got = d
+		*to = d
 		return "", ""
-	}})
-	return got, ok
+	}}
 }
 
 // brief writes 5m0s as people do: 5m.
@@ -158,11 +160,10 @@ func brief(d time.Duration) string {
 
 var wholePercent = regexp.MustCompile(`^(0|[1-9][0-9]*)%$`)
 
-// percent reads a whole percentage between least and most, both included.
-func (v value) percent(least, most int) (int, bool) {
+// percent is a whole percentage between least and most, both included. to is in percent too.
+func percent(key, doc string, to *int, least, most int) Field {
 	want := fmt.Sprintf("a whole percentage from %d%% to %d%%", least, most)
-	var got int
-	_, ok := v.text(Text{Want: want, Fault: func(text string) (why, write string) {
+	t := Text{Want: want, Pattern: wholePercent.String(), Fault: func(text string) (why, write string) {
 		n, err := strconv.Atoi(strings.TrimSuffix(text, "%"))
 		switch {
 		case err == nil && !strings.HasSuffix(text, "%"):
@@ -172,8 +173,8 @@ func (v value) percent(least, most int) (int, bool) {
 		case n < least || n > most:
 			return "is out of range", ""
 		}
-		got = n
+		*to = n
 		return "", ""
-	}})
-	return got, ok
+	}}
+	return Field{key, doc, shape{text: t, preset: strconv.Itoa(*to) + "%"}, t.good}
 }

@@ -54,7 +54,7 @@ func (d *Daemon) build(c *config.Config) (*generation, error) {
 	grants := name(c.Grants)
 	g.board = status.New(g.rows(grants))
 	for i, grant := range c.Grants {
-		source, err := ecr.New(ecr.Identity(grant.Identity), grant.Region, grant.Public,
+		source, err := ecr.New(grant.Identity, grant.Region, grant.Public,
 			ecr.Options{Timeout: c.Refresh.Timeout, Clients: d.clients})
 		if err != nil {
 			return nil, fmt.Errorf("registries in %s: %w", grant.Region, err)
@@ -101,7 +101,7 @@ func name(grants []config.Grant) []renew.Grant {
 	named := make([]renew.Grant, len(grants))
 	taken := make(map[renew.Grant]int)
 	for i, g := range grants {
-		n := renew.Grant{Region: g.Region, Identity: ecr.Identity(g.Identity).String(), Public: g.Public}
+		n := renew.Grant{Region: g.Region, Identity: g.Identity.String(), Public: g.Public}
 		if taken[n]++; taken[n] > 1 { // they differ in an endpoint or an external id, say
 			n.Identity = fmt.Sprintf("%s (%d)", n.Identity, taken[n])
 		}

@@ -53,7 +53,7 @@ func TestLogoutSaysWhatIsLeft(t *testing.T) {
 	var asked []string
 	trouble := &fault.Error{Reason: fault.Local, Op: "forget", Err: errors.New("this kind cannot")}
 	c, err := config.Parse("test.yaml", []byte("registries: [{region: us-east-1, account: '111122223333'}]"), config.Kinds{{Type: "fake", Default: true,
-		Read: func(config.Block) config.Options { return holder{"p", &asked, trouble} }}})
+		Read: func(*config.Block) config.Options { return holder{"p", &asked, trouble} }}})
 	if err != nil {
 		t.Fatal(err)
 	}

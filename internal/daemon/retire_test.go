@@ -82,7 +82,7 @@ func TestAReloadTakesLoginsOutOfEveryKind(t *testing.T) {
 			var asked []string
 			build := func(yaml, place string, kind func(holder) config.Options) *generation {
 				c, err := config.Parse("test.yaml", []byte(yaml), config.Kinds{{Type: "fake", Default: true,
-					Read: func(config.Block) config.Options { return kind(holder{place, &asked, tt.err}) }}})
+					Read: func(*config.Block) config.Options { return kind(holder{place, &asked, tt.err}) }}})
 				if err != nil {
 					t.Fatal(err)
 				}

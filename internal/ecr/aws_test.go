@@ -136,7 +136,7 @@ func (f *fake) set(operation string, h http.HandlerFunc) {
 }
 
 // id is an identity whose calls all go to f.
-func (f *fake) id() Identity { return Identity{EndpointURL: f.URL, STSEndpointURL: f.URL} }
+func (f *fake) id() login.Identity { return login.Identity{EndpointURL: f.URL, STSEndpointURL: f.URL} }
 
 var (
 	expiry  = time.Unix(2_000_000_000, 0)
@@ -160,7 +160,7 @@ func refuseXML(status int, code, message string) http.HandlerFunc {
 	}
 }
 
-func newSource(t testing.TB, id Identity, o Options) *Source {
+func newSource(t testing.TB, id login.Identity, o Options) *Source {
 	t.Helper()
 	s, err := New(id, "us-east-1", false, o)
 	if err != nil {

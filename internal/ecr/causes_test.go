@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"ecr-refreshd/internal/fault"
+	"ecr-refreshd/internal/login"
 )
 
 // TestTheCauseIsNamedNotGuessed has small inputs that people really had, each with what
@@ -80,7 +81,7 @@ func TestTheCauseIsNamedNotGuessed(t *testing.T) {
 					write(t, filepath.Join(dir, name), there(text))
 				}
 			}
-			err := failFetch(t, newSource(t, Identity{Profile: tt.profile}, Options{Timeout: 5 * time.Second}))
+			err := failFetch(t, newSource(t, login.Identity{Profile: tt.profile}, Options{Timeout: 5 * time.Second}))
 			if err.Reason != tt.reason {
 				t.Errorf("reason %s, want %s", err.Reason, tt.reason)
 			}
@@ -129,7 +130,7 @@ func TestWhatIsAwaitedIsNamed(t *testing.T) {
 			for name, value := range tt.environment {
 				t.Setenv(name, strings.ReplaceAll(value, "FILE", file))
 			}
-			err := failFetch(t, newSource(t, Identity{STSEndpointURL: ""}, Options{Timeout: 200 * time.Millisecond}))
+			err := failFetch(t, newSource(t, login.Identity{STSEndpointURL: ""}, Options{Timeout: 200 * time.Millisecond}))
 			if !strings.Contains(err.Error(), tt.want) || !strings.Contains(err.Hint, tt.hint) || strings.Contains(err.Hint, "aws.sts_endpoint_url") {
 				t.Errorf("%v (%s); want %q and %q", err, err.Hint, tt.want, tt.hint)
 			}

@@ -12,7 +12,7 @@ import (
 
 // situation is what was going on when an error came.
 type situation struct {
-	id      Identity
+	id      login.Identity
 	region  string
 	public  bool
 	timeout time.Duration // of the attempt
@@ -33,9 +33,9 @@ func (at situation) getenv(name string) string {
 // op says what was tried.
 func (at situation) op() string {
 	if at.public {
-		return "get ECR Public authorization token as " + at.id.text("%q")
+		return "get ECR Public authorization token as " + at.id.Text("%q")
 	}
-	return fmt.Sprintf("get ECR authorization token in %s as %s", at.region, at.id.text("%q"))
+	return fmt.Sprintf("get ECR authorization token in %s as %s", at.region, at.id.Text("%q"))
 }
 
 // The steps of an attempt.

@@ -16,6 +16,7 @@ import (
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"ecr-refreshd/internal/fault"
+	"ecr-refreshd/internal/login"
 )
 
 var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
@@ -72,7 +73,7 @@ func TestClassifyCodes(t *testing.T) {
 }
 
 func TestClassifyHints(t *testing.T) {
-	at := situation{id: Identity{Profile: "ci"}, region: "eu-west-1", files: "FILES", now: noon, timeout: time.Second}
+	at := situation{id: login.Identity{Profile: "ci"}, region: "eu-west-1", files: "FILES", now: noon, timeout: time.Second}
 	public := at
 	public.public, public.region = true, publicRegion
 	ours := func(code, message string, date time.Time) error {
@@ -185,8 +186,8 @@ func TestBrokenConnections(t *testing.T) {
 	})
 	role := f.id()
 	role.RoleARNs = []string{"arn:r"}
-	closed := Identity{EndpointURL: "http://127.0.0.1:1"}
-	for name, id := range map[string]Identity{"dropped": f.id(), "cut off": role, "refused": closed} {
+	closed := login.Identity{EndpointURL: "http://127.0.0.1:1"}
+	for name, id := range map[string]login.Identity{"dropped": f.id(), "cut off": role, "refused": closed} {
 		if err := failFetch(t, newSource(t, id, Options{})); err.Reason != fault.Network || err.Hint == "" {
 			t.Errorf("%s: %s: %v (%s)", name, err.Reason, err, err.Hint)
 		}
@@ -211,7 +212,7 @@ func TestSignInsToDoByHand(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			write(t, filepath.Join(isolate(t), "config"), tt.config)
-			if err := failFetch(t, newSource(t, Identity{Profile: "ci"}, Options{})); err.Reason != fault.Credentials || !strings.Contains(err.Hint, tt.want) {
+			if err := failFetch(t, newSource(t, login.Identity{Profile: "ci"}, Options{})); err.Reason != fault.Credentials || !strings.Contains(err.Hint, tt.want) {
 				t.Errorf("%s: %v (%s)", err.Reason, err, err.Hint)
 			}
 		})

@@ -12,6 +12,7 @@ import (
 
 	"ecr-refreshd/internal/emulator"
 	"ecr-refreshd/internal/fault"
+	"ecr-refreshd/internal/login"
 )
 
 // TestAnEchoTellsNothing: what answers in AWS's place may send back what it got.
@@ -27,12 +28,12 @@ func TestAnEchoTellsNothing(t *testing.T) {
 	role := []string{firstRole}
 	tests := []struct {
 		name, operation string
-		id              Identity
+		id              login.Identity
 		answer          http.HandlerFunc
 	}{
-		{"token", "GetAuthorizationToken", Identity{}, inJSON},
-		{"role", "AssumeRole", Identity{RoleARNs: role}, inXML},
-		{"session", "GetSessionToken", Identity{MFASerial: "s-1", MFACommand: []string{"echo", "123456"}}, inXML},
+		{"token", "GetAuthorizationToken", login.Identity{}, inJSON},
+		{"role", "AssumeRole", login.Identity{RoleARNs: role}, inXML},
+		{"session", "GetSessionToken", login.Identity{MFASerial: "s-1", MFACommand: []string{"echo", "123456"}}, inXML},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -92,7 +93,7 @@ func TestAnErrorNamesTheRequest(t *testing.T) {
 	role := id
 	role.RoleARNs = []string{firstRole}
 	seen := map[string]bool{}
-	for _, id := range []Identity{id, id, role} {
+	for _, id := range []login.Identity{id, id, role} {
 		err := failFetch(t, newSource(t, id, Options{}))
 		found := named.FindStringSubmatch(err.Error())
 		if found == nil || seen[found[1]] {

@@ -46,7 +46,7 @@ type Options struct {
 // Safe for concurrent use. Between two fetches it holds its settings and what must not
 // be shown of the last one; what AWS gave the identity is kept in Clients.
 type Source struct {
-	id      Identity
+	id      login.Identity
 	region  string
 	public  bool
 	timeout time.Duration
@@ -60,11 +60,11 @@ var _ renew.Source = (*Source)(nil)
 // New checks the identity and makes a Source. It touches no file and no socket.
 // A public Source asks in us-east-1, whatever region says. The error names the
 // setting that is wrong.
-func New(id Identity, region string, public bool, o Options) (*Source, error) {
+func New(id login.Identity, region string, public bool, o Options) (*Source, error) {
 	if public {
 		region = publicRegion
 	}
-	if err := id.check(); err != nil {
+	if err := checkIdentity(id); err != nil {
 		return nil, err
 	}
 	if region == "" {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"ecr-refreshd/internal/fault"
+	"ecr-refreshd/internal/login"
 )
 
 func TestFetchGivesTheToken(t *testing.T) {
@@ -54,7 +55,7 @@ func TestEnvironmentEndpointsKeepWorking(t *testing.T) {
 			keys(t, "AKIA1", canary)
 			f := newFake(t)
 			t.Setenv(name, f.URL)
-			mustFetch(t, newSource(t, Identity{}, Options{}))
+			mustFetch(t, newSource(t, login.Identity{}, Options{}))
 		})
 	}
 }
@@ -86,7 +87,7 @@ func TestAFileThatCannotBeReadIsNamed(t *testing.T) {
 	file := filepath.Join(dir, "plain")
 	write(t, file, "")
 	t.Setenv("AWS_SHARED_CREDENTIALS_FILE", filepath.Join(file, "credentials"))
-	if err := failFetch(t, newSource(t, Identity{Profile: "ci"}, Options{})); !strings.Contains(err.Error(), "(not a directory)") {
+	if err := failFetch(t, newSource(t, login.Identity{Profile: "ci"}, Options{})); !strings.Contains(err.Error(), "(not a directory)") {
 		t.Errorf("%v", err)
 	}
 }

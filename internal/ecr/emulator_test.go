@@ -6,6 +6,7 @@ import (
 
 	"ecr-refreshd/internal/emulator"
 	"ecr-refreshd/internal/fault"
+	"ecr-refreshd/internal/login"
 )
 
 const (
@@ -16,7 +17,7 @@ const (
 
 // start runs an emulator, which checks signatures, and gives the environment
 // its user's keys.
-func start(t *testing.T, o emulator.Options) (*emulator.Server, Identity) {
+func start(t *testing.T, o emulator.Options) (*emulator.Server, login.Identity) {
 	t.Helper()
 	isolate(t)
 	server, err := emulator.Start(o)
@@ -29,7 +30,7 @@ func start(t *testing.T, o emulator.Options) (*emulator.Server, Identity) {
 		who = o.Principals[0]
 	}
 	keys(t, who.AccessKeyID, who.SecretAccessKey)
-	return server, Identity{EndpointURL: server.Endpoint(), STSEndpointURL: server.Endpoint()}
+	return server, login.Identity{EndpointURL: server.Endpoint(), STSEndpointURL: server.Endpoint()}
 }
 
 func TestTheRegistryTakesTheToken(t *testing.T) {
@@ -62,15 +63,15 @@ func TestRolesWithExternalIDAndMFA(t *testing.T) {
 	chain := []string{firstRole, secondRole}
 	tests := []struct {
 		name   string
-		id     Identity
+		id     login.Identity
 		reason fault.Reason // empty: it works
 	}{
-		{"as it should be", Identity{RoleARNs: chain, ExternalID: "ext", MFASerial: device, MFACommand: code}, ""},
-		{"another external id", Identity{RoleARNs: chain, ExternalID: "no", MFASerial: device, MFACommand: code}, fault.Denied},
-		{"no external id", Identity{RoleARNs: chain, MFASerial: device, MFACommand: code}, fault.Denied},
-		{"no mfa", Identity{RoleARNs: chain, ExternalID: "ext"}, fault.Denied},
-		{"another code", Identity{RoleARNs: chain, ExternalID: "ext", MFASerial: device, MFACommand: []string{"echo", "654321"}}, fault.Denied},
-		{"a link left out", Identity{RoleARNs: chain[1:], ExternalID: "ext"}, fault.Denied},
+		{"as it should be", login.Identity{RoleARNs: chain, ExternalID: "ext", MFASerial: device, MFACommand: code}, ""},
+		{"another external id", login.Identity{RoleARNs: chain, ExternalID: "no", MFASerial: device, MFACommand: code}, fault.Denied},
+		{"no external id", login.Identity{RoleARNs: chain, MFASerial: device, MFACommand: code}, fault.Denied},
+		{"no mfa", login.Identity{RoleARNs: chain, ExternalID: "ext"}, fault.Denied},
+		{"another code", login.Identity{RoleARNs: chain, ExternalID: "ext", MFASerial: device, MFACommand: []string{"echo", "654321"}}, fault.Denied},
+		{"a link left out", login.Identity{RoleARNs: chain[1:], ExternalID: "ext"}, fault.Denied},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"ecr-refreshd/internal/fault"
+	"ecr-refreshd/internal/login"
 )
 
 // TestFilesThatNeverEndAreNotRead would wait for ever, as the SDK's reading of
@@ -91,7 +92,7 @@ func TestRootRunsNoCommandOfAnotherAccount(t *testing.T) {
 		if err := os.Chown(file, owner, -1); err != nil {
 			t.Fatal(err)
 		}
-		err := failFetch(t, newSource(t, Identity{Profile: "ci"}, Options{}))
+		err := failFetch(t, newSource(t, login.Identity{Profile: "ci"}, Options{}))
 		_, missing := os.Stat(ran)
 		if refused := strings.Contains(err.Error(), "could change the credential_process that root runs"); refused != (owner != 0) || refused == (missing == nil) {
 			t.Errorf("uid %d: %v (%s), ran %v", owner, err, err.Hint, missing == nil)

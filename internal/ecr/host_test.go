@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"ecr-refreshd/internal/fault"
+	"ecr-refreshd/internal/login"
 )
 
 // TestEndpointHosts lets the SDK choose its endpoints and sees which hosts are
@@ -23,21 +24,21 @@ func TestEndpointHosts(t *testing.T) {
 		name   string
 		region string
 		public bool
-		id     Identity
+		id     login.Identity
 		ecr    string
 		sts    string
 	}{
-		{"plain", "eu-west-1", false, Identity{}, "api.ecr.eu-west-1.amazonaws.com", "sts.eu-west-1.amazonaws.com"},
-		{"fips", "us-east-1", false, Identity{FIPS: true}, "api.ecr-fips.us-east-1.amazonaws.com", "sts-fips.us-east-1.amazonaws.com"},
-		{"dual stack", "eu-west-1", false, Identity{DualStack: true}, "ecr.eu-west-1.api.aws", "sts.eu-west-1.api.aws"},
-		{"fips and dual stack", "us-west-2", false, Identity{FIPS: true, DualStack: true}, "ecr-fips.us-west-2.api.aws", "sts-fips.us-west-2.api.aws"},
-		{"china", "cn-north-1", false, Identity{}, "api.ecr.cn-north-1.amazonaws.com.cn", "sts.cn-north-1.amazonaws.com.cn"},
-		{"china, dual stack", "cn-north-1", false, Identity{DualStack: true}, "ecr.cn-north-1.api.amazonwebservices.com.cn", "sts.cn-north-1.api.amazonwebservices.com.cn"},
-		{"govcloud", "us-gov-west-1", false, Identity{}, "api.ecr.us-gov-west-1.amazonaws.com", "sts.us-gov-west-1.amazonaws.com"},
-		{"govcloud, fips", "us-gov-west-1", false, Identity{FIPS: true}, "api.ecr-fips.us-gov-west-1.amazonaws.com", "sts.us-gov-west-1.amazonaws.com"},
-		{"european sovereign cloud", "eusc-de-east-1", false, Identity{}, "api.ecr.eusc-de-east-1.amazonaws.eu", "sts.eusc-de-east-1.amazonaws.eu"},
-		{"public", "eu-west-1", true, Identity{}, "api.ecr-public.us-east-1.amazonaws.com", "sts.us-east-1.amazonaws.com"},
-		{"public, dual stack", "", true, Identity{DualStack: true}, "ecr-public.us-east-1.api.aws", "sts.us-east-1.api.aws"},
+		{"plain", "eu-west-1", false, login.Identity{}, "api.ecr.eu-west-1.amazonaws.com", "sts.eu-west-1.amazonaws.com"},
+		{"fips", "us-east-1", false, login.Identity{FIPS: true}, "api.ecr-fips.us-east-1.amazonaws.com", "sts-fips.us-east-1.amazonaws.com"},
+		{"dual stack", "eu-west-1", false, login.Identity{DualStack: true}, "ecr.eu-west-1.api.aws", "sts.eu-west-1.api.aws"},
+		{"fips and dual stack", "us-west-2", false, login.Identity{FIPS: true, DualStack: true}, "ecr-fips.us-west-2.api.aws", "sts-fips.us-west-2.api.aws"},
+		{"china", "cn-north-1", false, login.Identity{}, "api.ecr.cn-north-1.amazonaws.com.cn", "sts.cn-north-1.amazonaws.com.cn"},
+		{"china, dual stack", "cn-north-1", false, login.Identity{DualStack: true}, "ecr.cn-north-1.api.amazonwebservices.com.cn", "sts.cn-north-1.api.amazonwebservices.com.cn"},
+		{"govcloud", "us-gov-west-1", false, login.Identity{}, "api.ecr.us-gov-west-1.amazonaws.com", "sts.us-gov-west-1.amazonaws.com"},
+		{"govcloud, fips", "us-gov-west-1", false, login.Identity{FIPS: true}, "api.ecr-fips.us-gov-west-1.amazonaws.com", "sts.us-gov-west-1.amazonaws.com"},
+		{"european sovereign cloud", "eusc-de-east-1", false, login.Identity{}, "api.ecr.eusc-de-east-1.amazonaws.eu", "sts.eusc-de-east-1.amazonaws.eu"},
+		{"public", "eu-west-1", true, login.Identity{}, "api.ecr-public.us-east-1.amazonaws.com", "sts.us-east-1.amazonaws.com"},
+		{"public, dual stack", "", true, login.Identity{DualStack: true}, "ecr-public.us-east-1.api.aws", "sts.us-east-1.api.aws"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -76,20 +77,20 @@ func TestEndpointHosts(t *testing.T) {
 func TestNewRefusesWhatCannotWork(t *testing.T) {
 	tests := []struct {
 		name   string
-		id     Identity
+		id     login.Identity
 		region string
 		want   string
 	}{
-		{"fips and an endpoint", Identity{FIPS: true, EndpointURL: "http://x"}, "us-east-1", "aws.fips cannot be used together with aws.endpoint_url"},
-		{"dual stack and an endpoint", Identity{DualStack: true, EndpointURL: "http://x"}, "us-east-1", "aws.dual_stack cannot be used together with aws.endpoint_url"},
-		{"fips and an STS endpoint", Identity{FIPS: true, STSEndpointURL: "http://x"}, "us-east-1", "aws.sts_endpoint_url"},
-		{"no endpoint", Identity{EndpointURL: "foo bar"}, "us-east-1", `aws.endpoint_url "foo bar"`},
-		{"an STS endpoint without a scheme", Identity{STSEndpointURL: "sts:443"}, "us-east-1", "aws.sts_endpoint_url"},
-		{"mfa without a command", Identity{MFASerial: "s"}, "us-east-1", "aws.mfa.code_command"},
-		{"an empty command", Identity{MFASerial: "s", MFACommand: []string{""}}, "us-east-1", "aws.mfa.code_command is empty"},
-		{"an empty role", Identity{RoleARNs: []string{""}}, "us-east-1", "aws.role_arn"},
-		{"no region", Identity{}, "", "no region"},
-		{"fips alone", Identity{FIPS: true}, "us-east-1", ""},
+		{"fips and an endpoint", login.Identity{FIPS: true, EndpointURL: "http://x"}, "us-east-1", "aws.fips cannot be used together with aws.endpoint_url"},
+		{"dual stack and an endpoint", login.Identity{DualStack: true, EndpointURL: "http://x"}, "us-east-1", "aws.dual_stack cannot be used together with aws.endpoint_url"},
+		{"fips and an STS endpoint", login.Identity{FIPS: true, STSEndpointURL: "http://x"}, "us-east-1", "aws.sts_endpoint_url"},
+		{"no endpoint", login.Identity{EndpointURL: "foo bar"}, "us-east-1", `aws.endpoint_url "foo bar"`},
+		{"an STS endpoint without a scheme", login.Identity{STSEndpointURL: "sts:443"}, "us-east-1", "aws.sts_endpoint_url"},
+		{"mfa without a command", login.Identity{MFASerial: "s"}, "us-east-1", "aws.mfa.code_command"},
+		{"an empty command", login.Identity{MFASerial: "s", MFACommand: []string{""}}, "us-east-1", "aws.mfa.code_command is empty"},
+		{"an empty role", login.Identity{RoleARNs: []string{""}}, "us-east-1", "aws.role_arn"},
+		{"no region", login.Identity{}, "", "no region"},
+		{"fips alone", login.Identity{FIPS: true}, "us-east-1", ""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -103,20 +104,20 @@ func TestNewRefusesWhatCannotWork(t *testing.T) {
 
 func TestIdentityNamesItself(t *testing.T) {
 	tests := []struct {
-		id   Identity
+		id   login.Identity
 		want string
 	}{
-		{Identity{}, "default"},
-		{Identity{Profile: "ci"}, "profile ci"},
-		{Identity{RoleARNs: []string{"arn:a"}}, "role arn:a"},
-		{Identity{Profile: "ci", RoleARNs: []string{"arn:a", "arn:b"}}, "role arn:b via role arn:a via profile ci"},
+		{login.Identity{}, "default"},
+		{login.Identity{Profile: "ci"}, "profile ci"},
+		{login.Identity{RoleARNs: []string{"arn:a"}}, "role arn:a"},
+		{login.Identity{Profile: "ci", RoleARNs: []string{"arn:a", "arn:b"}}, "role arn:b via role arn:a via profile ci"},
 	}
 	for _, tt := range tests {
 		if got := tt.id.String(); got != tt.want {
 			t.Errorf("got %q, want %q", got, tt.want)
 		}
 	}
-	op := situation{id: Identity{Profile: "ci"}, region: "us-east-1"}.op()
+	op := situation{id: login.Identity{Profile: "ci"}, region: "us-east-1"}.op()
 	if op != `get ECR authorization token in us-east-1 as profile "ci"` {
 		t.Errorf("op %s", op)
 	}
@@ -129,7 +130,7 @@ func TestCABundleIsTaken(t *testing.T) {
 	server.Config.ErrorLog = log.New(io.Discard, "", 0)
 	server.StartTLS()
 	t.Cleanup(server.Close)
-	s := newSource(t, Identity{EndpointURL: server.URL}, Options{})
+	s := newSource(t, login.Identity{EndpointURL: server.URL}, Options{})
 	if err := failFetch(t, s); err.Reason != fault.Network || !strings.Contains(err.Hint, "AWS_CA_BUNDLE") {
 		t.Errorf("an unknown authority: %s: %v (%s)", err.Reason, err, err.Hint)
 	}

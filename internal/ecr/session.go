@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+
+	"ecr-refreshd/internal/login"
 )
 
 const (
@@ -41,7 +43,7 @@ func newClients(adapt ...func(*http.Transport)) *Clients {
 
 // sessionOf gives the session of an identity. The ECR endpoint is no part of
 // it: credentials open every endpoint.
-func (c *Clients) sessionOf(id Identity) *session {
+func (c *Clients) sessionOf(id login.Identity) *session {
 	id.EndpointURL = ""
 	key := fmt.Sprintf("%#v", id)
 	c.mu.Lock()

@@ -1,6 +1,6 @@
-// Package login holds the values that everything else passes on: a secret, the
-// authorization token it opens, the login that a token makes for one host, and
-// the redactor that keeps secrets out of what others say.
+// Package login holds the values that everything else passes on: the AWS identity
+// that asks for a token, a secret, the authorization token it opens, the login that a
+// token makes for one host, and the redactor that keeps secrets out of what others say.
 // It decides nothing about them: when to renew is in renew, where to put them in
 // target.
 package login

@@ -10,6 +10,6 @@ import (
 
 // Kinds are all kinds of targets. Nobody changes them.
 var Kinds = config.Kinds{
-	{Type: "engine", Default: true, Keys: engine.Keys, Read: engine.Read},
-	{Type: "docker-config", Default: true, Keys: dockerconfig.Keys, Read: dockerconfig.Read},
+	{Type: "engine", Default: true, Doc: "A Docker Engine that checks each login.", Read: engine.Read},
+	{Type: "docker-config", Default: true, Doc: "A config.json of docker that holds the logins, or names the credential helper.", Read: dockerconfig.Read},
 }

@@ -21,6 +21,7 @@ import (
 
 	"ecr-refreshd/internal/ecr"
 	"ecr-refreshd/internal/emulator"
+	"ecr-refreshd/internal/login"
 	"ecr-refreshd/internal/registry"
 )
 
@@ -41,7 +42,7 @@ func (b *Bed) PushImage(ctx context.Context, server *emulator.Server, profile, r
 	if err != nil {
 		return fail(err)
 	}
-	source, err := ecr.New(ecr.Identity{Profile: profile, EndpointURL: server.Endpoint()}, place.Region, place.Public, ecr.Options{})
+	source, err := ecr.New(login.Identity{Profile: profile, EndpointURL: server.Endpoint()}, place.Region, place.Public, ecr.Options{})
 	if err != nil {
 		return fail(err)
 	}

@@ -16,21 +16,22 @@ type settings struct {
 	Helper bool   // the file names the credential helper; otherwise it holds the tokens
 }
 
-// Keys are those of a docker-config in the configuration.
-var Keys = []string{"path", "user", "delivery"}
-
 // Read reads the options of a docker-config.
-func Read(b config.Block) config.Options {
+func Read(b *config.Block) config.Options {
 	var s settings
-	s.Path, _ = b.Text("path", config.AbsolutePath.OrEmpty())
+	delivery := "auths"
+	b.Read(
+		config.String("path", "Default: $DOCKER_CONFIG/config.json, then ~/.docker/config.json.", &s.Path, config.AbsolutePath.OrEmpty()),
+		config.String("user", "The account whose ~/.docker/config.json it is, instead of path.", &s.User, accountText.OrEmpty()),
+		config.String("delivery", "auths: the token is in the file. helper: the file only names the credential helper.",
+			&delivery, config.OneOf("auths", "helper")),
+	)
 	if s.Path != "" {
 		s.Path = filepath.Clean(s.Path)
 	}
-	s.User, _ = b.Text("user", accountText.OrEmpty())
 	if s.User != "" && s.Path != "" {
 		b.Report("user", "%q and path exclude each other; write one of the two", s.User)
 	}
-	delivery, _ := b.Text("delivery", config.OneOf("auths", "helper"))
 	s.Helper = delivery == "helper"
 	return s
 }
@@ -64,7 +65,8 @@ func made[T config.Destination](t T, err error) (config.Destination, error) {
 // accountText is lenient, as directories have names with capitals, dots, @ and
 // backslashes. A number would be a uid, which has no home of its own.
 var accountText = config.Text{
-	Want: "the name of an account of this host, such as jenkins",
+	Want:    "the name of an account of this host, such as jenkins",
+	Pattern: `^[^-\s/:,~$][^\s/:,~$]*$`,
 	Fault: func(text string) (why, write string) {
 		switch {
 		case strings.Trim(text, "0123456789") == "":

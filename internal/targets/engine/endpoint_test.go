@@ -39,7 +39,7 @@ func TestReadRefusesWhatCannotWork(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			_, err := config.Parse("c.yaml", []byte("registries: [{region: us-east-1}]\ntargets: [{type: engine, "+tt.yaml+"}]\n"),
-				config.Kinds{{Type: "engine", Keys: Keys, Read: Read}})
+				config.Kinds{{Type: "engine", Read: Read}})
 			if (err == nil) != (tt.want == "") || err != nil && (!strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), "canary")) {
 				t.Errorf("got %v, want %q", err, tt.want)
 			}

@@ -27,31 +27,28 @@ type Options struct {
 	Timeout       time.Duration // for the engine's first answer, and for each login; zero means 30 s
 }
 
-// Keys are those of an engine in the configuration.
-var Keys = []string{"host", "context", "tls.ca", "tls.cert", "tls.key"}
-
 // Read reads the options of an engine.
-func Read(b config.Block) config.Options {
+func Read(b *config.Block) config.Options {
 	var o Options
-	o.Host, _ = b.Text("host", hostText.OrEmpty())
-	o.Context, _ = b.Text("context", contextText.OrEmpty())
+	file := config.AbsolutePath.OrEmpty()
+	b.Read(
+		config.String("host", "Address of the engine. Default: $DOCKER_HOST, then the local socket.", &o.Host, hostText.OrEmpty()),
+		config.String("context", "Name of a docker context, instead of host.", &o.Context, contextText.OrEmpty()),
+		config.Group("tls", "For a tcp:// host: paths of the files.", []config.Field{
+			config.String("ca", "Certificates of the authority.", &o.CA, file),
+			config.String("cert", "Client certificate.", &o.Cert, file),
+			config.String("key", "Its key.", &o.Key, file),
+		}, o.checkTLS),
+	)
 	if o.Context != "" && o.Host != "" {
 		b.Report("context", "%q and host exclude each other; write one of the two", o.Context)
-	}
-	if tls, ok := b.Block("tls"); ok {
-		o.readTLS(tls)
 	}
 	return o
 }
 
-func (o *Options) readTLS(b config.Block) {
-	file := config.AbsolutePath.OrEmpty()
-	var ca, cert, key bool
-	o.CA, ca = b.Text("ca", file)
-	o.Cert, cert = b.Text("cert", file)
-	o.Key, key = b.Text("key", file)
+func (o *Options) checkTLS(b *config.Block) {
 	switch {
-	case !ca || !cert || !key || !o.tls().on:
+	case !b.Good() || !o.tls().on:
 	case (o.Cert == "") != (o.Key == ""):
 		b.Report("", "has one of cert and key; write both, or neither")
 	case !strings.HasPrefix(o.Host, "tcp://"):
@@ -72,6 +69,7 @@ func (o Options) New() (config.Destination, error) { return New(o), nil }
 
 var hostText = config.Text{
 	Want:    "unix:///PATH, tcp://HOST:PORT or ssh://USER@HOST",
+	Pattern: `^(unix:///[^?#]*[^/?#]|tcp://[^/?#@]+:[0-9]+/*|ssh://[^/?#]+(/[^?#]*)?)$`,
 	Address: true,
 	Fault: func(text string) (why, write string) {
 		u, err := url.Parse(text)
