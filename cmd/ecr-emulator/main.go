@@ -38,7 +38,9 @@ ecr-refreshd at it; standard error gets one line for each call.
 
 Example: tokens that live a minute
 
+  rm -f env.sh
   ecr-emulator --token-life 1m --ca-out ca.pem >env.sh &
+  until grep -qs AWS_ENDPOINT_URL env.sh; do sleep 0.1; done
   . ./env.sh
   aws ecr get-authorization-token
   curl --cacert ca.pem -u "AWS:$(aws ecr get-login-password)" \

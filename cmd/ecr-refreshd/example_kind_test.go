@@ -1,7 +1,9 @@
 package main
 
-// This file is a whole kind of target, a text file with a line for each login.
-// TestAKindIsOneLineOfTheTable uses it, and CONTRIBUTING.md has it copied for a new kind.
+// This file is a whole kind of target, a text file with a line for each login. It suits
+// a file that the service owns, under /run for example, and is not safe for one in a
+// user's home, where the user could put a link in its place.
+// TestAKindIsOneLineOfTheTable uses it; CONTRIBUTING.md says how to copy it for a new kind.
 
 import (
 	"bytes"
@@ -14,6 +16,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"ecr-refreshd/internal/config"
 	"ecr-refreshd/internal/fault"
@@ -45,9 +48,13 @@ func (o Options) New() (config.Destination, error) { return &Target{path: o.Path
 // concurrent use.
 type Target struct{ path string }
 
-// rewriting is held while a file is rewritten. It is no field of Target, since after a
-// reload the targets of both configurations work on the file at the same time.
-var rewriting sync.Mutex
+// limit is how long one call may take.
+const limit = 10 * time.Second
+
+// locks has a lock, a channel with room for one, for each path in use. It is no field of
+// Target, since after a reload the targets of both configurations work on the file at
+// the same time.
+var locks sync.Map
 
 var (
 	_ renew.Checker  = (*Target)(nil)
@@ -59,8 +66,8 @@ var (
 func (t *Target) String() string { return t.path }
 
 // Store puts the logins into the file.
-func (t *Target) Store(_ context.Context, logins []login.Login) error {
-	return t.edit("store logins", func(lines []string) []string {
+func (t *Target) Store(ctx context.Context, logins []login.Login) error {
+	return t.edit(ctx, "store logins", func(lines []string) []string {
 		for _, l := range logins {
 			lines = append(without(lines, l.Host), lineOf(l.Host, l.Secret.Reveal()))
 		}
@@ -69,17 +76,22 @@ func (t *Target) Store(_ context.Context, logins []login.Login) error {
 }
 
 // Stale reports whether a login's line is not there.
-func (t *Target) Stale(_ context.Context, logins []login.Login) (bool, error) {
-	lines, err := t.read()
+func (t *Target) Stale(ctx context.Context, logins []login.Login) (bool, error) {
+	var lines []string
+	err := t.within(ctx, "look for logins", func() (err error) {
+		lines, err = t.read()
+		return err
+	})
 	if err != nil {
-		return false, t.fault("look for logins", err)
+		return false, err
 	}
-	return slices.ContainsFunc(logins, func(l login.Login) bool { return !slices.Contains(lines, lineOf(l.Host, l.Secret.Reveal())) }), nil
+	missing := func(l login.Login) bool { return !slices.Contains(lines, lineOf(l.Host, l.Secret.Reveal())) }
+	return slices.ContainsFunc(logins, missing), nil
 }
 
 // Remove takes out the lines that are as they were stored.
-func (t *Target) Remove(_ context.Context, logins []login.Login) error {
-	return t.edit("remove logins", func(lines []string) []string {
+func (t *Target) Remove(ctx context.Context, logins []login.Login) error {
+	return t.edit(ctx, "remove logins", func(lines []string) []string {
 		for _, l := range logins {
 			lines = slices.DeleteFunc(lines, func(s string) bool { return s == lineOf(l.Host, l.Secret.Reveal()) })
 		}
@@ -93,8 +105,8 @@ func (t *Target) Release(ctx context.Context, logins []login.Login) error {
 }
 
 // Forget takes out the lines of hosts that are ours.
-func (t *Target) Forget(_ context.Context, ours func(host string) bool) error {
-	return t.edit("remove logins", func(lines []string) []string {
+func (t *Target) Forget(ctx context.Context, ours func(host string) bool) error {
+	return t.edit(ctx, "remove logins", func(lines []string) []string {
 		return slices.DeleteFunc(lines, func(s string) bool { return ours(hostOf(s)) })
 	})
 }
@@ -119,13 +131,46 @@ func (t *Target) read() ([]string, error) {
 	return strings.FieldsFunc(string(data), func(r rune) bool { return r == '\n' }), err
 }
 
-// edit replaces the file by what change makes of its lines, unless that is the same.
-func (t *Target) edit(op string, change func(lines []string) []string) error {
-	rewriting.Lock()
-	defer rewriting.Unlock()
+// edit rewrites the file within the limit.
+func (t *Target) edit(ctx context.Context, op string, change func(lines []string) []string) error {
+	return t.within(ctx, op, func() error { return t.rewrite(change) })
+}
+
+// within does something with the file. It returns when ctx ends, and after the limit: a
+// file system that hangs keeps the goroutine and the lock, so there is at most one
+// such goroutine for each path.
+func (t *Target) within(ctx context.Context, op string, do func() error) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("it takes longer than %s", limit))
+	defer cancel()
+	lock, _ := locks.LoadOrStore(filepath.Clean(t.path), make(chan struct{}, 1))
+	locked := lock.(chan struct{})
+	done := make(chan error, 1)
+	select {
+	case <-ctx.Done():
+		return t.fault(op, context.Cause(ctx))
+	case locked <- struct{}{}:
+		go func() {
+			err := do()
+			<-locked
+			done <- err
+		}()
+	}
+	select {
+	case <-ctx.Done():
+		return t.fault(op, context.Cause(ctx))
+	case err := <-done:
+		if err != nil {
+			return t.fault(op, err)
+		}
+		return nil
+	}
+}
+
+// rewrite replaces the file by what change makes of its lines, unless that is the same.
+func (t *Target) rewrite(change func(lines []string) []string) error {
 	lines, err := t.read()
 	if err != nil {
-		return t.fault(op, err)
+		return err
 	}
 	before := slices.Clone(lines)
 	if lines = change(lines); slices.Equal(lines, before) {
@@ -135,15 +180,12 @@ func (t *Target) edit(op string, change func(lines []string) []string) error {
 	for _, s := range lines {
 		fmt.Fprintln(&text, s)
 	}
-	// A reader meets the whole file, former or new, and nobody else may read it.
+	// A reader sees the whole file, old or new, and nobody else may read it.
 	part := t.path + ".part"
-	if err = os.WriteFile(part, text.Bytes(), 0o600); err == nil {
-		err = os.Rename(part, t.path)
+	if err := os.WriteFile(part, text.Bytes(), 0o600); err != nil {
+		return err
 	}
-	if err != nil {
-		return t.fault(op, err)
-	}
-	return nil
+	return os.Rename(part, t.path)
 }
 
 func (t *Target) fault(op string, err error) error {

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"ecr-refreshd/internal/config"
@@ -150,6 +151,42 @@ func TestAKindIsOneLineOfTheTable(t *testing.T) {
 	}
 	if r.content("logins") != "other.example.com x\n" {
 		t.Errorf("in the other file is %q", r.content("logins"))
+	}
+}
+
+// As renew.Target demands it of every kind.
+func TestTheExampleReturnsInTimeWhereItsFileHangs(t *testing.T) {
+	calls := map[string]func(*Target, context.Context) error{
+		"Store":   func(t *Target, ctx context.Context) error { return t.Store(ctx, nil) },
+		"Stale":   func(t *Target, ctx context.Context) error { _, err := t.Stale(ctx, nil); return err },
+		"Remove":  func(t *Target, ctx context.Context) error { return t.Remove(ctx, nil) },
+		"Release": func(t *Target, ctx context.Context) error { return t.Release(ctx, nil) },
+		"Forget":  func(t *Target, ctx context.Context) error { return t.Forget(ctx, func(string) bool { return true }) },
+	}
+	for name, call := range calls {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				target := &Target{path: filepath.Join(t.TempDir(), "logins")}
+				hang := make(chan struct{})
+				go target.within(t.Context(), "hang", func() error { <-hang; return nil })
+				synctest.Wait()
+				began := time.Now()
+				if err := call(target, t.Context()); !fault.Has(err, fault.Local) || time.Since(began) != limit {
+					t.Errorf("after %s: %v", time.Since(began), err)
+				}
+				ctx, cancel := context.WithCancel(t.Context())
+				cancel()
+				began = time.Now()
+				if err := call(target, ctx); !fault.Has(err, fault.Local) || time.Since(began) != 0 {
+					t.Errorf("after ctx's end and %s: %v", time.Since(began), err)
+				}
+				close(hang)
+				synctest.Wait()
+				if err := call(target, t.Context()); err != nil {
+					t.Errorf("when it does not hang any more: %v", err)
+				}
+			})
+		})
 	}
 }
 

@@ -66,8 +66,8 @@ func (d *Daemon) build(c *config.Config) (*generation, error) {
 			Bindings: g.bindings(grant),
 			Policy: renew.Policy{At: c.Refresh.At, Jitter: c.Refresh.Jitter, Schedule: times,
 				Initial: c.Refresh.BackoffInitial, Max: c.Refresh.BackoffMax},
-			Attempt:  c.Refresh.Timeout,
-			Observer: append(observers{g.board}, d.Observers...),
+			FetchLimit: c.Refresh.Timeout,
+			Observer:   append(observers{g.board}, d.Observers...),
 		}))
 	}
 	g.providers = newProviders(c, g.renewers, d.directory)
@@ -145,7 +145,7 @@ func (g *generation) start(ctx context.Context) (stop context.CancelFunc, done <
 func (g *generation) announced(ctx context.Context) {
 	for _, r := range g.renewers {
 		if _, held := r.Held(); held {
-			_, _ = r.Until(ctx, func(s renew.State) bool { return s.Deliveries > 0 }) // no more can be done about it
+			_, _ = r.Until(ctx, func(s renew.State) bool { return s.Tokens > 0 }) // no more can be done about it
 		}
 	}
 }

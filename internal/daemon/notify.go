@@ -116,7 +116,7 @@ func (d *Daemon) settle(ctx context.Context) {
 		var wg sync.WaitGroup
 		for _, r := range g.renewers {
 			wg.Go(func() {
-				_, _ = r.Until(ctx, func(s renew.State) bool { return s.Ended > 0 && s.Delivered }) // looked at below
+				_, _ = r.Until(ctx, func(s renew.State) bool { return s.Ended > 0 && s.AllTried }) // looked at below
 			})
 		}
 		wg.Wait()

@@ -30,7 +30,7 @@ func fetchedBy(t *testing.T, d *Daemon, source fetch) *generation {
 		t.Fatal(err)
 	}
 	r := g.renewers[0]
-	g.renewers[0] = renew.New(renew.Config{Grant: r.Grant, Hosts: r.Hosts, Source: source, Attempt: time.Minute,
+	g.renewers[0] = renew.New(renew.Config{Grant: r.Grant, Hosts: r.Hosts, Source: source, FetchLimit: time.Minute,
 		Policy: renew.Policy{At: 50, Initial: time.Hour, Max: time.Hour}, Observer: g.board})
 	return g
 }

@@ -1,7 +1,7 @@
 // Package eventlog is the Observer that writes events to a zap logger: a
 // constant lower-case message and typed fields. What a person must act on is
 // an error, what passes by itself a warning, and a failure that has not changed
-// is not said again but once an hour.
+// is logged again once an hour only.
 package eventlog
 
 import (
@@ -18,7 +18,7 @@ import (
 )
 
 const (
-	// reminder is how often an unchanged failure is said again.
+	// reminder is how often an unchanged failure is logged again.
 	reminder = time.Hour
 	// maxFaults bounds the lines of one event: a file of thousands of hosts can have
 	// a fault for each.
@@ -31,7 +31,7 @@ const (
 // counts the others; the journal's fields, by which people filter, have them all.
 type Hosts []string
 
-// MarshalLogArray gives what a line shows.
+// MarshalLogArray adds what a line shows.
 func (h Hosts) MarshalLogArray(to zapcore.ArrayEncoder) error {
 	for _, name := range h[:min(len(h), maxHosts)] {
 		to.AppendString(name)
@@ -47,7 +47,7 @@ type Log struct {
 	logger *zap.Logger
 
 	mu       sync.Mutex
-	failures map[subject]said
+	failures map[subject]logged
 	warnings map[string]string // the last of each target
 }
 
@@ -58,15 +58,15 @@ type subject struct {
 	kind   renew.Kind
 }
 
-// said is the last thing said about a subject's failure.
-type said struct {
+// logged is the last line about a subject's failure.
+type logged struct {
 	text string
 	at   time.Time
 }
 
 // New makes a Log.
 func New(logger *zap.Logger) *Log {
-	return &Log{logger: logger, failures: make(map[subject]said), warnings: make(map[string]string)}
+	return &Log{logger: logger, failures: make(map[subject]logged), warnings: make(map[string]string)}
 }
 
 // Observe writes one line for e, or for each of its first faults; an unchanged
@@ -95,6 +95,11 @@ func (l *Log) Observe(e renew.Event) {
 		l.warn(e)
 	case renew.StoreFailed:
 		level, message = l.failure(e), "login not stored"
+	case renew.CheckFailed:
+		level, message = l.failure(e), "login not checked"
+	case renew.Checked:
+		l.recovered(e, renew.CheckFailed)
+		message = "login checked again"
 	case renew.Undone:
 		message = "login was undone by another program, storing it again"
 		if e.Err != nil {
@@ -124,18 +129,18 @@ func (l *Log) Observe(e renew.Event) {
 	}
 }
 
-// warn says a target's warning once, whichever grant it comes with.
+// warn logs a target's warning once, whichever grant it comes with.
 func (l *Log) warn(e renew.Event) {
 	l.mu.Lock()
-	said := l.warnings[e.Target] == e.Warning
+	same := l.warnings[e.Target] == e.Warning
 	l.warnings[e.Target] = e.Warning
 	l.mu.Unlock()
-	if !said && e.Warning != "" {
+	if !same && e.Warning != "" {
 		l.logger.Warn("target is not safe", zap.String("target", e.Target), zap.String("hint", e.Warning))
 	}
 }
 
-// failure gives the level for a failure and remembers it.
+// failure returns the level for a failure and remembers it.
 func (l *Log) failure(e renew.Event) zapcore.Level {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -143,11 +148,11 @@ func (l *Log) failure(e renew.Event) zapcore.Level {
 	if last, ok := l.failures[s]; ok && last.text == text && e.At.Sub(last.at).Abs() < reminder {
 		return zapcore.DebugLevel
 	}
-	l.failures[s] = said{text, e.At}
+	l.failures[s] = logged{text, e.At}
 	for _, f := range fault.All(e.Err) {
 		switch f.Reason {
 		case fault.Denied, fault.Credentials, fault.Rejected, fault.Local:
-			return zapcore.ErrorLevel // nobody but a person will fix it
+			return zapcore.ErrorLevel // only a person can fix it
 		}
 	}
 	return zapcore.WarnLevel

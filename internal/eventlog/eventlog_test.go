@@ -45,6 +45,9 @@ func TestLevels(t *testing.T) {
 		{"the good hosts of a failed call are no recovery", []renew.Event{
 			fails(renew.StoreFailed, fault.Local, "x", 0), {Kind: renew.Stored, Partial: true}, fails(renew.StoreFailed, fault.Local, "x", time.Minute)},
 			[]zapcore.Level{loud, debug, debug}},
+		{"logins that cannot be checked, and a Store in between", []renew.Event{
+			fails(renew.CheckFailed, fault.Local, "x", 0), {Kind: renew.Stored}, fails(renew.CheckFailed, fault.Local, "x", time.Minute),
+			{Kind: renew.Checked}, fails(renew.CheckFailed, fault.Local, "x", time.Minute)}, []zapcore.Level{loud, debug, debug, info, loud}},
 		{"after a recovery it is said again", []renew.Event{
 			fails(renew.RenewFailed, fault.Network, "x", 0), {Kind: renew.Renewed}, fails(renew.RenewFailed, fault.Network, "x", time.Minute)},
 			[]zapcore.Level{warn, info, warn}},
@@ -89,12 +92,14 @@ func TestWhatALineSays(t *testing.T) {
 	trouble := failure(fault.Local, "x")
 	for _, e := range []renew.Event{{Kind: renew.RenewFailed, Err: trouble}, {Kind: renew.Renewed}, {Kind: renew.Adopted}, {Kind: renew.Expired},
 		{Kind: renew.ClockWrong, Err: trouble}, {Kind: renew.Stored}, {Kind: renew.StoreFailed, Err: trouble}, {Kind: renew.Stored},
-		{Kind: renew.Undone}, {Kind: renew.Removed}, {Kind: renew.RemoveFailed, Err: trouble}} {
+		{Kind: renew.Undone}, {Kind: renew.Removed}, {Kind: renew.RemoveFailed, Err: trouble},
+		{Kind: renew.CheckFailed, Err: trouble}, {Kind: renew.Checked}} {
 		l.Observe(e)
 	}
 	messages := []string{"token renewed", "token not renewed", "token renewed again", "token kept", "token expired, no valid one is left",
 		"reported expiry cannot be true", "login stored", "login not stored", "login stored again",
-		"login was undone by another program, storing it again", "login removed", "login not removed"}
+		"login was undone by another program, storing it again", "login removed", "login not removed",
+		"login not checked", "login checked again"}
 	for i, e := range logs.All() {
 		if e.Message != messages[i] {
 			t.Errorf("line %d: %q, want %q", i, e.Message, messages[i])

@@ -10,8 +10,9 @@ import (
 	"ecr-refreshd/internal/login"
 )
 
-// lastChance is how long logins outlive their token, for the loop to replace it.
-const lastChance = time.Second
+// removalDelay is how long logins outlive their token: the time that the loop has to
+// renew it when it was only the clock that was set forward.
+const removalDelay = time.Second
 
 const never = time.Duration(math.MaxInt64)
 
@@ -20,28 +21,31 @@ const never = time.Duration(math.MaxInt64)
 type delivery struct {
 	Binding
 	renewer *Renewer
-	taken   int // number of the token that is wanted, of State.Deliveries
-	tried   int // number of the last one that the target has dealt with; Renewer.mu guards it
+	taken   int // number of the token that is wanted, counted as State.Tokens
+	tried   int // number of the last token that the target was called with; Renewer.mu guards it
 
-	token *held         // the one that the logins are of; nil before the first
-	want  []login.Login // those that the target should hold; none once the token has expired
-	have  []login.Login // those of want that it holds, as far as is known; after the end those to be removed
-	drop  []login.Login // those of hosts that are ours no longer
+	token *timedToken   // the token of the logins; nil before the first
+	want  []login.Login // what the target should hold; nothing once the token has expired
+	// have is what the target holds of want, as far as is known. Once the token has
+	// expired, it is what must be removed: all that was wanted, even if no Store of it
+	// succeeded.
+	have  []login.Login
+	drop  []login.Login // of hosts of the previous token's account, to be released
 	retry struct {
-		at       time.Duration // when to store or remove again
-		failures int           // in a row
+		at       time.Duration // when to store or remove again; a failed look sets it too
+		failures int           // in a row, of any of these
 	}
-	looks   looks    // of a Checker
-	refused []string // hosts whose registry refused a token and has accepted none since
+	looks        looks    // of a Checker
+	refusedHosts []string // whose registry refused a token and has accepted none since
 }
 
 func (d *delivery) run(ctx context.Context) {
 	r := d.renewer
-	changed := make(chan struct{}, 1)
+	placeChanged := make(chan struct{}, 1)
 	if w, ok := d.Target.(Watcher); ok {
 		w.Watch(ctx, func() {
 			select {
-			case changed <- struct{}{}:
+			case placeChanged <- struct{}{}:
 			default:
 			}
 		})
@@ -50,31 +54,34 @@ func (d *delivery) run(ctx context.Context) {
 	defer timer.Stop()
 	for ctx.Err() == nil {
 		s := r.State()
-		if d.taken < s.Deliveries {
-			d.taken = s.Deliveries
+		if d.taken < s.Tokens {
+			d.taken = s.Tokens
 			d.take(s.token)
 		}
 		now, _ := r.clock.read()
 		next := d.step(ctx, now)
 		now, _ = r.clock.read()
 		if next > now && d.tried < d.taken {
-			r.change(func(*State) { d.tried = d.taken })
+			r.update(func(*State) { d.tried = d.taken })
 		}
 		timer.Reset(max(next-now, 0))
 		select {
 		case <-ctx.Done():
-		case <-s.changed:
+		case <-s.outdated:
 		case <-timer.C:
-		case <-changed:
-			d.looks.changed(now)
+		case <-placeChanged:
+			now, _ = r.clock.read() // the sleep may have been long
+			d.looks.soon(now)
 		}
 	}
 }
 
-// take wants the logins of another token. What the target holds of the one before
-// is replaced, save for the hosts that are not named any more, because their names
-// contain the account and the token is another account's.
-func (d *delivery) take(h *held) {
+// take makes h the token whose logins the target should hold. They replace those of
+// the previous token, unless that was another account's: a host name with
+// login.OwnAccount in it then means another host, and that of the previous account is
+// dropped. Registries that were removed from the configuration are not handled here but
+// by daemon/retire.go, since a reload makes new deliveries.
+func (d *delivery) take(h *timedToken) {
 	want := loginsFor(d.Hosts, h.Token)
 	if d.token != nil {
 		d.drop = append(d.drop, loginsFor(d.Hosts, d.token.Token)...)
@@ -84,22 +91,23 @@ func (d *delivery) take(h *held) {
 	d.retry.at, d.retry.failures = 0, 0
 }
 
-// expire wants nothing any more. Each login that was wanted may be there, even if a
-// Store of it has failed. They stay for the lastChance: when it is the clock that
-// was set forward, the loop only has to come round to renew the token.
-func (d *delivery) expire(now time.Duration) {
+// startRemoval makes an expired token's logins those to be removed, after the
+// removalDelay. Each login that was wanted may be there, even if a Store of it has
+// failed. The loop is woken because it may be asleep when it was the clock that was set
+// forward; then it renews the token at once.
+func (d *delivery) startRemoval(now time.Duration) {
 	select {
-	case d.renewer.round <- struct{}{}:
+	case d.renewer.recheck <- struct{}{}:
 	default:
 	}
 	d.want, d.have = nil, d.want
-	d.retry.at, d.retry.failures = now+lastChance, 0
+	d.retry.at, d.retry.failures = now+removalDelay, 0
 }
 
 // step does the next thing if its time has come, and returns when to step again.
 func (d *delivery) step(ctx context.Context, now time.Duration) time.Duration {
 	if len(d.want) > 0 && now >= d.token.expires {
-		d.expire(now)
+		d.startRemoval(now)
 	}
 	do, at := d.plan()
 	if now >= at && ctx.Err() == nil {
@@ -109,7 +117,8 @@ func (d *delivery) step(ctx context.Context, now time.Duration) time.Duration {
 	return at
 }
 
-// plan compares, and returns what is to be done next and when.
+// plan compares what the target has with what it should have, and returns what is to
+// be done next and when.
 func (d *delivery) plan() (do func(context.Context), at time.Duration) {
 	switch {
 	case len(d.want) == 0 && len(d.have) > 0:
@@ -119,9 +128,9 @@ func (d *delivery) plan() (do func(context.Context), at time.Duration) {
 	case len(d.have) > 0 && len(d.drop) > 0:
 		return d.release, 0
 	}
-	at = d.token.expires // then step wants nothing any more
+	at = d.token.expires // then step calls startRemoval
 	if len(d.have) < len(d.want) && d.retry.at < at {
-		do, at = func(ctx context.Context) { _ = d.store(ctx) }, d.retry.at // observed, and planned again
+		do, at = func(ctx context.Context) { _ = d.store(ctx) }, d.retry.at
 	}
 	if _, checks := d.Target.(Checker); checks && len(d.have) > 0 && d.looks.at < at {
 		do, at = d.check, d.looks.at
@@ -130,7 +139,8 @@ func (d *delivery) plan() (do func(context.Context), at time.Duration) {
 }
 
 // store stores all that is wanted, also what the target has already: a file is
-// written once all the same.
+// written once all the same. A failure is observed and the next try planned; the error is
+// returned for Once, which decides by it whether to go on.
 func (d *delivery) store(ctx context.Context) error {
 	started := time.Now()
 	err := d.Target.Store(ctx, d.want)
@@ -138,7 +148,7 @@ func (d *delivery) store(ctx context.Context) error {
 		return ctx.Err()
 	}
 	event := Event{Target: d.Name, Account: d.token.Account, Took: time.Since(started)}
-	good, bad, refused := outcome(hostsOf(d.want), err)
+	good, bad, refusing := outcome(hostsOf(d.want), err)
 	d.have = slices.DeleteFunc(slices.Clone(d.want), func(l login.Login) bool { return slices.Contains(bad, l.Host) })
 	now, _ := d.renewer.clock.read()
 	d.looks.next(now, lookInterval)
@@ -150,13 +160,13 @@ func (d *delivery) store(ctx context.Context) error {
 		d.renewer.observe(event)
 		event.Warning = ""
 	}
-	d.report(good, refused)
+	d.reportRefusals(good, refusing)
 	if len(bad) == 0 {
 		d.retry.failures = 0
 		return nil
 	}
 	event.Kind, event.Hosts, event.Partial = StoreFailed, bad, false
-	d.fail(event, err)
+	d.tryFailed(event, err)
 	return err
 }
 
@@ -170,32 +180,35 @@ func (d *delivery) check(ctx context.Context) {
 	event := Event{Target: d.Name, Account: d.token.Account, Hosts: hostsOf(d.have)}
 	failed := d.looks.failed
 	d.looks.failed = err != nil
-	switch {
-	case err != nil:
-		event.Kind = StoreFailed
-		d.fail(event, err)
+	if err != nil {
+		event.Kind = CheckFailed
+		d.tryFailed(event, err)
 		d.looks.at = d.retry.at
-	case stale:
-		event.Kind = Undone
-		if d.looks.undoneAt(now) {
-			event.Err = inConflict(d.Name)
-		}
-		d.have, d.retry.at = nil, 0
-		d.renewer.observe(event)
-	default:
-		d.looks.intact(now, d.Target)
-		if failed {
-			event.Kind, event.Partial = Stored, len(d.have) < len(d.want)
-			if !event.Partial {
-				d.retry.failures = 0
-			}
-			d.renewer.observe(event)
-		}
+		return
 	}
+	if failed {
+		event.Kind = Checked
+		d.renewer.observe(event)
+	}
+	if !stale {
+		d.looks.intact(now, d.Target)
+		if failed && len(d.have) == len(d.want) {
+			d.retry.failures = 0
+		}
+		return
+	}
+	event.Kind = Undone
+	if d.looks.undoneAt(now) {
+		event.Err = inConflict(d.Name)
+	}
+	d.have, d.retry.at = nil, 0
+	d.renewer.observe(event)
 }
 
-// release drops the logins of hosts that are ours no longer. It is tried once:
-// they are not renewed, so they end by themselves.
+// release takes away what the target keeps of the hosts of the previous token's
+// account. It is tried once, and a failure is only reported: even where what stays is an
+// expired login, it does no harm, since such a registry refuses a client without a
+// login too.
 func (d *delivery) release(ctx context.Context) {
 	event := Event{Kind: Removed, Target: d.Name, Hosts: hostsOf(d.drop)}
 	released, err := Release(ctx, d.Target, d.drop)
@@ -212,9 +225,11 @@ func (d *delivery) release(ctx context.Context) {
 	d.renewer.observe(event)
 }
 
-// Release takes away what the target keeps of hosts that are ours no longer: a
-// Releaser knows what that is, a Remover removes the logins, and a Forgetter
-// whatever it has of the hosts. It reports whether the target is one of these.
+// Release takes away what the target keeps of the logins' hosts, which it is not to
+// serve any more: those of the previous token's account, or of registries that a reload
+// removed from the configuration (daemon/retire.go). A Releaser releases them, else a
+// Remover removes the logins, else a Forgetter forgets the hosts. able reports whether
+// the target is one of these.
 func Release(ctx context.Context, target Target, logins []login.Login) (able bool, err error) {
 	switch t := target.(type) {
 	case Releaser:
@@ -227,9 +242,9 @@ func Release(ctx context.Context, target Target, logins []login.Login) (able boo
 	return false, nil
 }
 
-// remove takes the expired logins away where they would do harm.
+// remove takes the expired logins away from a Remover.
 func (d *delivery) remove(ctx context.Context) {
-	d.renewer.expire(d.token) // comes first, though the loop may be in a fetch that hangs
+	d.renewer.announceExpiry(d.token) // before Removed, even while the loop is in a fetch that hangs
 	r, ok := d.Target.(Remover)
 	if !ok {
 		d.have = nil
@@ -242,19 +257,19 @@ func (d *delivery) remove(ctx context.Context) {
 	event := Event{Kind: Removed, Target: d.Name, Account: d.token.Account, Hosts: hostsOf(d.have)}
 	if err != nil {
 		event.Kind = RemoveFailed
-		d.fail(event, err)
+		d.tryFailed(event, err)
 		return
 	}
 	d.have = nil
 	d.renewer.observe(event)
 }
 
-// fail plans the next try after err and observes the failed one.
-func (d *delivery) fail(event Event, err error) {
+// tryFailed plans the next try after err and observes the failed one.
+func (d *delivery) tryFailed(event Event, err error) {
 	d.retry.failures++
 	now, wall := d.renewer.clock.read()
 	wait, luck := never, draw()
-	for _, f := range fault.All(err) { // the one that may be over soonest
+	for _, f := range fault.All(err) { // the fault that may be over soonest decides
 		wait = min(wait, d.renewer.Policy.Delay(d.retry.failures, f.Reason, d.token.expires-now, luck))
 	}
 	d.retry.at = now + wait
@@ -262,24 +277,24 @@ func (d *delivery) fail(event Event, err error) {
 	d.renewer.observe(event)
 }
 
-// report asks the loop for another token when a registry refuses this one; once
-// for a host, until it has accepted one.
-func (d *delivery) report(good, refused []string) {
-	d.refused = without(d.refused, good)
-	refused = without(refused, d.refused)
-	if len(refused) == 0 {
+// reportRefusals asks the loop for another token when a registry refuses this one,
+// once for each host until the host has accepted a token.
+func (d *delivery) reportRefusals(good, refusing []string) {
+	d.refusedHosts = without(d.refusedHosts, good)
+	refusing = without(refusing, d.refusedHosts)
+	if len(refusing) == 0 {
 		return
 	}
-	d.refused = append(d.refused, refused...)
+	d.refusedHosts = append(d.refusedHosts, refusing...)
 	select {
-	case d.renewer.refused <- d.token.Secret:
-	default: // another target has reported already
+	case d.renewer.refusedTokens <- d.token.Secret:
+	default: // another target has reported one already
 	}
 }
 
-// outcome divides the hosts into those that err, of a Store, is about and the
-// others; refused are those of the bad ones whose registry refused the token.
-func outcome(hosts []string, err error) (good, bad, refused []string) {
+// outcome divides the hosts of a Store that returned err: bad are those that err is
+// about, good the others, and refusing the bad ones whose registry refused the token.
+func outcome(hosts []string, err error) (good, bad, refusing []string) {
 	faults := fault.All(err)
 	for _, h := range hosts {
 		concerns := func(f *fault.Error) bool { return f.Concerns(h) }
@@ -289,10 +304,10 @@ func outcome(hosts []string, err error) (good, bad, refused []string) {
 		}
 		bad = append(bad, h)
 		if slices.ContainsFunc(faults, func(f *fault.Error) bool { return concerns(f) && f.Reason == fault.Rejected }) {
-			refused = append(refused, h)
+			refusing = append(refusing, h)
 		}
 	}
-	return good, bad, refused
+	return good, bad, refusing
 }
 
 func without(hosts, others []string) []string {

@@ -11,7 +11,7 @@ import (
 	"ecr-refreshd/internal/login"
 )
 
-// scripted is a target that answers as told and notes what it is asked.
+// scripted is a target that returns what it is set to and notes its calls.
 type scripted struct {
 	calls []string
 	store error
@@ -59,12 +59,12 @@ type plain struct{ Target }
 func deliveryAt(now time.Duration, target Target, observer Observer) *delivery {
 	r := New(Config{Hosts: []string{hostA, hostB}, Observer: observer, Policy: usual, Bindings: []Binding{{"target", target, []string{hostA, hostB}}}})
 	r.clock.now = now
-	return r.deliveries[0]
+	return r.targets[0]
 }
 
-// heldFor is a token that expires at the renewer's time expires.
-func heldFor(secret string, expires time.Duration) *held {
-	return &held{Token: login.Token{Account: "111122223333", Secret: login.NewSecret(secret)}, expires: expires}
+// tokenUntil is a token that expires at the renewer's time expires.
+func tokenUntil(secret string, expires time.Duration) *timedToken {
+	return &timedToken{Token: login.Token{Account: "111122223333", Secret: login.NewSecret(secret)}, expires: expires}
 }
 
 func TestStep(t *testing.T) {
@@ -149,13 +149,13 @@ func TestStep(t *testing.T) {
 		{name: "a host that fails waits for its time", state: and(has(a), failed(3), lookLater), have: 1, failures: 3, next: 700 * time.Millisecond},
 
 		{name: "a look that fails undoes nothing", state: has(a, b), target: scripted{check: failing(fault.Local)}, calls: "check 11 41",
-			events: "StoreFailed 2 #1", have: 2, failures: 1, next: retry},
+			events: "CheckFailed 2 #1", have: 2, failures: 1, next: retry},
 		{name: "it waits longer each time", state: and(has(a, b), blind, failed(4)), target: scripted{check: failing(fault.Local)}, calls: "check 11 41",
-			events: "StoreFailed 2 #5", have: 2, failures: 5, next: retry},
-		{name: "when it succeeds, all is well", state: and(has(a, b), blind, failed(4)), calls: "check 11 41", events: "Stored 2", have: 2, next: time.Second},
-		{name: "or those that are there are", state: and(has(a), blind, failed(4)), calls: "check 11", events: "Stored 1 partial", have: 1, failures: 4, next: time.Second},
+			events: "CheckFailed 2 #5", have: 2, failures: 5, next: retry},
+		{name: "when it succeeds, all is well", state: and(has(a, b), blind, failed(4)), calls: "check 11 41", events: "Checked 2", have: 2, next: time.Second},
+		{name: "or those that are there are", state: and(has(a), blind, failed(4)), calls: "check 11", events: "Checked 1", have: 1, failures: 4, next: time.Second},
 		{name: "or something was undone", state: and(has(a, b), blind, failed(4)), target: scripted{stale: true}, calls: "check 11 41",
-			events: "Undone 2", failures: 4, next: -now},
+			events: "Checked 2, Undone 2", failures: 4, next: -now},
 
 		{name: "who undoes them again and again is in conflict", state: and(has(a, b), undoneOften), target: scripted{stale: true}, calls: "check 11 41",
 			events: "Undone 2 error", next: -now, conflict: true},
@@ -166,15 +166,15 @@ func TestStep(t *testing.T) {
 		{name: "during a conflict looks are rare", state: conflict, calls: "store 11 41", events: "Stored 2", have: 2, next: conflictInterval, conflict: true},
 		{name: "a conflict ends when they are found in place", state: and(has(a, b), conflict), calls: "check 11 41", have: 2, next: time.Second},
 
-		{name: "hosts that are ours no longer are dropped", state: and(has(a, b), dropped), calls: "release 9", events: "Removed 1", have: 2, next: -time.Second / 2},
+		{name: "hosts of the previous account are released", state: and(has(a, b), dropped), calls: "release 9", events: "Removed 1", have: 2, next: -time.Second / 2},
 		{name: "tried once", state: and(has(a, b), dropped), target: scripted{take: failing(fault.Local)}, calls: "release 9",
 			events: "RemoveFailed 1 error", have: 2, next: -time.Second / 2},
 		{name: "not before one of ours is there", state: dropped, target: scripted{store: failing(fault.Local)}, calls: "store 11 41",
 			events: "StoreFailed 2 #1", failures: 1, next: retry},
 		{name: "unless the target keeps nothing", state: and(has(a, b), dropped), plain: true, have: 2, next: later - now},
 
-		{name: "expired logins stay for the last chance", state: and(has(a, b), over), have: 2, next: lastChance},
-		{name: "also those that may not be there", state: and(has(a), failed(3), over), have: 2, next: lastChance},
+		{name: "expired logins stay for the removal's delay", state: and(has(a, b), over), have: 2, next: removalDelay},
+		{name: "also those that may not be there", state: and(has(a), failed(3), over), have: 2, next: removalDelay},
 		{name: "then they go", state: gone, calls: "remove 11 41", events: "Expired 2, Removed 2", next: none},
 		{name: "if they can", state: gone, target: scripted{take: failing(fault.Local)}, calls: "remove 11 41",
 			events: "Expired 2, RemoveFailed 2 #1", have: 2, failures: 1, next: retry},
@@ -189,7 +189,7 @@ func TestStep(t *testing.T) {
 				if tt.plain {
 					d.Target = plain{&target}
 				}
-				d.take(heldFor("1", later))
+				d.take(tokenUntil("1", later))
 				if tt.state != nil {
 					tt.state(d)
 				}
@@ -198,7 +198,7 @@ func TestStep(t *testing.T) {
 				if got := strings.Join(target.calls, ", "); got != tt.calls {
 					t.Errorf("calls %q, want %q", got, tt.calls)
 				}
-				if got := told(events); got != tt.events {
+				if got := listed(events); got != tt.events {
 					t.Errorf("events %q, want %q", got, tt.events)
 				}
 				if len(d.have) != tt.have || d.retry.failures != tt.failures {
@@ -224,9 +224,10 @@ func TestStep(t *testing.T) {
 	}
 }
 
-// told is what the diary says: kind, number of hosts, attempt or error.
-func told(d *diary) string {
-	names := map[Kind]string{Expired: "Expired", Stored: "Stored", StoreFailed: "StoreFailed", Undone: "Undone", Removed: "Removed", RemoveFailed: "RemoveFailed"}
+// listed is what the diary has: kind, number of hosts, attempt or error.
+func listed(d *diary) string {
+	names := map[Kind]string{Expired: "Expired", Stored: "Stored", StoreFailed: "StoreFailed", Undone: "Undone",
+		CheckFailed: "CheckFailed", Checked: "Checked", Removed: "Removed", RemoveFailed: "RemoveFailed"}
 	var all []string
 	for _, e := range d.events {
 		text := names[e.Kind] + " " + string(rune('0'+len(e.Hosts)))
@@ -283,11 +284,11 @@ func TestWhatIsKeptOfAHostGoesAsTheTargetCan(t *testing.T) {
 				target.take = failing(fault.Local)
 			}
 			d := deliveryAt(time.Hour, tt.target(target), events)
-			d.take(heldFor("1", 2*time.Hour))
-			d.have, d.drop = d.want, loginsFor([]string{hostB}, heldFor("2", 0).Token)
+			d.take(tokenUntil("1", 2*time.Hour))
+			d.have, d.drop = d.want, loginsFor([]string{hostB}, tokenUntil("2", 0).Token)
 			d.release(t.Context())
-			if got := strings.Join(target.calls, ", "); got != tt.calls || told(events) != tt.events || d.drop != nil {
-				t.Errorf("calls %q, events %q, want %q and %q; %d left to drop", got, told(events), tt.calls, tt.events, len(d.drop))
+			if got := strings.Join(target.calls, ", "); got != tt.calls || listed(events) != tt.events || d.drop != nil {
+				t.Errorf("calls %q, events %q, want %q and %q; %d left to drop", got, listed(events), tt.calls, tt.events, len(d.drop))
 			}
 		})
 	}

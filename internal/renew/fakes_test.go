@@ -33,7 +33,7 @@ func (s *fakeSource) calls() int {
 	return len(s.at)
 }
 
-// living gives tokens of the given life, the n-th with the secret "n".
+// living returns tokens of the given life, the n-th with the secret "n".
 func living(life time.Duration) func(int) (login.Token, error) {
 	return func(n int) (login.Token, error) {
 		return login.Token{Username: "AWS", Account: "111122223333", Secret: login.NewSecret(fmt.Sprint(n)),

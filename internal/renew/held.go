@@ -7,22 +7,22 @@ import (
 	"ecr-refreshd/internal/login"
 )
 
-// held is a token on the renewer's own clock.
-type held struct {
+// timedToken is a token with its times on the renewer's own clock.
+type timedToken struct {
 	login.Token
 	obtained, expires time.Duration
 	former            bool      // adopted, and to be replaced at once
-	end               sync.Once // its end has been observed, or it was replaced before
+	end               sync.Once // done when its end was observed, or when it was replaced before
 }
 
-// Adopt gives the Renewer, before Run, a token that is held already: from before a
-// reload or of the former process. A former one, which may be of another identity,
-// serves until the first of the own one is there, which is fetched at once. An expired
-// one is ignored.
+// Adopt hands the Renewer, before Run, a valid token of the Renewer before a reload, or
+// of the previous process. former says that it may be another identity's: it is in use
+// until the first token of the Renewer's own identity, which is fetched at once. An
+// expired token is ignored.
 func (r *Renewer) Adopt(t login.Token, former bool) {
 	now, wall := r.clock.read()
 	if left := t.ExpiresAt.Sub(wall); left > 0 {
-		r.hold(&held{Token: t, obtained: now - wall.Sub(t.ObtainedAt), expires: now + left, former: former})
+		r.setToken(&timedToken{Token: t, obtained: now - wall.Sub(t.ObtainedAt), expires: now + left, former: former})
 	}
 }
 
@@ -30,7 +30,7 @@ func (r *Renewer) Adopt(t login.Token, former bool) {
 // clock, even when that has been set meanwhile.
 func (r *Renewer) Held() (login.Token, bool) {
 	now, wall := r.clock.read()
-	h := r.holding()
+	h := r.lastToken()
 	if h == nil || now >= h.expires {
 		return login.Token{}, false
 	}
@@ -39,43 +39,41 @@ func (r *Renewer) Held() (login.Token, bool) {
 	return t, true
 }
 
-// Former reports whether the held token is still one that was adopted to be
-// replaced at once.
+// Former reports whether the last token is one that was adopted as a former one.
 func (r *Renewer) Former() bool {
-	h := r.holding()
+	h := r.lastToken()
 	return h != nil && h.former
 }
 
-// holding returns the last token, even an expired one; nil before the first.
-func (r *Renewer) holding() *held {
+// lastToken returns the last token, even an expired one; nil before the first.
+func (r *Renewer) lastToken() *timedToken {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.held
+	return r.last
 }
 
-func (r *Renewer) hold(h *held) {
-	if old := r.holding(); old != nil {
-		old.end.Do(func() {}) // it has a successor, so its end is no event any more
+func (r *Renewer) setToken(h *timedToken) {
+	if old := r.lastToken(); old != nil {
+		old.end.Do(func() {}) // it was replaced, so its end is no event any more
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.held = h
+	r.last = h
 }
 
-// expire observes the end of h, once, and wakes the targets, whose timers know nothing
-// of a wall clock that was set.
-func (r *Renewer) expire(h *held) {
+// announceExpiry observes the end of h, once, and wakes the deliveries, whose timers do
+// not notice that the wall clock was set.
+func (r *Renewer) announceExpiry(h *timedToken) {
 	h.end.Do(func() {
 		r.observe(Event{Kind: Expired, Account: h.Account, ExpiresAt: h.ExpiresAt})
-		r.change(func(*State) {})
+		r.update(func(*State) {})
 	})
 }
 
 // clock counts how much time has passed for the rest of the world. A machine's
 // monotonic clock stands still while it is suspended; its wall clock can be set
-// back. Of the two, the one that went further is believed, at each reading: at
-// worst a token looks older than it is and is renewed early. Safe for
-// concurrent use.
+// back. At each reading, the one of the two that went further counts: at worst a
+// token looks older than it is and is renewed early. Safe for concurrent use.
 type clock struct {
 	wall func() time.Time
 

@@ -52,23 +52,23 @@ func TestTheTimesOfAnAdoptedToken(t *testing.T) {
 func TestAReplacedTokenDoesNotExpire(t *testing.T) {
 	events := new(diary)
 	r := New(Config{Hosts: []string{hostA}, Observer: events})
-	first, second := heldFor("1", time.Hour), heldFor("2", time.Hour)
-	r.hold(first)
-	r.hold(second)
-	r.expire(first)
+	first, second := tokenUntil("1", time.Hour), tokenUntil("2", time.Hour)
+	r.setToken(first)
+	r.setToken(second)
+	r.announceExpiry(first)
 	if n := events.count(Expired); n != 0 {
 		t.Errorf("%d expired", n)
 	}
 	state := r.State()
-	r.expire(second)
+	r.announceExpiry(second)
 	select {
-	case <-state.changed:
+	case <-state.outdated:
 	default:
-		t.Error("the targets do not hear of the end")
+		t.Error("the targets are not woken")
 	}
 }
 
-func TestTheEndOfATokenIsToldAtOnce(t *testing.T) {
+func TestTheEndOfATokenIsReportedAtOnce(t *testing.T) {
 	fetch := func(n int) (login.Token, error) {
 		if n > 1 {
 			return login.Token{}, failing(fault.Denied)
@@ -78,7 +78,7 @@ func TestTheEndOfATokenIsToldAtOnce(t *testing.T) {
 	inBubble(t, fetch, nil, nil, func(r rig) {
 		pass(2 * time.Hour)
 		if at := r.diary.last(Expired).At.Sub(start2000()); at != time.Hour {
-			t.Errorf("told after %v", at)
+			t.Errorf("reported after %v", at)
 		}
 	})
 }
@@ -110,7 +110,7 @@ func TestLoginsGoWhenOnlyTheWallClockKnowsOfTheirEnd(t *testing.T) {
 		mu.Lock()
 		suspended = 20 * time.Hour
 		mu.Unlock()
-		if pass(reread + 2*lastChance); file.at(hostA) != "" || r.diary.count(Expired) != 1 {
+		if pass(reread + 2*removalDelay); file.at(hostA) != "" || r.diary.count(Expired) != 1 {
 			t.Errorf("the file holds %q, %d expired", file.at(hostA), r.diary.count(Expired))
 		}
 	})
@@ -147,9 +147,9 @@ func TestARefusalAgainAndAgainWaitsLonger(t *testing.T) {
 		l := newLoop(New(Config{}))
 		pass(time.Hour)
 		now, _ := l.renewer.clock.read()
-		for i, want := range []time.Duration{0, urgent, 2 * urgent, 4 * urgent, 8 * urgent} {
+		for i, want := range []time.Duration{0, refusalBackoff, 2 * refusalBackoff, 4 * refusalBackoff, 8 * refusalBackoff} {
 			l.next = never
-			if l.refuse(); l.next-now != want {
+			if l.renewRefused(); l.next-now != want {
 				t.Errorf("refusal %d: waits %v, want %v", i+1, l.next-now, want)
 			}
 		}
@@ -160,10 +160,10 @@ func TestATargetIsTriedMoreOftenNearTheEnd(t *testing.T) {
 	for range 40 {
 		target, events := scripted{store: failing(fault.Network)}, new(diary)
 		d := deliveryAt(time.Hour, &target, events)
-		d.take(heldFor("1", time.Hour+6*time.Minute))
+		d.take(tokenUntil("1", time.Hour+6*time.Minute))
 		d.retry.failures = 30
 		d.step(t.Context(), time.Hour)
-		if wait := events.last(StoreFailed).RetryIn; wait > urgent {
+		if wait := events.last(StoreFailed).RetryIn; wait > leastPatience {
 			t.Fatalf("waits %v, 6 minutes before the end", wait)
 		}
 	}

@@ -9,13 +9,13 @@ import (
 )
 
 const (
-	// lookInterval is how often a Checker is asked: half of the two seconds within
+	// lookInterval is how often a Checker is called: half of the two seconds within
 	// which an undone login must be back.
 	lookInterval = time.Second
-	// afterChange is how long after a reported change a Watcher is asked, so that
+	// afterChange is how long after a reported change a Watcher is called, so that
 	// many in a row, as when many grants store in one file, cost one look.
 	afterChange = 500 * time.Millisecond
-	// watchedInterval is how often a Watcher is asked that reports no change.
+	// watchedInterval is how often a Watcher is called that reports no change.
 	watchedInterval = time.Minute
 	// Logins that are undone conflictLimit times within conflictWindow are in conflict
 	// with another program. Then they are put back every conflictInterval only, until
@@ -25,16 +25,16 @@ const (
 	conflictInterval = 30 * time.Second
 )
 
-// looks decides when a Checker is asked, and whether another program undoes the
-// logins without end.
+// looks decides when a Checker's Stale is called, which is a look, and whether another
+// program keeps undoing the logins.
 type looks struct {
-	at       time.Duration   // when to ask next
-	failed   bool            // it could not tell, the last time
+	at       time.Duration   // when to look next
+	failed   bool            // the last look returned an error
 	undone   []time.Duration // when logins were found undone, within the conflictWindow
 	conflict bool            // that was too often, and they have not been found in place since
 }
 
-// next has the Checker asked after this time, or later during a conflict.
+// next plans the next look in wait, or later during a conflict.
 func (l *looks) next(now, wait time.Duration) {
 	if l.conflict {
 		wait = conflictInterval
@@ -42,9 +42,10 @@ func (l *looks) next(now, wait time.Duration) {
 	l.at = now + wait
 }
 
-// changed takes the report of a Watcher, which has no weight while looks are rare
-// for a reason.
-func (l *looks) changed(now time.Duration) {
+// soon plans a look soon after a Watcher has reported a change at now. During a
+// conflict and after a failed look the next look stays where it is: its wait is a
+// back-off.
+func (l *looks) soon(now time.Duration) {
 	if !l.conflict && !l.failed {
 		l.at = min(l.at, now+afterChange)
 	}

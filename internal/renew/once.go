@@ -10,12 +10,12 @@ import (
 	"ecr-refreshd/internal/login"
 )
 
-// onceTries is how often Once tries what may pass by itself.
+// onceTries is how often Once tries what may succeed the next time.
 const onceTries = 3
 
-// Once renews the token and stores it in every target, each tried a few times
+// Once renews the token and stores it in every target, each tried up to onceTries times
 // where trying again can help, and returns what failed in the end. It is for a
-// program that runs now and then instead of all the time. It honours ctx.
+// program that runs now and then instead of all the time. It returns when ctx ends.
 func (r *Renewer) Once(ctx context.Context) error {
 	if err := r.fetchOnce(ctx); err != nil {
 		return err
@@ -35,7 +35,7 @@ func (r *Renewer) Fetch(ctx context.Context) (login.Token, error) {
 	if err := r.fetchOnce(ctx); err != nil {
 		return login.Token{}, err
 	}
-	return r.holding().Token, nil
+	return r.lastToken().Token, nil
 }
 
 func (r *Renewer) fetchOnce(ctx context.Context) error {
@@ -56,17 +56,17 @@ func (r *Renewer) fetchOnce(ctx context.Context) error {
 }
 
 func (r *Renewer) storeOnce(ctx context.Context) error {
-	errs := make([]error, len(r.deliveries))
+	errs := make([]error, len(r.targets))
 	var wg sync.WaitGroup
-	for i, d := range r.deliveries {
-		wg.Go(func() { errs[i] = d.once(ctx, r.holding()) })
+	for i, d := range r.targets {
+		wg.Go(func() { errs[i] = d.once(ctx, r.lastToken()) })
 	}
 	wg.Wait()
 	return errors.Join(errs...)
 }
 
 // once stores the logins of h, tried a few times where that can help.
-func (d *delivery) once(ctx context.Context, h *held) (err error) {
+func (d *delivery) once(ctx context.Context, h *timedToken) (err error) {
 	d.take(h)
 	for try := 1; ; try++ {
 		if err = d.store(ctx); err == nil || try == onceTries || !passing(err) {
@@ -78,7 +78,7 @@ func (d *delivery) once(ctx context.Context, h *held) (err error) {
 	}
 }
 
-// passing reports whether a failure may be over when it is tried again soon.
+// passing reports whether trying again soon may succeed where err was returned.
 func passing(err error) bool {
 	for _, f := range fault.All(err) {
 		switch f.Reason {
@@ -90,7 +90,7 @@ func passing(err error) bool {
 	return true
 }
 
-// sleep waits and reports whether it could do so undisturbed.
+// sleep waits for d and reports whether ctx was still running at the end.
 func sleep(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

@@ -11,7 +11,7 @@ import (
 )
 
 func TestOnce(t *testing.T) {
-	// after gives n failures of reason r, then all is well.
+	// after returns n failures of reason r, then tokens.
 	after := func(n int, r fault.Reason) func(int) (login.Token, error) {
 		return func(call int) (login.Token, error) {
 			if call <= n {
@@ -23,7 +23,7 @@ func TestOnce(t *testing.T) {
 	tests := []struct {
 		name    string
 		fetch   func(int) (login.Token, error)
-		stores  []error // answers of the target, in turn; then all is well
+		stores  []error // what Store returns, call by call; then nil
 		fetches int
 		tries   int // of the target
 		fails   bool

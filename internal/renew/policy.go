@@ -11,21 +11,26 @@ import (
 const (
 	// documentedLife is what ECR's documentation promises for every token.
 	documentedLife = 12 * time.Hour
-	// credibleLife is the longest life that a reported expiry may give before it
-	// counts as a sign of a clock so wrong that a person should know.
+	// credibleLife is the longest life by a reported expiry that is accepted silently.
+	// Beyond it, this host's clock is so wrong that a person should know.
 	credibleLife = documentedLife + time.Hour
-	// shortestLife is the least that is believed; below it, renewing would be a
-	// tight loop.
+	// shortestLife is the shortest life by a reported expiry that is accepted; with a
+	// shorter one, renewing would be a tight loop.
 	shortestLife = 2 * time.Second
-	// floor lies between any two attempts of one grant, whatever asks for them.
+	// floor is the least time between two attempts of one grant, whatever causes them.
 	floor = time.Second
-	// calmFloor lies between two successful fetches of tokens of usual life.
+	// calmFloor is the least time from one successful fetch to the next that is due, for
+	// tokens of usual life.
 	calmFloor = 10 * time.Second
 	// sessionMargin is how long before the end of the AWS session a token is
 	// renewed. ecr asks for a new session well before this.
 	sessionMargin = 5 * time.Minute
-	// urgent is the longest wait once there is no valid token left.
-	urgent = time.Minute
+	// leastPatience is the least that patience returns, so it is the longest wait once
+	// no valid token is left: for Denied and Credentials five times that.
+	leastPatience = time.Minute
+	// refusalBackoff is the wait before the second renewal in a row that a refused
+	// token caused; each further one doubles it.
+	refusalBackoff = time.Minute
 	// nearby is the longest wait for what is on this host and costs nothing to
 	// try: the engine's socket, a file.
 	nearby = 30 * time.Second
@@ -41,8 +46,9 @@ type Policy struct {
 
 // Due is the time at which t must be renewed: the earliest of its share of
 // life less the jitter, the next scheduled time, and shortly before the AWS
-// session behind it ends; but never within the floor.
-func (p Policy) Due(t login.Token, now time.Time, draw float64) time.Time {
+// session behind it ends; but not before a quarter of its life or the calmFloor,
+// whichever is shorter, and never within the floor.
+func (p Policy) Due(t login.Token, draw float64) time.Time {
 	life := t.ExpiresAt.Sub(t.ObtainedAt)
 	due := t.ObtainedAt.Add(time.Duration(float64(life) * (p.At - p.Jitter*draw)))
 	if p.Schedule != nil {
@@ -51,8 +57,8 @@ func (p Policy) Due(t login.Token, now time.Time, draw float64) time.Time {
 		}
 	}
 	if session := t.SessionEndsAt.Sub(t.ObtainedAt); !t.SessionEndsAt.IsZero() && session > 0 {
-		// Credentials that end within the margin were handed out because newer
-		// ones do not exist yet: look again half-way.
+		// Credentials that end within the margin were returned because newer ones do
+		// not exist yet: renew half-way.
 		margin := min(sessionMargin, session/2)
 		if end := t.SessionEndsAt.Add(-margin); end.Before(due) {
 			due = end
@@ -60,24 +66,21 @@ func (p Policy) Due(t login.Token, now time.Time, draw float64) time.Time {
 	}
 	least := max(floor, min(calmFloor, life/4))
 	if soonest := t.ObtainedAt.Add(least); due.Before(soonest) {
-		due = soonest
-	}
-	if due.Before(now) {
-		return now
+		return soonest
 	}
 	return due
 }
 
-// Delay is the wait after the failures-th failure in a row of reason r, when a
-// held token has left to live (zero or less: there is none). It grows
-// exponentially with full jitter up to a cap that depends on the reason, and
-// that shrinks as the end comes nearer.
+// Delay is the wait after the failures-th failure in a row, of reason r. left is the
+// life that the last token has left; zero or less means that no token is valid. The wait
+// grows exponentially with full jitter up to a cap that depends on the reason and shrinks
+// as the token's end comes nearer.
 func (p Policy) Delay(failures int, r fault.Reason, left time.Duration, draw float64) time.Duration {
 	first, longest, patience := p.Initial, p.Max, patience(left)
 	switch r {
 	case fault.Throttled:
 		first, longest = 4*first, 2*longest
-	case fault.Denied, fault.Credentials: // a person must act; nothing else will help
+	case fault.Denied, fault.Credentials: // only a person can fix it
 		first, longest, patience = 10*first, 6*longest, 5*patience
 	case fault.Engine, fault.Local:
 		longest = min(longest, nearby)
@@ -89,19 +92,19 @@ func (p Policy) Delay(failures int, r fault.Reason, left time.Duration, draw flo
 	return jittered(min(ceiling, patience), draw)
 }
 
-// patience is the longest wait that a token with left to live allows.
+// patience is the longest wait when the last token has left to live.
 func patience(left time.Duration) time.Duration {
-	return max(left/6, urgent)
+	return max(left/6, leastPatience)
 }
 
 // unhurried stretches a wait for AWS while the token has hours left to live: many
 // grants that meet an outage in the middle of their tokens' lives have no reason to
-// ask it again and again, and each finds out for itself that it is over.
+// call it often, and each finds out for itself that the outage is over.
 func unhurried(wait, left time.Duration) time.Duration {
 	return max(wait, min(4*wait, left/6))
 }
 
-// jittered spreads a wait over everything between the floor and d.
+// jittered draws a wait between the floor and d.
 func jittered(d time.Duration, draw float64) time.Duration {
 	if d <= floor {
 		return floor
@@ -122,8 +125,10 @@ func correct(t login.Token) (login.Token, error) {
 	}
 	return t, &fault.Error{
 		Reason: fault.Invalid,
-		Op:     "believe the reported expiry",
-		Err:    errors.New("it is " + reported.UTC().Format(time.RFC3339) + ", so by this host's clock (" + t.ObtainedAt.UTC().Format(time.RFC3339) + ") a token would live " + life.Round(time.Second).String() + " instead of 12h"),
-		Hint:   "set this host's clock: `timedatectl status`; until then tokens are renewed as if they lived 12h from now",
+		Op:     "check the reported expiry",
+		Err: errors.New("it is " + reported.UTC().Format(time.RFC3339) + ", so by this host's clock (" +
+			t.ObtainedAt.UTC().Format(time.RFC3339) + ") a token would live " + life.Round(time.Second).String() +
+			" instead of 12h"),
+		Hint: "set this host's clock: `timedatectl status`; until then tokens are renewed as if they lived 12h from now",
 	}
 }

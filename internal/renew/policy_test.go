@@ -28,7 +28,6 @@ func TestDue(t *testing.T) {
 		session  time.Duration // 0: none
 		schedule Schedule
 		draw     float64
-		now      time.Duration // since it was obtained
 		want     time.Duration
 	}{
 		{name: "half its life", life: 12 * h, want: 6 * h},
@@ -42,7 +41,6 @@ func TestDue(t *testing.T) {
 		{name: "never below the floor", life: 12 * h, schedule: every(time.Second), want: calmFloor},
 		{name: "the floor of a short life", life: 8 * time.Second, schedule: every(time.Second), want: 2 * time.Second},
 		{name: "the floor of the shortest life", life: shortestLife, want: floor},
-		{name: "overdue is now", life: 12 * h, now: 9 * h, want: 9 * h},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -52,7 +50,7 @@ func TestDue(t *testing.T) {
 			if tt.session != 0 {
 				tok.SessionEndsAt = start.Add(tt.session)
 			}
-			if got := p.Due(tok, start.Add(tt.now), tt.draw).Sub(start); got != tt.want {
+			if got := p.Due(tok, tt.draw).Sub(start); got != tt.want {
 				t.Errorf("got %v, want %v", got, tt.want)
 			}
 		})

@@ -5,23 +5,25 @@
 //
 //	           Wake   a registry refused the token
 //	             v    v
-//	Source --> loop.run: sleep, attempt, deliver --> the newest token, in State
+//	Source --> loop.run: sleep, attempt, publish --> the last token, in State
 //	             |                                             |
 //	      Policy: when to renew,                  one delivery.run per target:
-//	      how long to wait                        take the newest, step, sleep
+//	      how long to wait                        take the last token, step, sleep
 //	                                                           v
 //	                                              Target: Store, Stale, Remove, Release
 //
-// The loop (loop.go) sleeps until the renewal is due, fetches, and holds the
-// token. A failure only decides when the next attempt is; nothing ends the loop
-// but its context. When to renew and how long to wait are pure functions
+// The loop (loop.go) sleeps until the renewal is due, fetches a token, and publishes it
+// to the deliveries. A failure only decides when the next attempt is; nothing ends the
+// loop but its context. When to renew and how long to wait are pure functions
 // (policy.go).
 //
-// A delivery (delivery.go) is the state machine of one target. It has four facts:
-// the logins that it wants there, those that the target has, those to drop, and
-// when to retry. A new token changes what is wanted, and its end leaves nothing
-// wanted; what the target answers changes what it has. A step compares them, does
-// at most one thing about a difference, and returns when to look again.
+// A delivery (delivery.go) is the state machine of one target. Its state is the token
+// that it took last and, made from it, the logins that the target should hold (want);
+// those that it holds (have); those to release (drop); when to try again (retry); when
+// to look whether another program has undone them (looks, for a Checker); and which
+// registries have refused a token. A new token changes what is wanted, and its end leaves
+// nothing wanted; what the target returns changes what it has. A step compares want and
+// have, makes at most one call of the target, and returns when the next step is due.
 //
 // Time is a reading of the renewer's own clock (held.go), which neither stands
 // still while the machine is suspended nor goes back when the wall clock is set.
@@ -30,6 +32,11 @@
 // Others learn what happened in two ways: each step is an Event for the Observer,
 // and how far a Renewer has come is its State, which Until waits for (state.go).
 // A program that runs now and then instead of all the time calls Once (once.go).
+//
+// Run ends with its context: calls under way see the context end, goroutines are waited
+// for, callers that wait for the Renewer receive ErrEnded, and the logins that are stored
+// stay where they are. A Renewer is not reconfigured: on a reload, package daemon ends it,
+// makes another one, and hands it the token by Adopt, so that nothing is fetched again.
 //
 // The package knows neither AWS nor Docker: what it needs of them are the
 // interfaces below.
@@ -44,66 +51,76 @@ import (
 
 // Source obtains tokens for one grant.
 type Source interface {
-	// Fetch obtains a new token. It honours ctx and returns a *fault.Error.
-	// It is called by one goroutine at a time.
+	// Fetch obtains a new token. It must return when ctx ends and must bound its own
+	// duration (see Config.FetchLimit); renew sets no timeout. Its error is a
+	// *fault.Error. It is called by one goroutine at a time.
 	Fetch(ctx context.Context) (login.Token, error)
 }
 
 // Target is a place that must always hold a valid login.
+//
+// Store, and Stale, Remove and Release of the interfaces below, must return when ctx ends
+// and must bound their own duration; renew sets no timeout. A call that does not return
+// blocks its target, and the end of Run. What a call returns after ctx has ended is ignored.
 type Target interface {
 	// Store makes the logins usable; all of a grant come in one call, so that a
-	// file is written once and not once a host. It is idempotent and safe to
-	// call at once for different grants. Its error is a *fault.Error, or a
+	// file is written once and not once a host. It must be idempotent, and safe for
+	// concurrent calls, one for each grant. Its error is a *fault.Error, or a
 	// fault.List whose members name the hosts that failed.
 	Store(ctx context.Context, logins []login.Login) error
 }
 
 // Checker is a Target whose logins can be undone by others.
 type Checker interface {
-	// Stale reports whether a Store of these logins has been undone. It is asked
+	// Stale reports whether a Store of these logins has been undone. It is called
 	// every second, so it must cost next to nothing while nothing has changed. An
 	// error, a *fault.Error, means that this could not be found out: nothing counts
-	// as undone then, the target counts as failed, and it is asked again later.
+	// as undone then, the target counts as failed, and Stale is called again later.
 	Stale(ctx context.Context, logins []login.Login) (bool, error)
 }
 
-// Watcher is a Checker that notices by itself that its place may have changed. It is
-// asked whether logins are Stale only then, once after each Store, and every minute
-// in case a change went unnoticed.
+// Watcher is a Checker that notices by itself that its place may have changed. Its Stale
+// is called only then, once after each Store, and every minute in case a change went
+// unnoticed.
 type Watcher interface {
 	Checker
-	// Watch has changed called after whatever may have undone a login, from before
-	// it returns until ctx ends. It returns at once and never fails: what cannot be watched, because it does not exist yet,
-	// is on a network file system or no watches are left, the Watcher looks at itself
-	// every second, and it calls changed when events may have been lost.
+	// Watch starts to watch the place and returns at once. From then on until ctx ends,
+	// the Watcher calls changed whenever something may have undone a login, and when it
+	// may have missed events. Watch cannot fail: what cannot be watched, because it does
+	// not exist yet, is on a network file system or no watches are left, the Watcher
+	// must itself look at every second.
 	//
-	// Each grant watches once, so a place that serves many has many changed
+	// Watch is called once for each grant, so a place of many grants has many changed
 	// functions and should watch once for all of them. changed may be called by any
 	// goroutine, holding any lock, for no reason, for this process's own stores and
-	// after ctx's end; it never blocks, and many calls in a row cost one look. A
-	// change must be reported within a second: the look comes half a second after
-	// the report, and an undone login must be back within two.
+	// after ctx's end; it never blocks, and many calls in a row cost one Stale. A
+	// change must be reported within a second: Stale is called half a second after
+	// the report, and an undone login must be back within two seconds.
 	Watch(ctx context.Context, changed func())
 }
 
-// Remover is a Target in which an expired login does harm.
+// Remover is a Target in which an expired login does harm: with one, a client cannot even
+// pull from ECR Public, which it could without a login.
 type Remover interface {
 	// Remove takes away those of the logins that are still there as they were
-	// stored; a login that somebody else has put there since stays.
+	// stored; a login that somebody else has put there since stays. It is called when
+	// they have expired, and again after an error. Its error is a *fault.Error.
 	Remove(ctx context.Context, logins []login.Login) error
 }
 
-// Releaser is a Target that keeps something of a host as long as the host is ours.
+// Releaser is a Target that keeps something of a host as long as it serves the host.
 type Releaser interface {
-	// Release takes away what is kept of hosts that are ours no longer, as far as it
-	// is still as it was stored.
+	// Release takes away what is kept of the logins' hosts, as far as it is still as it
+	// was stored. They are hosts of the previous token's account; registries removed from
+	// the configuration are handled by daemon/retire.go, which calls it too. An error, a
+	// *fault.Error, is reported, and Release is not called again for these hosts.
 	Release(ctx context.Context, logins []login.Login) error
 }
 
-// Forgetter is a Target that can take out logins whose text is not known any more.
+// Forgetter is a Target that can remove logins whose text is not known any more.
 type Forgetter interface {
-	// Forget takes out what there is of the hosts that are ours. ours is asked with names
-	// in lower case.
+	// Forget removes what there is of the hosts of which ours is true. ours is called
+	// with names in lower case.
 	Forget(ctx context.Context, ours func(host string) bool) error
 }
 
@@ -126,8 +143,8 @@ type Prober interface {
 // demands. The zero time means never.
 type Schedule interface{ Next(time.Time) time.Time }
 
-// Observer hears of every step. It must not block and never steers. It is
-// called from several goroutines at once.
+// Observer receives an Event for every step. It must not block and never steers. It is
+// called by several goroutines at once.
 type Observer interface{ Observe(Event) }
 
 // Kind says what an Event is about.
@@ -142,9 +159,11 @@ const (
 	ClockWrong               // the reported expiry (ExpiresAt) cannot be true on this host's clock; Err says how
 	Stored                   // a target holds the logins of Hosts; Took is set
 	StoreFailed              // a target failed for the Hosts; Err, Attempt and RetryIn are set
+	CheckFailed              // it is not known whether the logins of Hosts are in place; as StoreFailed
+	Checked                  // that is known again: Stale has succeeded after a CheckFailed
 	Undone                   // somebody undid a login; a Stored or StoreFailed follows
-	Removed                  // a target no longer holds the logins of Hosts, which have expired or are ours no longer
-	RemoveFailed             // such logins could not be taken away; Err is set
+	Removed                  // a target no longer holds the logins of Hosts, which have expired or were released
+	RemoveFailed             // such logins could not be removed; Err is set
 )
 
 // Event is one step of one grant. It cannot carry a secret.
@@ -156,7 +175,7 @@ type Event struct {
 	Partial       bool     // of a Stored: the call failed for other hosts, and a StoreFailed follows
 	Account       string   // the token's account, once known
 	At            time.Time
-	Attempt       int // 1 for the first try after a success
+	Attempt       int // number of the failed try since the last success, from 1
 	Took          time.Duration
 	ObtainedAt    time.Time
 	ExpiresAt     time.Time

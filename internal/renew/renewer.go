@@ -9,7 +9,7 @@ import (
 	"ecr-refreshd/internal/login"
 )
 
-// Binding is a target and the hosts of the grant that it is to hold.
+// Binding is a target and the hosts of the grant whose logins it must hold.
 type Binding struct {
 	Name   string
 	Target Target
@@ -24,22 +24,23 @@ type Config struct {
 	Bindings []Binding
 	Policy   Policy
 	Observer Observer
-	Attempt  time.Duration    // the longest that a Fetch takes; Stuck goes by it
-	Wall     func() time.Time // the wall clock; nil for time.Now
+	// FetchLimit is the longest that the Source lets a Fetch take; Stuck allows for it.
+	FetchLimit time.Duration
+	Wall       func() time.Time // the wall clock; nil for time.Now
 }
 
 // Renewer keeps one grant's token fresh and its targets in step. Its methods
-// are safe for concurrent use; Run and Once are called once, and not both.
+// are safe for concurrent use, but Run, Once and Fetch: one of them is called, once.
 type Renewer struct {
 	Config
-	clock      *clock
-	deliveries []*delivery
-	wake       chan struct{}     // has the loop renew
-	round      chan struct{}     // has the loop come round and see what is due
-	refused    chan login.Secret // tokens that a registry refused while they were fresh
+	clock         *clock
+	targets       []*delivery
+	wake          chan struct{}     // makes the loop renew the token
+	recheck       chan struct{}     // makes the loop read the clock and do what is due
+	refusedTokens chan login.Secret // fresh tokens that a registry refused
 
 	mu    sync.Mutex
-	held  *held // the last token, perhaps expired
+	last  *timedToken // the last token, perhaps expired
 	state State
 }
 
@@ -49,14 +50,14 @@ func New(c Config) *Renewer {
 		c.Wall = time.Now
 	}
 	r := &Renewer{
-		Config:  c,
-		clock:   newClock(c.Wall),
-		wake:    make(chan struct{}, 1),
-		round:   make(chan struct{}, 1),
-		refused: make(chan login.Secret, 1),
+		Config:        c,
+		clock:         newClock(c.Wall),
+		wake:          make(chan struct{}, 1),
+		recheck:       make(chan struct{}, 1),
+		refusedTokens: make(chan login.Secret, 1),
 	}
 	for _, b := range c.Bindings {
-		r.deliveries = append(r.deliveries, &delivery{Binding: b, renewer: r})
+		r.targets = append(r.targets, &delivery{Binding: b, renewer: r})
 	}
 	return r
 }
@@ -71,15 +72,15 @@ func (r *Renewer) Wake() {
 }
 
 // Run renews until ctx ends and never gives up before. It returns ctx's error,
-// after its targets' goroutines have ended.
+// after the goroutines of its deliveries have ended. The logins stay in the targets.
 func (r *Renewer) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
-	for _, d := range r.deliveries {
+	for _, d := range r.targets {
 		wg.Go(func() { d.run(ctx) })
 	}
 	newLoop(r).run(ctx)
 	wg.Wait()
-	r.change(func(s *State) { s.Over = true })
+	r.update(func(s *State) { s.Over = true })
 	return ctx.Err()
 }
 

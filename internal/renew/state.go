@@ -11,54 +11,57 @@ import (
 	"ecr-refreshd/internal/login"
 )
 
-// ErrEnded is the answer to those who wait for a Renewer whose Run has ended.
+// ErrEnded is returned to callers that wait for a Renewer whose Run has ended.
 var ErrEnded = errors.New("the renewer has ended")
 
 // State is how far a Renewer has come.
 type State struct {
-	Begun, Ended int   // attempts
+	Begun, Ended int   // attempts to fetch a token
 	Err          error // of the last one that ended; nil when it succeeded
-	Deliveries   int   // tokens, renewed or adopted, that were given to the targets
-	Delivered    bool  // every target has tried to store the newest of them, well or not
+	Tokens       int   // published, whether renewed or adopted
+	AllTried     bool  // every target has tried to store the last of them, whether or not it succeeded
 	Over         bool  // Run has ended
 
-	token   *held         // the newest of the Deliveries
-	next    time.Duration // when the next attempt begins
-	turned  time.Time     // when the loop last came round; zero unless it runs; no change for those who wait
-	changed chan struct{} // closed when this is old; nil in Renewer.state while nobody waits
+	token *timedToken   // the last one published
+	next  time.Duration // when the next attempt begins
+	// loopedAt is when the loop last began an iteration, zero unless it runs. A change of
+	// it does not wake those who wait.
+	loopedAt time.Time
+	outdated chan struct{} // closed when there is a newer State; nil in Renewer.state while nobody waits
 }
 
 // State returns how far the Renewer has come.
 func (r *Renewer) State() State {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.state.changed == nil {
-		r.state.changed = make(chan struct{})
+	if r.state.outdated == nil {
+		r.state.outdated = make(chan struct{})
 	}
 	s := r.state
-	s.Delivered = !slices.ContainsFunc(r.deliveries, func(d *delivery) bool { return d.tried < s.Deliveries })
+	s.AllTried = !slices.ContainsFunc(r.targets, func(d *delivery) bool { return d.tried < s.Tokens })
 	return s
 }
 
-// change makes a change to the state that those who wait hear of.
-func (r *Renewer) change(edit func(*State)) {
+// update edits the state and wakes those who wait for it.
+func (r *Renewer) update(edit func(*State)) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	edit(&r.state)
-	if r.state.changed != nil {
-		close(r.state.changed)
-		r.state.changed = nil
+	if r.state.outdated != nil {
+		close(r.state.outdated)
+		r.state.outdated = nil
 	}
 }
 
-// turn notes when the loop came round. Nobody waits for that, so nobody is woken.
-func (r *Renewer) turn(now time.Time) {
+// noteLoop notes when the loop began an iteration. Nobody waits for that, so nobody is
+// woken.
+func (r *Renewer) noteLoop(now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.state.turned = now
+	r.state.loopedAt = now
 }
 
-// Until waits for a state that reached accepts and returns the last one seen. The
+// Until waits for a state of which reached is true, and returns the last one seen. The
 // error is ErrEnded when Run has ended before, or ctx's.
 func (r *Renewer) Until(ctx context.Context, reached func(State) bool) (State, error) {
 	for {
@@ -72,7 +75,7 @@ func (r *Renewer) Until(ctx context.Context, reached func(State) bool) (State, e
 			return s, ctx.Err()
 		}
 		select {
-		case <-s.changed:
+		case <-s.outdated:
 		case <-ctx.Done():
 		}
 	}
@@ -115,7 +118,7 @@ func (r *Renewer) missing(s State) error {
 		return s.Err
 	}
 	why := "the first attempt is still under way"
-	if r.holding() != nil {
+	if r.lastToken() != nil {
 		why = "the last one has expired, and its renewal is still under way"
 	}
 	return &fault.Error{Reason: fault.Network, Op: fmt.Sprintf("get authorization token in %q", r.Grant.Region),
@@ -124,24 +127,24 @@ func (r *Renewer) missing(s State) error {
 
 // Refresh asks for a renewal now, as Wake does, and waits until it has ended and
 // every target has dealt with the new token. The error is that of the fetch,
-// ErrEnded, or ctx's; what went wrong in targets is observed as ever.
+// ErrEnded, or ctx's; failures of targets are events only.
 func (r *Renewer) Refresh(ctx context.Context) error {
 	s := r.State()
-	attempt := s.Begun
-	if s.Begun == s.Ended { // one that is under way serves
-		attempt++
+	number := s.Begun       // of the attempt to wait for
+	if s.Begun == s.Ended { // else the one under way will do
+		number++
 		r.Wake()
 	}
-	s, err := r.Until(ctx, func(s State) bool { return s.Ended >= attempt && (s.Err != nil || s.Delivered) })
+	s, err := r.Until(ctx, func(s State) bool { return s.Ended >= number && (s.Err != nil || s.AllTried) })
 	if err != nil {
 		return err
 	}
 	return s.Err
 }
 
-// Stuck reports whether Run, once begun, has not come round for longer than its
+// Stuck reports whether the loop of a Run has begun no iteration for longer than its
 // sleeps and an attempt can take.
 func (r *Renewer) Stuck() bool {
-	turned := r.State().turned
-	return !turned.IsZero() && time.Since(turned) > 2*(reread+r.Attempt)
+	loopedAt := r.State().loopedAt
+	return !loopedAt.IsZero() && time.Since(loopedAt) > 2*(reread+r.FetchLimit)
 }

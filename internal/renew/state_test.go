@@ -10,7 +10,7 @@ import (
 	"ecr-refreshd/internal/login"
 )
 
-// awaited is what Await gives, and how long that takes.
+// awaited is what Await returns, and how long that takes.
 func awaited(r rig, patience time.Duration) (token login.Token, took time.Duration, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
@@ -24,7 +24,7 @@ func TestAwaitWaitsOnlyWhileThereIsHope(t *testing.T) {
 		name   string
 		fetch  func(int) (login.Token, error)
 		hang   time.Duration
-		secret string       // that Await gives, in the end
+		secret string       // that Await returns, in the end
 		reason fault.Reason // or the cause
 		quick  bool         // long before its patience is over
 	}{
@@ -91,7 +91,7 @@ func TestRefreshWaitsForTokenAndTargets(t *testing.T) {
 	})
 }
 
-func TestRefreshTellsWhyItFailed(t *testing.T) {
+func TestRefreshReturnsWhyItFailed(t *testing.T) {
 	first := func(n int) (login.Token, error) {
 		if n > 1 {
 			return login.Token{}, failing(fault.Denied)
@@ -113,7 +113,7 @@ func TestRefreshTellsWhyItFailed(t *testing.T) {
 	})
 }
 
-func TestThoseWhoWaitHearOfTheEnd(t *testing.T) {
+func TestThoseWhoWaitReceiveErrEnded(t *testing.T) {
 	waits := map[string]func(r rig) error{
 		"Await":   func(r rig) error { _, err := r.Await(context.Background()); return err },
 		"Refresh": func(r rig) error { return r.Refresh(context.Background()) },
@@ -133,24 +133,24 @@ func TestThoseWhoWaitHearOfTheEnd(t *testing.T) {
 }
 
 func TestUntilWaitsForTheTargetsOfTheFirstToken(t *testing.T) {
-	settled := func(s State) bool { return s.Ended > 0 && s.Delivered }
+	settled := func(s State) bool { return s.Ended > 0 && s.AllTried }
 	slow := &slowTarget{takes: 7 * time.Second}
 	inBubble(t, living(12*time.Hour), map[string]Target{"slow": slow}, nil, func(r rig) {
 		s, err := r.Until(context.Background(), settled)
-		if slow.at(hostA) != "1" || err != nil || s.Deliveries != 1 {
+		if slow.at(hostA) != "1" || err != nil || s.Tokens != 1 {
 			t.Errorf("%+v, error %v, and the target holds %q", s, err, slow.at(hostA))
 		}
 	})
 	denied := func(int) (login.Token, error) { return login.Token{}, failing(fault.Denied) }
 	inBubble(t, denied, map[string]Target{"slow": slow}, nil, func(r rig) {
-		if s, err := r.Until(context.Background(), settled); err != nil || s.Deliveries != 0 || !fault.Has(s.Err, fault.Denied) {
+		if s, err := r.Until(context.Background(), settled); err != nil || s.Tokens != 0 || !fault.Has(s.Err, fault.Denied) {
 			t.Errorf("without a token: %+v, error %v", s, err)
 		}
 	})
 }
 
-func TestALoopThatDoesNotComeRoundIsStuck(t *testing.T) {
-	deaf := func(c *Config) { c.Source, c.Attempt = deafSource{3 * time.Hour}, time.Minute }
+func TestALoopThatHangsIsStuck(t *testing.T) {
+	deaf := func(c *Config) { c.Source, c.FetchLimit = deafSource{3 * time.Hour}, time.Minute }
 	inBubble(t, nil, nil, deaf, func(r rig) {
 		pass(3 * time.Minute)
 		if r.Stuck() {
@@ -162,7 +162,7 @@ func TestALoopThatDoesNotComeRoundIsStuck(t *testing.T) {
 		}
 		pass(3 * time.Hour)
 		if r.Stuck() {
-			t.Error("stuck after it came round")
+			t.Error("stuck after it ran on")
 		}
 	})
 	inBubble(t, living(12*time.Hour), nil, nil, func(r rig) {

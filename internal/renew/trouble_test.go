@@ -146,7 +146,7 @@ func TestAFormerTokenServesUntilTheFirstOfTheOwnIsThere(t *testing.T) {
 	})
 }
 
-func TestEachExpiryIsToldAndActedOn(t *testing.T) {
+func TestEachExpiryIsReportedAndActedOn(t *testing.T) {
 	// AWS answers in the first ten minutes of every other hour, for 40 minutes.
 	fetch := func(n int) (login.Token, error) {
 		if time.Since(start2000())%(2*time.Hour) < 10*time.Minute {
@@ -170,7 +170,7 @@ func TestEachExpiryIsToldAndActedOn(t *testing.T) {
 	})
 }
 
-func TestTheEndOfATokenIsToldBeforeItsLoginsGo(t *testing.T) {
+func TestTheEndOfATokenIsReportedBeforeItsLoginsGo(t *testing.T) {
 	sources := map[string]Source{
 		"the fetch fails": &fakeSource{fetch: func(n int) (login.Token, error) {
 			if n > 1 {
@@ -210,7 +210,7 @@ func TestATargetThatHungEndsWithTheNewestToken(t *testing.T) {
 				}
 				return err
 			}
-			// All tokens live on: none ends, which would have the target come round by itself.
+			// All tokens live on: none ends, which would wake the target by itself.
 			inBubble(t, living(12*time.Hour), map[string]Target{"slow": slow}, nil, func(r rig) {
 				for range 2 {
 					pass(time.Hour)

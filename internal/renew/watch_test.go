@@ -10,7 +10,7 @@ import (
 	"ecr-refreshd/internal/login"
 )
 
-// watchedFile is a fakeFile that tells of changes and counts looks.
+// watchedFile is a fakeFile that reports changes and counts looks.
 type watchedFile struct {
 	fakeFile
 	mu      sync.Mutex
@@ -109,6 +109,22 @@ func TestManyReportedChangesCostFewLooks(t *testing.T) {
 	})
 }
 
+func TestTheFirstReportedChangeAfterALongSleepCostsNoLookOfItsOwn(t *testing.T) {
+	file := new(watchedFile)
+	inBubble(t, living(12*time.Hour), map[string]Target{"file": file}, nil, func(r rig) {
+		pass(watchedInterval - time.Second)
+		file.looked()
+		file.tell()
+		if pass(afterChange / 2); file.looked() != 0 {
+			t.Error("looked before the other changes of a burst can have come")
+		}
+		file.tell()
+		if pass(afterChange); file.looked() != 1 {
+			t.Error("a burst did not cost one look")
+		}
+	})
+}
+
 func TestReportedChangesDoNotShortenAConflict(t *testing.T) {
 	file := new(watchedFile)
 	inBubble(t, living(12*time.Hour), map[string]Target{"file": file}, nil, func(r rig) {
@@ -133,16 +149,16 @@ func TestATargetThatCannotBeLookedAtIsNotUndone(t *testing.T) {
 			file.tell()
 			pass(time.Second)
 		}
-		if undone, stores, failed := r.diary.count(Undone), file.count(), r.diary.count(StoreFailed); undone != 0 || stores != 1 || failed < 100 || failed > 400 {
+		if undone, stores, failed := r.diary.count(Undone), file.count(), r.diary.count(CheckFailed); undone != 0 || stores != 1 || failed < 100 || failed > 400 {
 			t.Errorf("%d undone, %d stores, %d failures in an hour", undone, stores, failed)
 		}
-		if n := r.diary.count(Stored); n != 1 {
-			t.Errorf("%d times stored", n)
+		if stored, failed := r.diary.count(Stored), r.diary.count(StoreFailed); stored != 1 || failed != 0 {
+			t.Errorf("%d times stored, %d times not", stored, failed)
 		}
 		file.setBlind(nil)
 		pass(nearby)
-		if r.diary.count(Stored) != 2 || r.diary.count(Undone) != 0 {
-			t.Errorf("afterwards %d times stored, %d undone", r.diary.count(Stored), r.diary.count(Undone))
+		if checked, stored, undone := r.diary.count(Checked), r.diary.count(Stored), r.diary.count(Undone); checked != 1 || stored != 1 || undone != 0 {
+			t.Errorf("afterwards %d times checked, %d stored, %d undone", checked, stored, undone)
 		}
 		file.undo(hostA)
 		file.tell()

@@ -226,7 +226,9 @@ func (t *Target) delivery(e renew.Event, host string) {
 	case renew.Stored:
 		stored := e.At
 		t.State, t.StoredAt, t.Error, t.Warning = OK, &stored, nil, e.Warning
-	case renew.StoreFailed, renew.RemoveFailed:
+	case renew.Checked:
+		t.State, t.Error = OK, nil
+	case renew.StoreFailed, renew.CheckFailed, renew.RemoveFailed:
 		t.State, t.Error = Failed, problem(e, host)
 	case renew.Removed:
 		t.State, t.StoredAt, t.Error, t.Warning = Pending, nil, nil, ""

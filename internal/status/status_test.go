@@ -194,3 +194,17 @@ func TestAReloadKeepsHowTheSameTargetsStood(t *testing.T) {
 		t.Errorf("file: %+v", got)
 	}
 }
+
+func TestATargetThatCannotBeCheckedHasFailedUntilItCan(t *testing.T) {
+	b := board()
+	warned := stored
+	warned.Warning = "chmod"
+	feed(b, renewed, warned, renew.Event{Kind: renew.CheckFailed, Target: "engine", Hosts: []string{named}, Err: boom})
+	if rows := b.Registries(at); rows[0].Targets[0].State != Failed || rows[0].Targets[0].Error == nil || rows[1].Targets[0].State != OK {
+		t.Errorf("got %+v and %+v", rows[0].Targets[0], rows[1].Targets[0])
+	}
+	feed(b, renew.Event{Kind: renew.Checked, Target: "engine", Hosts: []string{named}})
+	if got := b.Registries(at)[0].Targets[0]; got.State != OK || got.Error != nil || got.StoredAt == nil || got.Warning != "chmod" {
+		t.Errorf("got %+v", got)
+	}
+}
