@@ -77,7 +77,7 @@ func (d *document) point(hosts []string) error {
 		}
 	}
 	for _, s := range all[main:] {
-		d.top[s.index].value = s.entries.render()
+		d.top[s.index].value = s.entries.render(1)
 	}
 	return nil
 }
@@ -132,7 +132,7 @@ func (d *document) unpoint(hosts []string, was record) error {
 		case len(kept) == 0 && was == nil:
 			d.deleteTop(s.index)
 		default:
-			d.top[s.index].value = kept.render()
+			d.top[s.index].value = kept.render(1)
 		}
 	}
 	return nil

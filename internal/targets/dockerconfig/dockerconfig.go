@@ -6,8 +6,9 @@
 //
 // Limits, which nobody has reported: a program that reads the file within the
 // millisecond in which ours hides its last write, and then writes, loses that write; of
-// two such writes the last stands. What a killed process displaced comes back with the
-// next change of ours, unless somebody has written since. An account that rewrites a
+// two such writes the last stands. A program that reads our entries of credHelpers just
+// before an undo, and writes just after it, brings them back. What a killed process
+// displaced comes back with the next change of ours, unless somebody has written since. An account that rewrites a
 // large file all the time costs up to four readings of it a second; CPUQuota= of the unit
 // can bound that.
 //

@@ -81,13 +81,13 @@ func sectionsOf(top object, name string) (sections []section, err error) {
 
 func isNull(value json.RawMessage) bool { return bytes.Equal(value, []byte("null")) }
 
-// render gives the file's content, indented with tabs as docker does it.
+// render gives the file's content.
 func (d *document) render() []byte {
 	top := slices.Clone(d.top)
 	for _, s := range d.sections {
-		top[s.index].value = s.entries.render()
+		top[s.index].value = s.entries.render(1)
 	}
-	return indent(top.render())
+	return top.render(0)
 }
 
 // mainSection gives the section that our logins go to, made if there is none.
@@ -131,7 +131,7 @@ func (d *document) store(logins []login.Login) (changed bool) {
 	}
 	for _, l := range logins {
 		if !done[l.Host] {
-			value := object{{rawKey: quoted("auth"), value: quoted(wanted[l.Host])}}.render()
+			value := object{{rawKey: quoted("auth"), value: quoted(wanted[l.Host])}}.render(2)
 			main.entries = append(main.entries, member{quoted(l.Host), l.Host, value})
 			done[l.Host], changed = true, true
 		}

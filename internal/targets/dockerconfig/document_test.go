@@ -254,7 +254,7 @@ func foreign(d *document) string {
 	}
 	add := func(in string, m member) {
 		var compacted bytes.Buffer
-		if err := json.Compact(&compacted, object{m}.render()); err != nil {
+		if err := json.Compact(&compacted, object{m}.render(0)); err != nil {
 			panic(err)
 		}
 		out = append(out, in+compacted.String())
@@ -271,31 +271,4 @@ func foreign(d *document) string {
 		}
 	}
 	return strings.Join(out, "\n")
-}
-
-// encoding/json, with which docker writes the file, is the measure.
-func FuzzIndentIsDockersForm(f *testing.F) {
-	for _, seed := range []string{"{}", `{"a":[],"b":[1,-2.5e+7,{"c":null}],"d":{"e":true}}`, `"\\\"\\"`, " [ { } , [ ] ] ", `[[[[[[[1]]]]]]]`, "3"} {
-		f.Add([]byte(seed))
-	}
-	f.Fuzz(func(t *testing.T, data []byte) {
-		if !json.Valid(data) {
-			return
-		}
-		if end := skipValue(data, skipSpace(data, 0)); skipSpace(data, end) != len(data) {
-			t.Fatalf("the value ends at %d of %d", end, len(data))
-		}
-		got := indent(data)
-		var want, flat, flatGot bytes.Buffer
-		if err := errors.Join(json.Indent(&want, data, "", "\t"), json.Compact(&flat, data), json.Compact(&flatGot, got)); err != nil {
-			t.Fatal(err)
-		}
-		if !bytes.Equal(flat.Bytes(), flatGot.Bytes()) {
-			t.Fatalf("got %s", got)
-		}
-		deep := bytes.Contains(want.Bytes(), []byte("\n"+strings.Repeat("\t", maxIndent+1)))
-		if trimmed := bytes.TrimSpace(want.Bytes()); !deep && !bytes.Contains(data, []byte(strings.Repeat("[", 2+maxIndent))) && !bytes.Equal(got, trimmed) {
-			t.Fatalf("got %q, want %q", got, trimmed)
-		}
-	})
 }

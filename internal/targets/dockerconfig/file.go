@@ -16,8 +16,8 @@ const (
 	maxSize = 8 << 20
 	// maxRecord is the same for our record beside it: names only.
 	maxRecord = 1 << 20
-	// maxMembers is how many members the objects of a file may have together. Taken
-	// apart, each costs many times its size.
+	// maxMembers is how many members the objects of a file may have together, counted by
+	// its colons. Taken apart, each costs many times its size.
 	maxMembers = 20_000
 )
 

@@ -3,7 +3,6 @@ package dockerconfig
 import (
 	"context"
 	"slices"
-	"time"
 
 	"ecr-refreshd/internal/login"
 	"ecr-refreshd/internal/renew"
@@ -103,7 +102,7 @@ func (w site) point(ctx context.Context, hosts []string) (Report, error) {
 			}
 			return true, d.point(missing)
 		})
-		if err != nil && !s.placed {
+		if err != nil {
 			clear(done) // it was only about to be done
 		}
 		if err != nil || len(done) == len(hosts) {
@@ -147,17 +146,10 @@ func (w site) unpoint(ctx context.Context, hosts map[string]bool) (Report, error
 					done[host] = HostReport{Host: host, Action: Restored, Helper: excerpt(helper)}
 				}
 			}
-			// Nobody looks after these entries from now on. A program that read them a
-			// moment ago and is about to write them again is waited for here.
-			if s.until.IsZero() {
-				s.until = time.Now().Add(lingering)
-			}
 			return true, d.unpoint(asked, was)
 		})
-		if err != nil && !s.placed {
-			clear(done)
-		}
 		if err != nil {
+			clear(done) // it was only about to be done
 			return err
 		}
 		_, err = s.remember(ctx, func(was record) record {

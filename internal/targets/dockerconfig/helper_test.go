@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -269,33 +268,4 @@ func TestTokenAndHelperInOneFileDoNotFight(t *testing.T) {
 		t.Errorf("the tokens are still there: %v", err)
 	}
 	wantHelp(t, h, true, hostA, hostB)
-}
-
-func TestAProgramThatReadOurEntriesDoesNotBringThemBack(t *testing.T) {
-	const file = `{"credHelpers":{"H":"ecr-login"}}`
-	for range 20 { // where this machine is so slow that the program comes too late, there is another try
-		h, path := newHelper(t)
-		write(t, path, withHelper(file))
-		wantStored(t, h, hostA)
-		late := read(t, path)
-		undone := make(chan error, 1)
-		go func() {
-			_, err := h.Undo(t.Context())
-			undone <- err
-		}()
-		for read(t, path) == late && t.Context().Err() == nil {
-			runtime.Gosched()
-		}
-		if err := replaceWith(late)(path); err != nil {
-			t.Fatal(err)
-		}
-		if err := <-undone; err != nil {
-			t.Fatal(err)
-		}
-		if compact(t, parsed(t, []byte(read(t, path)))) == withHelper(file) {
-			wantTidy(t, path)
-			return
-		}
-	}
-	t.Error("entries of ours were back each time")
 }

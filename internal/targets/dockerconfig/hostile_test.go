@@ -101,7 +101,7 @@ func TestALinkIntoAProcessLeadsNowhere(t *testing.T) {
 				r.run(t, fmt.Sprintf(link, self, open.Fd()))
 				wantFault(t, r.Store(t.Context(), logins("pw")), unix.EACCES, "chown")
 				wantStale(t, r.Target, true, logins("pw")...)
-				if l, _ := (site{path: r.path, as: r.Account}).look(nil, nil, maxSize); l != nil {
+				if l, _ := (site{path: r.path, as: r.Account}).look(nil, maxSize); l != nil {
 					t.Error("the file was read")
 				}
 				wantTidy(t, filepath.Join(theirs, "config.json"))

@@ -20,9 +20,8 @@ import (
 // only digests of them.
 type look struct {
 	fingerprint
-	at      time.Time         // just before the reading
-	content digest            // of the whole file
-	hosts   map[string]*entry // by host, those asked for; nil for a file that cannot be read
+	at    time.Time         // just before the reading
+	hosts map[string]*entry // by host, those asked for; nil for a file that cannot be read
 }
 
 // entry is what the file has for a host.
@@ -80,7 +79,7 @@ func (p *place) see(ctx context.Context, w site, f fingerprint, logins []login.L
 		return err
 	}
 	defer giveBack()
-	look, err := w.look(p.asked, p.look, bytes)
+	look, err := w.look(p.asked, bytes)
 	if isExhausted(err) {
 		return err
 	}
@@ -110,9 +109,8 @@ func (w site) stat(path string, st *unix.Stat_t) error {
 }
 
 // look reads the file of at most limit bytes, for the hosts asked for; nil, and why,
-// when that is not possible. A file with the content of the last look is not taken
-// apart again: while it is young it is read often.
-func (w site) look(asked map[string]struct{}, last *look, limit int64) (l *look, err error) {
+// when that is not possible.
+func (w site) look(asked map[string]struct{}, limit int64) (l *look, err error) {
 	at := time.Now()
 	err = as(w.as, func() error {
 		dirfd, name, err := find(w.rule(), w.path, false)
@@ -124,11 +122,7 @@ func (w site) look(asked map[string]struct{}, last *look, limit int64) (l *look,
 		if err != nil {
 			return err
 		}
-		l = &look{fingerprint: f.fingerprint, at: at, content: sha256.Sum256(f.content)}
-		if last != nil && last.content == l.content && len(last.hosts) == len(asked) { // hosts are only ever added
-			l.hosts = last.hosts
-			return nil
-		}
+		l = &look{fingerprint: f.fingerprint, at: at}
 		if doc, err := parseDocument(f.content); err == nil {
 			l.note(doc, asked)
 		}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 )
 
 // member is one key of a JSON object and its value, both exactly as they stand
@@ -71,20 +72,26 @@ func parseObject(raw []byte) (object, error) {
 	return o, nil
 }
 
-// render is the inverse of parseObject, without white space of its own.
-func (o object) render() json.RawMessage {
-	size := 2
+// render is the inverse of parseObject for an object that stands within depth others: a
+// line for each member, indented with tabs, as docker writes it. The values keep the
+// form in which they stand in the file.
+func (o object) render(depth int) json.RawMessage {
+	if len(o) == 0 {
+		return []byte("{}")
+	}
+	line := "\n" + strings.Repeat("\t", depth)
+	size := len(line) + 2
 	for _, m := range o {
-		size += len(m.rawKey) + len(m.value) + 2
+		size += len(m.rawKey) + len(m.value) + len(line) + 4
 	}
 	out := append(make([]byte, 0, size), '{')
 	for i, m := range o {
 		if i > 0 {
 			out = append(out, ',')
 		}
-		out = append(append(append(out, m.rawKey...), ':'), m.value...)
+		out = append(append(append(append(append(out, line...), '\t'), m.rawKey...), ": "...), m.value...)
 	}
-	return append(out, '}')
+	return append(append(out, line...), '}')
 }
 
 // quoted is s as a JSON string.

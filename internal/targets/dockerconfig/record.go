@@ -78,7 +78,7 @@ func (r record) object() object {
 	for _, host := range slices.Sorted(maps.Keys(r)) {
 		entries = append(entries, member{quoted(host), host, quoted(r[host])})
 	}
-	return object{{quoted(credHelpers), credHelpers, entries.render()}}
+	return object{{quoted(credHelpers), credHelpers, entries.render(1)}}
 }
 
 // remember brings the file's record to what edit makes of it, and returns it. Nil

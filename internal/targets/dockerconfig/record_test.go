@@ -52,7 +52,7 @@ func FuzzRecord(f *testing.F) {
 			}
 			return
 		}
-		again, err := parsed(t, r.object().render()).record()
+		again, err := parsed(t, r.object().render(0)).record()
 		if err != nil || !maps.Equal(again, r) || (again == nil) != (r == nil) {
 			t.Fatalf("%v is written and read as %v, %v", r, again, err)
 		}

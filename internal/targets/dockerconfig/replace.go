@@ -5,21 +5,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"golang.org/x/sys/unix"
 )
 
-const (
-	// maxRounds bounds how often a file is written again because another program
-	// wrote in between. One such write is rare; so many in a row mean a loop gone
-	// wild, which leaves no moment to write in.
-	maxRounds = 500
-	// A program that read the file just before an update may be about to write that
-	// again. Where nobody looks after the file later, it is waited for this long.
-	lingering   = 250 * time.Millisecond
-	lingerRetry = 5 * time.Millisecond
-)
+// maxRounds bounds how often a file is written again because another program
+// wrote in between. One such write is rare; so many in a row mean a loop gone
+// wild, which leaves no moment to write in.
+const maxRounds = 500
 
 // update brings the file to where edit leaves it as it is, and returns it. Other
 // programs know no lock, so each round checks after the fact what it displaced: if
@@ -29,8 +22,7 @@ const (
 // A program that writes a file twice within a millisecond, the first time between our
 // last look and our exchange, and reads it in between, misses its own first write.
 func (s *session) update(ctx context.Context, edit func(*document) (bool, error)) (*document, error) {
-	wrote := false
-	for rounds := 0; rounds < maxRounds; {
+	for range maxRounds {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
@@ -42,38 +34,22 @@ func (s *session) update(ctx context.Context, edit func(*document) (bool, error)
 		if err != nil {
 			return nil, err
 		}
-		if edited {
-			rounds++
-			s.placed = false
-			done, err := s.replace(was, doc.render())
-			if err != nil {
-				return nil, err
-			}
-			if !done {
-				continue
-			}
-			wrote, s.placed = true, true
+		if !edited {
+			return doc, nil
 		}
-		if time.Now().After(s.until) {
-			return doc, s.finish(wrote)
+		done, err := s.replace(was, doc.render())
+		if err != nil {
+			return nil, err
 		}
-		s.leave()
-		if wait(ctx, lingerRetry) != nil {
-			return doc, s.finish(wrote)
+		if !done {
+			continue
 		}
+		if err := unix.Fsync(s.dirfd); err != nil && err != unix.EINVAL { // EINVAL: nothing to sync on this file system
+			return nil, fmt.Errorf("write the directory to disk: %w", err)
+		}
+		return doc, nil
 	}
 	return nil, errRestless
-}
-
-// finish makes what was written last.
-func (s *session) finish(wrote bool) error {
-	if !wrote {
-		return nil
-	}
-	if err := unix.Fsync(s.dirfd); err != nil && err != unix.EINVAL { // EINVAL: nothing to sync on this file system
-		return fmt.Errorf("write the directory to disk: %w", err)
-	}
-	return nil
 }
 
 // replace puts content in the file's place if that still is what was read, nil

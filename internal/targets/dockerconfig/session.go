@@ -21,8 +21,6 @@ type session struct {
 	name    string
 	locked  bool      // false where there is no such lock, or somebody else keeps it
 	settled time.Time // from when on no file is waited for, once one was
-	placed  bool      // what update last wrote is in the file, as far as is known
-	until   time.Time // how long another program's late write is waited for
 
 	adds     int64  // the bytes that are to come into the file
 	share    int64  // the bytes that may be read now; see room

@@ -41,7 +41,7 @@ func TestStoreKeepsModeAndWritesOnlyWhatChanged(t *testing.T) {
 	if mode(t, path) != 0o640 {
 		t.Errorf("mode is %o", mode(t, path))
 	}
-	if got := read(t, path); !strings.HasPrefix(got, "{\n\t\"z\": 1,\n\t\"auths\": {\n\t\t\"other\": {\n\t\t\t\"auth\": \"eDp5\"") {
+	if got := read(t, path); !strings.HasPrefix(got, "{\n\t\"z\": 1,\n\t\"auths\": {\n\t\t\"other\": {\"auth\": \"eDp5\"},\n\t\t\""+hostA+"\": {\n\t\t\t\"auth\": \"") {
 		t.Errorf("file is %s", got)
 	}
 	before, err := os.Stat(path)
