@@ -79,6 +79,9 @@ func TestSkopeoAgrees(t *testing.T) {
 	major, minor := version(t, skopeo)
 	registry := newRegistry(t)
 	for i, r := range slices.Concat(rows, containersRows) {
+		if r.before > 0 || r.env[authVariable] != "" {
+			continue // nothing to it
+		}
 		if major == 1 && minor < 11 && strings.HasPrefix(r.name, "REGISTRY_AUTH_FILE ") {
 			continue // it looks on
 		}
