@@ -18,7 +18,7 @@ type DockerFile struct {
 	config *configfile.ConfigFile
 	before int                         // the first version of docker that does not give the file up; 0 for none
 	bad    []string                    // the keys of entries at which docker stops, in order
-	raw    map[string]types.AuthConfig // all entries before "auth" is taken apart, if any is bad
+	raw    map[string]types.AuthConfig // all entries before "auth" is taken apart, if any docker stops before that
 }
 
 // ReadDocker reads a config.json. Name is its path, for texts.
@@ -29,7 +29,9 @@ func ReadDocker(name string, data []byte) *DockerFile {
 	var wrongType *json.UnmarshalTypeError
 	switch {
 	case err == nil:
-		f.old(data)
+		if f.old(data); f.before > 0 {
+			f.judge(data)
+		}
 	case errors.As(err, &wrongType):
 		f.fault = shape("docker", name, data, wrongType)
 	default:
@@ -133,7 +135,7 @@ func (f *DockerFile) entry(host, key string) Login {
 		l.Fault = f.badEntry(host, f.bad[0])
 	case chosen.RegistryToken != "" || l.Username == "" || l.Secret.IsZero():
 		l.Fault = f.unusable(host, keys[0], l, chosen)
-	case f.fault != nil && f.before > 0:
+	case f.before > 0 && f.raw[keys[0]].Auth != "":
 		l.Fault, l.Before = f.about(host), f.before
 	}
 	if l.Fault == nil {
