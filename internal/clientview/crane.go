@@ -68,7 +68,7 @@ func (e Eye) crane(a *Answer) {
 	if a.Ahead.Name != "" && a.Ahead.State != Found {
 		place := f.place("credsStore")
 		a.Username, a.Secret = "", Login{}.Secret
-		a.Fault = wrong(a.Host, fmt.Sprintf("install %s in a directory of PATH, or delete %s from %s", a.Ahead.Name, place.at(), path), nil,
+		a.Fault = wrong(a.Host, fmt.Sprintf("install %s in a directory of PATH, or delete %s from %s", printable(a.Ahead.Name), place.at(), path), nil,
 			"run the credential helper %q, which %s in %q names and %s asks before any other: it is %s", printable(a.Ahead.Name), place.at(), path, a.Client, a.Ahead.State)
 	}
 }

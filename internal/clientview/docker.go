@@ -5,76 +5,60 @@ import (
 	"encoding/json"
 	"errors"
 	"slices"
-	"strings"
 
 	"github.com/docker/cli/cli/config/configfile"
 	"github.com/docker/cli/cli/config/credentials"
 	"github.com/docker/cli/cli/config/types"
-
-	"ecr-refreshd/internal/fault"
-	"ecr-refreshd/internal/login"
 )
 
 // DockerFile is the content of a config.json as docker sees it: docker's own loader
 // has decided what can be read. Safe for concurrent use.
 type DockerFile struct {
-	name   string
+	content
 	config *configfile.ConfigFile
-	raw    map[string]types.AuthConfig // the entries before "auth" is taken apart
-	lines  map[[2]string]int
-
-	fault  *fault.Error // why docker gives up the file, without hosts; nil when it does not
-	before int          // the first version of docker that does not give it up; 0 for none
-	bad    []string     // the keys of entries at which docker stops, in order
+	before int                         // the first version of docker that does not give the file up; 0 for none
+	bad    []string                    // the keys of entries at which docker stops, in order
+	raw    map[string]types.AuthConfig // all entries before "auth" is taken apart, if any docker stops before that
 }
 
 // ReadDocker reads a config.json. Name is its path, for texts.
-func ReadDocker(name string, content []byte) *DockerFile {
-	f := &DockerFile{name: name, config: configfile.New(name), raw: map[string]types.AuthConfig{}}
-	err := f.config.LoadFromReader(bytes.NewReader(content))
+func ReadDocker(name string, data []byte) *DockerFile {
+	f := &DockerFile{content: content{client: "docker", name: name}, config: configfile.New(name)}
+	err := f.config.LoadFromReader(bytes.NewReader(data))
 	// What docker goes on with after an error is what has been filled in by then.
 	var wrongType *json.UnmarshalTypeError
 	switch {
 	case err == nil:
-		f.old(content)
-	case errors.As(err, &wrongType):
-		f.fault = shape("docker", name, content, wrongType)
-	default:
-		for _, key := range entries(content) {
-			f.raw[key.name] = key.AuthConfig
-			if _, err := alone(key.AuthConfig); err != nil {
-				f.bad = append(f.bad, key.name)
-			}
+		if f.old(data); f.before > 0 {
+			f.judge(data)
 		}
-		if len(f.bad) == 0 {
-			f.fault = notJSON("docker gives up", name, content)
+	case errors.As(err, &wrongType):
+		f.fault = shape("docker", name, data, wrongType)
+	default:
+		if f.judge(data); len(f.bad) == 0 {
+			f.fault = notJSON("docker", name, data)
 			return f
 		}
 	}
-	f.lines = lines(content)
+	f.lines = lines(data)
 	return f
 }
 
-// entry is one of auths.
-type entry struct {
-	name string
-	types.AuthConfig
-}
-
-// entries decodes auths as docker does, and leaves "auth" as it is. The keys are in order.
-func entries(content []byte) []entry {
+// judge finds the entries at which docker stops.
+func (f *DockerFile) judge(data []byte) {
 	var file struct {
 		Auths map[string]types.AuthConfig `json:"auths"`
 	}
-	if json.NewDecoder(bytes.NewReader(content)).Decode(&file) != nil {
-		return nil
+	if json.NewDecoder(bytes.NewReader(data)).Decode(&file) != nil {
+		return
 	}
-	all := make([]entry, 0, len(file.Auths))
-	for name, e := range file.Auths {
-		all = append(all, entry{name, e})
+	f.raw = file.Auths
+	for key, e := range f.raw {
+		if _, err := alone(e); err != nil {
+			f.bad = append(f.bad, key)
+		}
 	}
-	slices.SortFunc(all, func(a, b entry) int { return strings.Compare(a.name, b.name) })
-	return all
+	slices.Sort(f.bad)
 }
 
 // alone is what docker's loader makes of an entry in a file of its own.
@@ -135,37 +119,23 @@ func (f *DockerFile) Login(host string) Login {
 
 // entry says what docker takes from auths.
 func (f *DockerFile) entry(host, key string) Login {
-	keys := f.keys(key)
+	keys := keysOf(f.config.AuthConfigs, key, credentials.ConvertToHostname)
 	if len(keys) == 0 {
 		return f.missing(host)
 	}
-	l := Login{Place: f.place("auths", keys[0])}
-	chosen, err := f.auth(keys[0])
-	l.Username, l.Secret = chosen.Username, login.NewSecret(chosen.Password)
-	for _, other := range keys[1:] {
-		if keys[0] == key {
-			l.hides(f.place("auths", other))
-			continue
-		}
-		// Without an exact key docker takes any that means the host.
-		if e, _ := f.auth(other); e.Username != chosen.Username || e.Password != chosen.Password {
-			l.hides(f.place("auths", other))
-			l.Chance = true
-		}
-	}
+	l, chosen, err := f.pick(host, key, keys, f.auth)
 	switch {
 	case f.fault != nil && f.before == 0 && l.Username == "":
 		l.Fault = f.about(host)
 	case err != nil && l.Username == "":
 		l.Fault = f.badEntry(host, keys[0])
 	case l.Chance:
-		l.Fault = f.doubles(host, l)
 	case len(f.bad) > 0 && err == nil && f.raw[keys[0]].Auth != "":
 		l.Chance = true
 		l.Fault = f.badEntry(host, f.bad[0])
 	case chosen.RegistryToken != "" || l.Username == "" || l.Secret.IsZero():
 		l.Fault = f.unusable(host, keys[0], l, chosen)
-	case f.fault != nil && f.before > 0:
+	case f.before > 0 && f.raw[keys[0]].Auth != "":
 		l.Fault, l.Before = f.about(host), f.before
 	}
 	if l.Fault == nil {
@@ -181,21 +151,3 @@ func (f *DockerFile) auth(key string) (types.AuthConfig, error) {
 	}
 	return f.config.AuthConfigs[key], nil
 }
-
-// keys are the keys of auths that mean the host, the one that docker takes first. With
-// the exact one there, docker takes that; without, any of them.
-func (f *DockerFile) keys(host string) []string {
-	var exact, others []string
-	for key := range f.config.AuthConfigs {
-		switch {
-		case key == host:
-			exact = []string{key}
-		case credentials.ConvertToHostname(key) == host:
-			others = append(others, key)
-		}
-	}
-	slices.Sort(others)
-	return append(exact, others...)
-}
-
-func (f *DockerFile) place(path ...string) Place { return placeOf(f.name, f.lines, path...) }

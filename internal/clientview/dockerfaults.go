@@ -16,13 +16,6 @@ import (
 	"ecr-refreshd/internal/fault"
 )
 
-// about is the fault of the file, for a host.
-func (f *DockerFile) about(host string) *fault.Error {
-	e := *f.fault
-	e.Hosts = []string{host}
-	return &e
-}
-
 // warn notes what docker complains about though it does what it should for this host.
 func (f *DockerFile) warn(l *Login) {
 	switch {
@@ -62,19 +55,19 @@ var retired = []struct {
 }
 
 // old looks for what today's docker passes over and an older one does not.
-func (f *DockerFile) old(content []byte) {
+func (f *DockerFile) old(data []byte) {
 	for _, r := range retired {
 		var wrongType *json.UnmarshalTypeError
-		if errors.As(json.NewDecoder(bytes.NewReader(content)).Decode(r.keys()), &wrongType) {
-			f.fault, f.before = shape(fmt.Sprintf("docker before %d", r.before), f.name, content, wrongType), r.before
+		if errors.As(json.NewDecoder(bytes.NewReader(data)).Decode(r.keys()), &wrongType) {
+			f.fault, f.before = shape(fmt.Sprintf("docker before %d", r.before), f.name, data, wrongType), r.before
 			return
 		}
 	}
 }
 
 // shape is the fault of a value that is not what a client expects.
-func shape(client, file string, content []byte, e *json.UnmarshalTypeError) *fault.Error {
-	key, line := placeAt(content, e.Offset)
+func shape(client, file string, data []byte, e *json.UnmarshalTypeError) *fault.Error {
+	key, line := placeAt(data, e.Offset)
 	if key == "" {
 		key = "the content"
 	}
@@ -129,22 +122,22 @@ var starts = []struct{ bytes, name string }{
 
 // notJSON is the fault of a file that is not JSON. What stands there is not said: it
 // could be part of a secret.
-func notJSON(what, name string, content []byte) *fault.Error {
+func notJSON(client, name string, data []byte) *fault.Error {
 	e := &fault.Error{Reason: fault.Local}
 	for _, s := range starts {
-		if bytes.HasPrefix(content, []byte(s.bytes)) {
-			e.Op = fmt.Sprintf("%s %q: it starts with %s, which is not JSON", what, name, s.name)
+		if bytes.HasPrefix(data, []byte(s.bytes)) {
+			e.Op = fmt.Sprintf("%s gives up %q: it starts with %s, which is not JSON", client, name, s.name)
 			e.Hint = fmt.Sprintf("save %s as UTF-8 without a byte order mark", name)
 			return e
 		}
 	}
-	at := int64(len(content))
+	at := int64(len(data))
 	var syntax *json.SyntaxError
-	if err := json.NewDecoder(bytes.NewReader(content)).Decode(new(json.RawMessage)); errors.As(err, &syntax) && !errors.Is(err, io.ErrUnexpectedEOF) {
+	if err := json.NewDecoder(bytes.NewReader(data)).Decode(new(json.RawMessage)); errors.As(err, &syntax) && !errors.Is(err, io.ErrUnexpectedEOF) {
 		at = syntax.Offset - 1 // Offset counts the offending byte too
 	}
-	line, column := syntaxPlace(content, at)
-	e.Op = fmt.Sprintf("%s %q: it is not JSON from line %d, column %d on", what, name, line, column)
+	line, column := syntaxPlace(data, at)
+	e.Op = fmt.Sprintf("%s gives up %q: it is not JSON from line %d, column %d on", client, name, line, column)
 	e.Hint = fmt.Sprintf("correct line %d of %s, or move the file away and log in again", line, name)
 	return e
 }
@@ -159,18 +152,12 @@ func (f *DockerFile) badEntry(host, key string) *fault.Error {
 		why = "is not base64"
 	}
 	p.Key += ".auth"
-	e := wrong(host, fmt.Sprintf("delete the entry %q under \"auths\" in %s", printable(key), f.name), nil,
+	e := wrong(host, f.drop(key), nil,
 		"docker gives up %q at %s, which %s", f.name, p.at(), why)
 	if credentials.ConvertToHostname(key) != host {
 		e.Op += fmt.Sprintf("; whether it has read the login of %q by then is chance", host)
 	}
 	return e
-}
-
-// doubles is the fault of several entries of which docker takes any.
-func (f *DockerFile) doubles(host string, l Login) *fault.Error {
-	return wrong(host, fmt.Sprintf("delete all of them but one, and name that %q", host), nil,
-		"docker takes the login of %q at random from %s in %q", host, list(append([]Place{l.Place}, l.Hidden...)), f.name)
 }
 
 // unusable is the fault of an entry that makes docker send nothing, or nothing that
@@ -188,7 +175,7 @@ func (f *DockerFile) unusable(host, key string, l Login, e types.AuthConfig) *fa
 	if len(l.Hidden) > 0 {
 		what += " and hides " + list(l.Hidden)
 	}
-	return wrong(host, fmt.Sprintf("delete the entry %q under \"auths\" in %s", printable(key), f.name), nil,
+	return wrong(host, f.drop(key), nil,
 		"%s in %q %s", l.at(), f.name, what)
 }
 

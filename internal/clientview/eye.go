@@ -22,7 +22,8 @@ const maxSize = 8 << 20
 type Eye struct {
 	Account osuser.Account
 	// Getenv returns the variables that the client is run with, "" for those not set;
-	// nil means that none is. The account's home stands in for HOME.
+	// nil means that none is. Without PATH no helper is found; the account's home stands
+	// in for HOME.
 	Getenv func(name string) string
 	// Read reads a file, and Stat looks at one, with the account's rights. Nil means
 	// with those of this process; a Read of the caller's must be bounded in size and

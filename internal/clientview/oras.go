@@ -7,42 +7,38 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/docker/cli/cli/config/types"
 
 	"ecr-refreshd/internal/fault"
-	"ecr-refreshd/internal/login"
 )
 
 // orasFile is the content of a config.json as oras's library sees it: of the file it
 // reads no more than the logins, and of these only the one that it needs.
 type orasFile struct {
-	name    string
+	content
 	auths   map[string]json.RawMessage
 	store   string
 	helpers map[string]string
-	lines   map[[2]string]int
-	fault   *fault.Error // why it gives up, without hosts
 }
 
-func readORAS(name string, content []byte) *orasFile {
-	f := &orasFile{name: name}
+func readORAS(name string, data []byte) *orasFile {
+	f := &orasFile{content: content{client: "oras", name: name}}
 	var top map[string]json.RawMessage // unlike docker's, the names of keys count with their case
-	err := json.NewDecoder(bytes.NewReader(content)).Decode(&top)
+	err := json.NewDecoder(bytes.NewReader(data)).Decode(&top)
 	var wrongType *json.UnmarshalTypeError
 	switch {
 	case errors.Is(err, io.EOF):
 		return f
 	case errors.As(err, &wrongType):
-		f.fault = shape("oras", name, content, wrongType)
+		f.fault = shape("oras", name, data, wrongType)
 		return f
 	case err != nil:
-		f.fault = notJSON("oras gives up", name, content)
+		f.fault = notJSON("oras", name, data)
 		return f
 	}
-	f.lines = lines(content)
+	f.lines = lines(data)
 	for _, part := range []struct {
 		key  string
 		into any
@@ -60,15 +56,11 @@ func readORAS(name string, content []byte) *orasFile {
 
 func (f *orasFile) hasAuth() bool { return f.store != "" || len(f.helpers) > 0 || len(f.auths) > 0 }
 
-func (f *orasFile) place(path ...string) Place { return placeOf(f.name, f.lines, path...) }
-
 // login says what oras does for the host by this file alone. The fault's cause is
 // ErrNoLogin where helm looks on.
 func (f *orasFile) login(host string) Login {
 	if f.fault != nil {
-		e := *f.fault
-		e.Hosts = []string{host}
-		return Login{Fault: &e}
+		return Login{Fault: f.about(host)}
 	}
 	key := dockerKey(host)
 	found := f.entry(host, key)
@@ -91,48 +83,37 @@ func (f *orasFile) login(host string) Login {
 }
 
 func (f *orasFile) entry(host, key string) Login {
-	var keys []string
-	for name := range f.auths {
-		bare := strings.TrimPrefix(strings.TrimPrefix(name, "http://"), "https://")
-		if bare, _, _ = strings.Cut(bare, "/"); name != key && bare == key {
-			keys = append(keys, name)
-		}
-	}
-	slices.Sort(keys)
-	_, exact := f.auths[key]
-	if exact {
-		keys = slices.Insert(keys, 0, key)
-	}
+	keys := keysOf(f.auths, key, func(key string) string {
+		host, _, _ := strings.Cut(strings.TrimPrefix(strings.TrimPrefix(key, "http://"), "https://"), "/")
+		return host
+	})
 	if len(keys) == 0 {
 		return Login{Fault: wrong(host, "log in to "+host, ErrNoLogin, "find the login of %q in %q", host, f.name)}
 	}
-	l := Login{Place: f.place("auths", keys[0])}
-	for _, other := range keys[1:] {
-		if l.Chance = l.Chance || !exact && !bytes.Equal(f.auths[other], f.auths[keys[0]]); exact || l.Chance {
-			l.hides(f.place("auths", other))
-		}
-	}
-	hint := fmt.Sprintf("delete the entry %q under \"auths\" in %s", printable(keys[0]), f.name)
-	var raw types.AuthConfig
-	err := json.Unmarshal(f.auths[keys[0]], &raw)
-	var e types.AuthConfig
-	if err == nil {
-		e, err = alone(raw)
-		l.Username, l.Secret = e.Username, login.NewSecret(e.Password)
-	}
+	l, e, err := f.pick(host, key, keys, f.auth)
 	switch {
 	case l.Chance:
-		l.Fault = wrong(host, fmt.Sprintf("delete all of them but one, and name that %q", host), nil,
-			"oras takes the login of %q at random from %s in %q", host, list(append([]Place{l.Place}, l.Hidden...)), f.name)
 	case err != nil:
-		l.Username, l.Secret = "", login.Secret{}
-		l.Fault = wrong(host, hint, nil, "oras gives up at %s in %q, which is no entry that can be read", l.at(), f.name)
+		l.Fault = wrong(host, f.drop(keys[0]), nil, "oras gives up at %s in %q, which is no entry that can be read", l.at(), f.name)
 	case e == types.AuthConfig{ServerAddress: e.ServerAddress}:
-		l.Fault = wrong(host, hint, ErrNoLogin, "%s in %q holds no login", l.at(), f.name)
+		l.Fault = wrong(host, f.drop(keys[0]), ErrNoLogin, "%s in %q holds no login", l.at(), f.name)
 	case e.RegistryToken != "" || e.IdentityToken != "" || e.Username == "" || e.Password == "":
-		l.Fault = wrong(host, hint, nil, "%s in %q holds a token, or no login with user name and password", l.at(), f.name)
+		l.Fault = wrong(host, f.drop(keys[0]), nil, "%s in %q holds a token, or no login with user name and password", l.at(), f.name)
 	}
 	return l
+}
+
+// auth takes an entry apart as docker's loader does, which is how oras does it, too.
+func (f *orasFile) auth(key string) (types.AuthConfig, error) {
+	var e types.AuthConfig
+	err := json.Unmarshal(f.auths[key], &e)
+	if err == nil {
+		e, err = alone(e)
+	}
+	if err != nil {
+		return types.AuthConfig{}, err
+	}
+	return e, nil
 }
 
 // orasStore answers for a file, or for the default credential store where that says

@@ -79,13 +79,6 @@ func lines(content []byte) map[[2]string]int {
 	return found
 }
 
-// placeOf is where a key of the first two levels stands in a file.
-func placeOf(file string, lines map[[2]string]int, path ...string) Place {
-	at := [2]string{strings.ToLower(path[0])}
-	copy(at[1:], path[1:])
-	return Place{File: file, Line: lines[at], Key: keyText(path)}
-}
-
 // placeAt finds the value that a decoder's error at the offset is about.
 func placeAt(content []byte, offset int64) (key string, line int) {
 	walk(content, func(path []string, at int, end int64) bool {

@@ -10,19 +10,17 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/docker/cli/cli/config/types"
+
 	"ecr-refreshd/internal/fault"
-	"ecr-refreshd/internal/login"
 )
 
 // ContainersFile is the content of an auth.json, or of docker's config.json, as podman,
 // buildah, skopeo and CRI-O see it. Safe for concurrent use.
 type ContainersFile struct {
-	name   string
-	legacy bool // a ~/.dockercfg: nothing but entries
+	content
 	auths  map[string]containersAuth
 	helped map[string]string
-	lines  map[[2]string]int
-	fault  *fault.Error // why the client gives up, without hosts
 }
 
 type containersAuth struct {
@@ -30,12 +28,12 @@ type containersAuth struct {
 }
 
 // ReadContainers reads an auth.json. Name is its path, for texts.
-func ReadContainers(name string, content []byte) *ContainersFile {
-	return readContainers(name, content, false)
+func ReadContainers(name string, data []byte) *ContainersFile {
+	return readContainers(name, data, false)
 }
 
-func readContainers(name string, content []byte, legacy bool) *ContainersFile {
-	f := &ContainersFile{name: name, legacy: legacy}
+func readContainers(name string, data []byte, legacy bool) *ContainersFile {
+	f := &ContainersFile{content: content{client: "podman", name: name, legacy: legacy}}
 	var file struct {
 		Auths   map[string]containersAuth `json:"auths"`
 		Helpers map[string]string         `json:"credHelpers"`
@@ -44,30 +42,28 @@ func readContainers(name string, content []byte, legacy bool) *ContainersFile {
 	if legacy {
 		into = &file.Auths
 	}
-	err := json.Unmarshal(content, into) // all of it has to be one value
+	err := json.Unmarshal(data, into) // all of it has to be one value
 	var wrongType *json.UnmarshalTypeError
 	switch {
 	case err == nil:
-		f.auths, f.helped, f.lines = file.Auths, file.Helpers, lines(content)
+		f.auths, f.helped, f.lines = file.Auths, file.Helpers, lines(data)
 	case errors.As(err, &wrongType):
-		f.fault = shape("podman", name, content, wrongType)
-	case len(strings.TrimSpace(string(content))) == 0:
+		f.fault = shape("podman", name, data, wrongType)
+	case len(strings.TrimSpace(string(data))) == 0:
 		f.fault = &fault.Error{Reason: fault.Local, Op: fmt.Sprintf("podman gives up %q: it is empty", name),
 			Hint: fmt.Sprintf("delete %s, or write {} into it", name)}
 	default:
-		f.fault = notJSON("podman gives up", name, content)
+		f.fault = notJSON("podman", name, data)
 	}
 	return f
 }
 
 // Login says what podman does for the host by this file alone. Entries for a part of
-// the host, such as "host/team", are in the notes. The fault's cause is ErrNoLogin
+// the host, such as "host/team", are in the notes; the other names of docker's own registry are not followed. The fault's cause is ErrNoLogin
 // where podman looks on in its next file.
 func (f *ContainersFile) Login(host string) Login {
 	if f.fault != nil {
-		e := *f.fault
-		e.Hosts = []string{host}
-		return Login{Fault: &e}
+		return Login{Fault: f.about(host)}
 	}
 	l := f.entry(host)
 	if helper, there := f.helped[host]; there {
@@ -89,74 +85,43 @@ func (f *ContainersFile) Login(host string) Login {
 
 // entry says what podman takes from auths.
 func (f *ContainersFile) entry(host string) Login {
-	none := func(hint, op string, args ...any) *fault.Error { return wrong(host, hint, ErrNoLogin, op, args...) }
-	keys := f.keys(host)
+	keys := keysOf(f.auths, host, f.hostOf)
 	if len(keys) == 0 {
-		return Login{Fault: none(fmt.Sprintf("log in to %s", host), "find the login of %q in %q", host, f.name)}
+		return Login{Fault: wrong(host, "log in to "+host, ErrNoLogin, "find the login of %q in %q", host, f.name)}
 	}
-	l := Login{Place: f.place("auths", keys[0])}
-	found := f.auths[keys[0]]
-	for _, other := range keys[1:] {
-		if keys[0] == host {
-			l.hides(f.place("auths", other))
-		} else if f.auths[other] != found {
-			l.hides(f.place("auths", other))
-			l.Chance = true
-		}
-	}
-	hint := fmt.Sprintf("delete the entry %q under \"auths\" in %s", printable(keys[0]), f.name)
-	decoded, err := base64.StdEncoding.DecodeString(found.Auth)
-	username, password, ok := strings.Cut(string(decoded), ":")
-	if ok && err == nil {
-		l.Username, l.Secret = username, login.NewSecret(strings.Trim(password, "\x00"))
-	}
+	l, _, err := f.pick(host, host, keys, f.auth)
 	switch {
 	case l.Chance:
-		l.Fault = wrong(host, fmt.Sprintf("delete all of them but one, and name that %q", host), nil,
-			"podman takes the login of %q at random from %s in %q", host, list(append([]Place{l.Place}, l.Hidden...)), f.name)
+	case errors.Is(err, ErrNoLogin):
+		l.Fault = wrong(host, f.drop(keys[0]), ErrNoLogin, "%s in %q holds no login, so that podman passes it over", l.at(), f.name)
 	case err != nil:
-		l.Fault = wrong(host, hint, nil, "podman gives up at %s in %q, whose auth is not base64", l.at(), f.name)
-	case !ok:
-		l.Fault = none(hint, "%s in %q holds no login, so that podman passes it over", l.at(), f.name)
-	case username == "" || password == "":
-		l.Fault = wrong(host, hint, nil, "%s in %q has no user name or no password", l.at(), f.name)
+		l.Fault = wrong(host, f.drop(keys[0]), nil, "podman gives up at %s in %q, whose auth is not base64", l.at(), f.name)
+	case l.Username == "" || l.Secret.IsZero():
+		l.Fault = wrong(host, f.drop(keys[0]), nil, "%s in %q has no user name or no password", l.at(), f.name)
 	}
 	return l
 }
 
-// keys are the keys of auths that mean the host, the one that podman takes first. With
-// the exact one there, it takes that; without, any of them.
-func (f *ContainersFile) keys(host string) []string {
-	var exact, others []string
-	for key := range f.auths {
-		stripped := strings.TrimPrefix(strings.TrimPrefix(key, "http://"), "https://")
-		if f.legacy || stripped != key {
-			stripped, _, _ = strings.Cut(stripped, "/")
-		}
-		switch {
-		case key == host:
-			exact = []string{key}
-		case hubName(stripped) == hubName(host):
-			others = append(others, key)
-		}
+// auth takes an entry apart. The error is ErrNoLogin where podman passes it over.
+func (f *ContainersFile) auth(key string) (types.AuthConfig, error) {
+	decoded, err := base64.StdEncoding.DecodeString(f.auths[key].Auth)
+	if err != nil {
+		return types.AuthConfig{}, err
 	}
-	slices.Sort(others)
-	return append(exact, others...)
+	username, password, ok := strings.Cut(string(decoded), ":")
+	if !ok {
+		return types.AuthConfig{}, ErrNoLogin
+	}
+	return types.AuthConfig{Username: username, Password: strings.Trim(password, "\x00")}, nil
 }
 
-// hubName makes one of the names of docker's own registry.
-func hubName(host string) string {
-	if host == "docker.io" || host == "registry-1.docker.io" {
-		return "index.docker.io"
+// hostOf is the host that a key means. A path without a scheme is a repository's.
+func (f *ContainersFile) hostOf(key string) string {
+	bare := strings.TrimPrefix(strings.TrimPrefix(key, "http://"), "https://")
+	if f.legacy || bare != key {
+		bare, _, _ = strings.Cut(bare, "/")
 	}
-	return host
-}
-
-func (f *ContainersFile) place(path ...string) Place {
-	if f.legacy && path[0] == "auths" {
-		return Place{File: f.name, Line: f.lines[[2]string{strings.ToLower(path[1])}], Key: fmt.Sprintf("[%q]", printable(path[1]))}
-	}
-	return placeOf(f.name, f.lines, path...)
+	return bare
 }
 
 // containersPaths are the files that a client of podman's family looks at, in its order.

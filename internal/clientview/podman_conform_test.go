@@ -1,6 +1,7 @@
 package clientview
 
 import (
+	"encoding/base64"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -78,6 +79,9 @@ func TestSkopeoAgrees(t *testing.T) {
 	major, minor := version(t, skopeo)
 	registry := newRegistry(t)
 	for i, r := range slices.Concat(rows, containersRows) {
+		if r.before > 0 || r.env[authVariable] != "" {
+			continue // nothing to it
+		}
 		if major == 1 && minor < 11 && strings.HasPrefix(r.name, "REGISTRY_AUTH_FILE ") {
 			continue // it looks on
 		}
@@ -95,6 +99,36 @@ func TestSkopeoAgrees(t *testing.T) {
 				t.Fatalf("skopeo says %s", said)
 			}
 			r.agree(t, "skopeo", a, r.expectedOfContainers(a.Login, a.Program.State), registry.login(repository))
+		})
+	}
+}
+
+// buildah reads DOCKER_CONFIG before its own files, which skopeo does not. It tells the
+// user name of the login that it found.
+func TestBuildahAgrees(t *testing.T) {
+	buildah := need(t, "buildah")
+	entry := func(username string) string {
+		return `{"auths": {"HOST": {"auth": "` + base64.StdEncoding.EncodeToString([]byte(username+":x")) + `"}}}`
+	}
+	files := map[string]string{run1: entry("first"), own: entry("second"), "d/config.json": entry("docker"), "mine": entry("mine")}
+	for name, env := range map[string]map[string]string{
+		"nothing set":                          nil,
+		"DOCKER_CONFIG":                        {"DOCKER_CONFIG": "HOME/d"},
+		"REGISTRY_AUTH_FILE and DOCKER_CONFIG": {"REGISTRY_AUTH_FILE": "HOME/mine", "DOCKER_CONFIG": "HOME/d"},
+		"no XDG_RUNTIME_DIR":                   {"XDG_RUNTIME_DIR": "HOME/none"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := site{ecrHost, t.TempDir()}
+			r := row{files: files, env: env}
+			r.lay(t, s)
+			a := r.eye(s).Look(Buildah, s.host)
+			out, said, err := run(t, "", t.TempDir(), r.environ(s), buildah, "login", "--get-login", s.host)
+			if err != nil {
+				t.Fatalf("%v: %s", err, said)
+			}
+			if got := strings.TrimSpace(out); got != a.Username {
+				t.Errorf("buildah finds the login of %q, the eye that of %q, by %s", got, a.Username, a.Place)
+			}
 		})
 	}
 }

@@ -69,16 +69,16 @@ func (e Eye) ask(a *Answer) {
 		return
 	}
 	a.Program = e.program(helperPrefix + a.Helper)
-	if a.Client == DockerSnap && a.Program.State == Found {
+	if a.Client == DockerSnap {
 		a.Program.State = NotExecutable
 		a.Fault = wrong(a.Host, fmt.Sprintf("let a target write the logins into %s: `delivery: auths`", a.File), nil,
-			"run %q: docker from the snap cannot run programs outside of it", a.Program.Path)
+			"run %q, which %s names: docker from the snap cannot run programs outside of it", printable(a.Program.Name), a.at())
 		return
 	}
 	if a.Program.State == Found {
 		return
 	}
-	hint := fmt.Sprintf("install %s in a directory of PATH, or delete %s from %s", a.Program.Name, a.at(), a.Place.File)
+	hint := fmt.Sprintf("install %s in a directory of PATH, or delete %s from %s", printable(a.Program.Name), a.at(), a.Place.File)
 	if a.Program.State == NotExecutable {
 		hint = fmt.Sprintf("let %s execute it: chmod a+x %s", e.who(), a.Program.Path)
 	}

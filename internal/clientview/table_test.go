@@ -152,6 +152,8 @@ var rows = []row{
 
 	// A value of the wrong type.
 	{name: "experimental as a boolean", config: "{\n" + fine + ",\n\"experimental\": true}", key: `auths["HOST"]`, line: 2, sends: "GOOD", fault: "docker before 29 gives up", before: 29},
+	{name: "experimental as a boolean and the login in the clear", config: `{"experimental": true, "auths": {"HOST": {"username": "AWS", "password": "s3cret-good"}}}`, key: `auths["HOST"]`, sends: "GOOD"},
+	{name: "experimental as a boolean and a helper", config: `{"experimental": true, "credHelpers": {"HOST": "stub"}}`, helpers: map[string]string{"stub": answers}, key: `credHelpers["HOST"]`, helper: "stub"},
 	{name: "experimental as a string", config: `{"experimental": "enabled", ` + fine + `}`, key: `auths["HOST"]`, sends: "GOOD"},
 	{name: "email as a number", config: `{"auths": {"HOST": {"auth": "GOOD", "email": 1}}}`, key: `auths["HOST"]`, sends: "GOOD", fault: `auths["HOST"].email`, before: 29},
 	{name: "stackOrchestrator", config: `{"stackOrchestrator": [], ` + fine + `}`, key: `auths["HOST"]`, sends: "GOOD", fault: "docker before 24", before: 24},
@@ -191,6 +193,7 @@ var rows = []row{
 	{name: "two forms, the same login", config: `{"auths": {"https://HOST": {"auth": "GOOD"}, "https://HOST/v2/": {"auth": "GOOD"}}}`, key: `auths["https://HOST"]`, sends: "GOOD"},
 	{name: "an empty entry hides a good one", config: `{"auths": {"HOST": {}, "https://HOST": {"auth": "GOOD"}}}`, key: `auths["HOST"]`, hidden: []string{`auths["https://HOST"]`}, fault: `holds no login and hides auths["https://HOST"]`},
 	{name: "a blank in the key", config: `{"auths": {"HOST ": {"auth": "GOOD"}}}`, fault: "not written as docker looks for it"},
+	{name: "letter case of the host", config: `{"auths": {"111122223333.DKR.ECR.us-east-1.amazonaws.com": {"auth": "GOOD"}}}`, fault: "not written as docker looks for it"},
 	{name: "doubles of the host", config: `{"auths": {"HOST": {"auth": "STALE"}, "HOST": {"auth": "GOOD"}}}`, key: `auths["HOST"]`, sends: "GOOD"},
 	{name: "doubles of auths are merged", config: "{\"auths\": {" + good + "},\n\"auths\": {\"other.example\": {\"auth\": \"STALE\"}}}", key: `auths["HOST"]`, line: 1, sends: "GOOD"},
 	{name: "a null after auths", config: `{` + fine + `, "auths": null}`, fault: "no login for it"},
