@@ -3,7 +3,6 @@ package doctor
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -114,7 +113,7 @@ func (l *looker) look(ctx context.Context) {
 // nobody has asked for one.
 func (l *looker) foreign(a clientview.Answer) bool {
 	asked := l.User != "" && (l.Client != "" || l.client == clientview.Docker) || l.isTarget(a.File)
-	return !asked && a.Fault != nil && errors.Is(a.Fault, clientview.ErrNoLogin)
+	return !asked && a.NoLogin()
 }
 
 // isTarget reports whether the configuration keeps the file.
@@ -138,7 +137,7 @@ func (l *looker) judge(ctx context.Context, a clientview.Answer, h held) Check {
 	switch {
 	case a.Fault != nil:
 		c.Text, c.Cure = a.Fault.Error(), a.Fault.Hint
-		if errors.Is(a.Fault, clientview.ErrNoLogin) {
+		if a.NoLogin() {
 			c.Text = "sends no login: " + c.Text
 			c.Cure = cmp.Or(l.configure(), c.Cure)
 		}
