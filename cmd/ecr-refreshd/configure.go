@@ -34,6 +34,7 @@ runs. A target with delivery: helper keeps such entries all the time: in its
 file, the daemon adds them again after --undo.`,
 		Example: `  ecr-refreshd configure-docker
   sudo ecr-refreshd configure-docker --user jenkins --user ci
+  sudo ecr-refreshd configure-docker --user ci --file /srv/agent/.docker/config.json
   ecr-refreshd configure-docker --file /srv/agent/.docker/config.json --undo`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -68,8 +69,8 @@ file, the daemon adds them again after --undo.`,
 			return nil
 		},
 	}
-	cmd.Flags().StringArrayVar(&users, "user", nil, "`account` whose ~/.docker/config.json it is; may be given several times")
-	cmd.Flags().StringArrayVar(&files, "file", nil, "config.json to change, with the rights of this process; may be given several times")
+	cmd.Flags().StringArrayVar(&users, "user", nil, "`account` whose ~/.docker/config.json it is; may be given several times. With --file, the one with whose rights it is changed")
+	cmd.Flags().StringArrayVar(&files, "file", nil, "config.json to change, instead of one in a home; may be given several times")
 	cmd.Flags().BoolVar(&undo, "undo", false, "take our entries back to what was there before")
 	return f.withOutput(cmd)
 }
@@ -77,15 +78,23 @@ file, the daemon adds them again after --undo.`,
 // helperPlaces are the files to change; without a choice, this user's own.
 func helperPlaces(users, files []string) ([]*dockerconfig.Helper, error) {
 	var options []dockerconfig.Options
-	for _, u := range users {
-		options = append(options, dockerconfig.Options{User: u, Command: true})
+	user := ""
+	switch {
+	case len(files) > 0 && len(users) > 1:
+		return nil, errors.New("--file goes with one --user, with whose rights it is changed")
+	case len(files) > 0 && len(users) == 1:
+		user = users[0]
+	default:
+		for _, u := range users {
+			options = append(options, dockerconfig.Options{User: u, Command: true})
+		}
 	}
 	for _, path := range files {
 		absolute, err := filepath.Abs(path)
 		if err != nil {
 			return nil, err
 		}
-		options = append(options, dockerconfig.Options{Path: absolute, Command: true})
+		options = append(options, dockerconfig.Options{Path: absolute, User: user, Command: true})
 	}
 	if len(options) == 0 {
 		options = []dockerconfig.Options{{Command: true}}

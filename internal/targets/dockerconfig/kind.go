@@ -8,11 +8,10 @@ import (
 	"ecr-refreshd/internal/config"
 )
 
-// settings are what a configuration says of a config.json. At most one of Path
-// and User is set.
+// settings are what a configuration says of a config.json.
 type settings struct {
 	Path   string // absolute
-	User   string // whose ~/.docker/config.json it is
+	User   string // whose rights it is written with; without Path, whose ~/.docker/config.json it is
 	Helper bool   // the file names the credential helper; otherwise it holds the tokens
 }
 
@@ -22,17 +21,17 @@ func Read(b *config.Block) config.Options {
 	delivery := "auths"
 	b.Read(
 		config.String("path", "Default: $DOCKER_CONFIG/config.json, then ~/.docker/config.json.", &s.Path, config.AbsolutePath.OrEmpty()),
-		config.String("user", "The account whose ~/.docker/config.json it is, instead of path.", &s.User, accountText.OrEmpty()),
+		config.String("user", "The account with whose rights the file is written; without path, it is the account's ~/.docker/config.json.", &s.User, accountText.OrEmpty()),
 		config.String("delivery", "auths: the token is in the file. helper: the file only names the credential helper.",
 			&delivery, config.OneOf("auths", "helper")),
 	)
 	if s.Path != "" {
 		s.Path = filepath.Clean(s.Path)
 	}
-	if s.User != "" && s.Path != "" {
-		b.Report("user", "%q and path exclude each other; write one of the two", s.User)
-	}
 	s.Helper = delivery == "helper"
+	if s.Helper && strings.Contains(s.Path, "/snap/docker/") {
+		b.Report("delivery", "%q does not work for docker of the snap, which runs no program outside of it; write auths", delivery)
+	}
 	return s
 }
 

@@ -73,6 +73,35 @@ func (r *resident) command(command string) *exec.Cmd {
 	return cmd
 }
 
+// TestAFileElsewhereIsWrittenAsTheAccount: an agent's DOCKER_CONFIG, a home that was moved, a snap.
+func TestAFileElsewhereIsWrittenAsTheAccount(t *testing.T) {
+	r := newResident(t)
+	elsewhere, closed := filepath.Join(r.Home, "agent", "config.json"), filepath.Join(r.vault, "config.json")
+	at := func(path string) *Target {
+		target, err := New(Options{Path: path, User: r.Name})
+		if err != nil {
+			t.Fatal(err)
+		}
+		target.find = r.find
+		return target
+	}
+	r.run(t, "mkdir agent")
+	if err := at(elsewhere).Store(t.Context(), loginsOf(hostA)); err != nil {
+		t.Fatal(err)
+	}
+	wantOwner(t, elsewhere)
+	if _, err := os.Lstat(filepath.Dir(r.path)); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the account's home was changed besides: %v", err)
+	}
+	if err := at(closed).Store(t.Context(), loginsOf(hostA)); !errors.Is(err, unix.EACCES) {
+		t.Errorf("root's directory: %v, want that the account may not go there", err)
+	}
+	if entries, err := os.ReadDir(r.vault); err != nil || len(entries) != 0 {
+		t.Errorf("root's directory has %v, %v", entries, err)
+	}
+	wantOnlyRootThreads(t)
+}
+
 // wantOwner wants a file or directory of the account.
 func wantOwner(t *testing.T, path string) {
 	t.Helper()
