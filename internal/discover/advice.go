@@ -60,6 +60,7 @@ func (h *host) found(wants []*want) []Finding {
 	for _, p := range h.oldEntries {
 		tell(oldHelper, "for single hosts, in %s", p)
 	}
+	all = append(all, h.others...)
 	for _, a := range h.pullers() {
 		text := a.Name
 		switch {
@@ -88,7 +89,7 @@ func (h *host) next(wants []*want) []Step {
 	case h.enabled:
 		start.Commands[1] = "sudo systemctl reload-or-restart ecr-refreshd"
 	}
-	steps := append(h.credentials(wants), start)
+	steps := append(append(h.credentials(wants), h.unlock()...), start)
 	var outside []string
 	configure := "sudo ecr-refreshd configure-docker"
 	for _, a := range h.pullers() {

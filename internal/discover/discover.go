@@ -89,6 +89,9 @@ type host struct {
 	engineInstalled, engineRuns bool
 	ownEngine                   bool // docker of the service's user has one of its own
 
+	others []Finding // files and engines of other clients
+	locked []string  // accounts that cannot read their config.json
+
 	oldStores, oldEntries []place // config.json files that name Amazon's helper, for all hosts and for single ones
 
 	// Of the host's own service: enabled at boot; a drop-in lets it write in other
@@ -175,6 +178,7 @@ func (h *host) lookAtHome(a *account) {
 	if t != nil {
 		defer t.close()
 		t.dockerConfig()
+		t.clients()
 		t.awsProfiles()
 		t.startFiles()
 		t.units("/.config/systemd/user")
