@@ -154,9 +154,6 @@ func (r road) source(t testing.TB, c *cloud) *ecr.Source {
 			_ = os.Unsetenv(name)
 		}
 	}
-	s, err := ecr.New(id, "us-east-1", r.public, ecr.Options{Timeout: 20 * time.Second})
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := ecr.New(id, "us-east-1", r.public, ecr.Options{Timeout: 20 * time.Second})
 	return s
 }

@@ -54,11 +54,8 @@ func (d *Daemon) build(c *config.Config) (*generation, error) {
 	grants := name(c.Grants)
 	g.board = status.New(g.rows(grants))
 	for i, grant := range c.Grants {
-		source, err := ecr.New(grant.Identity, grant.Region, grant.Public,
+		source := ecr.New(grant.Identity, grant.Region, grant.Public,
 			ecr.Options{Timeout: c.Refresh.Timeout, Clients: d.clients})
-		if err != nil {
-			return nil, fmt.Errorf("registries in %s: %w", grant.Region, err)
-		}
 		g.renewers = append(g.renewers, renew.New(renew.Config{
 			Grant:    grants[i],
 			Hosts:    hosts(grant, ""),

@@ -162,11 +162,7 @@ func refuseXML(status int, code, message string) http.HandlerFunc {
 
 func newSource(t testing.TB, id login.Identity, o Options) *Source {
 	t.Helper()
-	s, err := New(id, "us-east-1", false, o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s
+	return New(id, "us-east-1", false, o)
 }
 
 func mustFetch(t testing.TB, s *Source) login.Token {

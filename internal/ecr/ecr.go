@@ -32,6 +32,8 @@ const (
 	// publicRegion is the one region in which ECR Public's API is called.
 	publicRegion   = "us-east-1"
 	defaultTimeout = 30 * time.Second
+	// defaultSessionName is what AWS shows in CloudTrail for sessions of ours.
+	defaultSessionName = "ecr-refreshd"
 )
 
 // Options are what a Source does not take from its identity.
@@ -57,18 +59,11 @@ type Source struct {
 
 var _ renew.Source = (*Source)(nil)
 
-// New checks the identity and makes a Source. It touches no file and no socket.
-// A public Source asks in us-east-1, whatever region says. The error names the
-// setting that is wrong.
-func New(id login.Identity, region string, public bool, o Options) (*Source, error) {
+// New makes a Source for an identity and a region that config has found good. It touches
+// no file and no socket. A public Source asks in us-east-1, whatever region says.
+func New(id login.Identity, region string, public bool, o Options) *Source {
 	if public {
 		region = publicRegion
-	}
-	if err := checkIdentity(id); err != nil {
-		return nil, err
-	}
-	if region == "" {
-		return nil, errors.New("no region to ask for a token in: set registries.region")
 	}
 	id.SessionName = cmp.Or(id.SessionName, defaultSessionName)
 	if o.Timeout <= 0 {
@@ -78,7 +73,7 @@ func New(id login.Identity, region string, public bool, o Options) (*Source, err
 		o.Clients = NewClients()
 	}
 	return &Source{id: id, region: region, public: public, timeout: o.Timeout,
-		clients: o.Clients, session: o.Clients.sessionOf(id)}, nil
+		clients: o.Clients, session: o.Clients.sessionOf(id)}
 }
 
 // Fetch obtains a new token. The AWS configuration and its files are read each

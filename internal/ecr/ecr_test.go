@@ -26,10 +26,7 @@ func TestFetchGivesTheToken(t *testing.T) {
 			isolate(t)
 			keys(t, "AKIA1", canary)
 			f := newFake(t)
-			s, err := New(f.id(), "us-east-1", tt.public, Options{})
-			if err != nil {
-				t.Fatal(err)
-			}
+			s := New(f.id(), "us-east-1", tt.public, Options{})
 			before := time.Now()
 			token := mustFetch(t, s)
 			if token.Username != "AWS" || token.Secret.Reveal() != canary+":with:colons" || token.Account != tt.account {

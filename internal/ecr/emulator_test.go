@@ -36,10 +36,7 @@ func start(t *testing.T, o emulator.Options) (*emulator.Server, login.Identity) 
 func TestTheRegistryTakesTheToken(t *testing.T) {
 	server, id := start(t, emulator.Options{TokenLife: time.Hour})
 	for _, public := range []bool{false, true} {
-		s, err := New(id, "eu-west-1", public, Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
+		s := New(id, "eu-west-1", public, Options{})
 		token := mustFetch(t, s)
 		host := token.Account + ".dkr.ecr.eu-west-1.amazonaws.com"
 		if public {
@@ -96,10 +93,7 @@ func TestRefusalsOfTheEmulator(t *testing.T) {
 	who.Denied = []string{"ecr:GetAuthorizationToken", "sts:GetServiceBearerToken"}
 	server, id := start(t, emulator.Options{Principals: []emulator.Principal{who}})
 	for _, public := range []bool{false, true} {
-		s, err := New(id, "eu-west-1", public, Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
+		s := New(id, "eu-west-1", public, Options{})
 		if err := failFetch(t, s); err.Reason != fault.Denied {
 			t.Errorf("public %v: %s: %v", public, err.Reason, err)
 		}

@@ -57,10 +57,7 @@ func TestEndpointHosts(t *testing.T) {
 				}
 			})
 			tt.id.RoleARNs = []string{"arn:aws:iam::111122223333:role/r"}
-			s, err := New(tt.id, tt.region, tt.public, Options{Clients: clients})
-			if err != nil {
-				t.Fatal(err)
-			}
+			s := New(tt.id, tt.region, tt.public, Options{Clients: clients})
 			mustFetch(t, s)
 			for _, want := range []string{tt.sts, tt.ecr} {
 				if got := <-dialled; got != want+":443" {
@@ -69,34 +66,6 @@ func TestEndpointHosts(t *testing.T) {
 			}
 			if a, b := f.operations("AssumeRole")[0].host, f.operations("GetAuthorizationToken")[0].host; a != tt.sts || b != tt.ecr {
 				t.Errorf("the hosts named in the requests are %s and %s", a, b)
-			}
-		})
-	}
-}
-
-func TestNewRefusesWhatCannotWork(t *testing.T) {
-	tests := []struct {
-		name   string
-		id     login.Identity
-		region string
-		want   string
-	}{
-		{"fips and an endpoint", login.Identity{FIPS: true, EndpointURL: "http://x"}, "us-east-1", "aws.fips cannot be used together with aws.endpoint_url"},
-		{"dual stack and an endpoint", login.Identity{DualStack: true, EndpointURL: "http://x"}, "us-east-1", "aws.dual_stack cannot be used together with aws.endpoint_url"},
-		{"fips and an STS endpoint", login.Identity{FIPS: true, STSEndpointURL: "http://x"}, "us-east-1", "aws.sts_endpoint_url"},
-		{"no endpoint", login.Identity{EndpointURL: "foo bar"}, "us-east-1", `aws.endpoint_url "foo bar"`},
-		{"an STS endpoint without a scheme", login.Identity{STSEndpointURL: "sts:443"}, "us-east-1", "aws.sts_endpoint_url"},
-		{"mfa without a command", login.Identity{MFASerial: "s"}, "us-east-1", "aws.mfa.code_command"},
-		{"an empty command", login.Identity{MFASerial: "s", MFACommand: []string{""}}, "us-east-1", "aws.mfa.code_command is empty"},
-		{"an empty role", login.Identity{RoleARNs: []string{""}}, "us-east-1", "aws.role_arn"},
-		{"no region", login.Identity{}, "", "no region"},
-		{"fips alone", login.Identity{FIPS: true}, "us-east-1", ""},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			_, err := New(tt.id, tt.region, false, Options{})
-			if (err == nil) != (tt.want == "") || err != nil && !strings.Contains(err.Error(), tt.want) {
-				t.Errorf("got %v, want %q", err, tt.want)
 			}
 		})
 	}

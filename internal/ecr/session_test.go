@@ -53,10 +53,7 @@ func TestRegionsShareASession(t *testing.T) {
 	id.MFASerial, id.MFACommand = "arn:aws:iam::111122223333:mfa/u", []string{"echo", "123456"}
 	var wg sync.WaitGroup
 	for i := range 20 {
-		s, err := New(id, fmt.Sprintf("eu-west-%d", i), false, Options{Clients: clients})
-		if err != nil {
-			t.Fatal(err)
-		}
+		s := New(id, fmt.Sprintf("eu-west-%d", i), false, Options{Clients: clients})
 		wg.Go(func() {
 			if _, err := s.Fetch(context.Background()); err != nil {
 				t.Error(err)

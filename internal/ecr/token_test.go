@@ -105,10 +105,7 @@ func TestAnswersThatMakeNoSense(t *testing.T) {
 			keys(t, "AKIA1", canary)
 			f := newFake(t)
 			f.set("GetAuthorizationToken", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, tt.body) })
-			s, err := New(f.id(), "us-east-1", tt.public, Options{})
-			if err != nil {
-				t.Fatal(err)
-			}
+			s := New(f.id(), "us-east-1", tt.public, Options{})
 			got := failFetch(t, s)
 			if got.Reason != fault.Invalid || !strings.Contains(got.Error(), tt.want) || got.Hint == "" {
 				t.Errorf("%s: %v", got.Reason, got)

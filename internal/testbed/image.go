@@ -42,10 +42,7 @@ func (b *Bed) PushImage(ctx context.Context, server *emulator.Server, profile, r
 	if err != nil {
 		return fail(err)
 	}
-	source, err := ecr.New(login.Identity{Profile: profile, EndpointURL: server.Endpoint()}, place.Region, place.Public, ecr.Options{})
-	if err != nil {
-		return fail(err)
-	}
+	source := ecr.New(login.Identity{Profile: profile, EndpointURL: server.Endpoint()}, place.Region, place.Public, ecr.Options{})
 	token, err := source.Fetch(ctx)
 	if err != nil {
 		return fail(err)
