@@ -2,6 +2,7 @@ package dockerconfig
 
 import (
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
@@ -42,7 +43,7 @@ func (s *stranger) write() error {
 			s.missed++
 		}
 	}
-	key, value := fmt.Sprintf("stranger-%d", s.writes%strangersEntries), strconv.Itoa(s.writes)
+	key, value := fmt.Sprintf("stranger-%d", s.writes%strangersEntries), base64.StdEncoding.EncodeToString([]byte("u:"+strconv.Itoa(s.writes)))
 	auths[key] = map[string]any{"auth": value}
 	content, err := json.MarshalIndent(config, "", "\t")
 	if err != nil {

@@ -24,6 +24,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"ecr-refreshd/internal/clientview"
 	"ecr-refreshd/internal/login"
 	"ecr-refreshd/internal/renew"
 )
@@ -76,7 +77,7 @@ func (t *Target) Store(ctx context.Context, logins []login.Login) error {
 		if err != nil {
 			return none, w.fault("store logins", err)
 		}
-		return none, doc.helpers().faults(w.path, hostsOf(logins)).Err()
+		return none, refused(w.path, clientview.ReadDocker(w.path, doc.render()), hostsOf(logins), sent(logins)).Err()
 	})
 	return err
 }

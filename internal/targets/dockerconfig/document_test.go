@@ -12,6 +12,8 @@ import (
 
 	dockercli "github.com/docker/cli/cli/config"
 
+	"ecr-refreshd/internal/clientview"
+	"ecr-refreshd/internal/fault"
 	"ecr-refreshd/internal/login"
 )
 
@@ -134,6 +136,11 @@ func TestRemoveTakesOnlyWhatIsStillOurs(t *testing.T) {
 	}
 }
 
+// refusedOf is what Store says of a file in which it has put hostA's login.
+func refusedOf(doc *document) fault.List {
+	return refused("/f", clientview.ReadDocker("/f", doc.render()), []string{hostA}, sent([]login.Login{loginFor(hostA, "pw")}))
+}
+
 // docker itself is the judge of what it will read.
 func TestHelpersHideWhatDockerWouldNotRead(t *testing.T) {
 	entry := `"auths":{"` + hostA + `":{"auth":"` + loginFor(hostA, "pw").Basic().Reveal() + `"}}`
@@ -143,7 +150,7 @@ func TestHelpersHideWhatDockerWouldNotRead(t *testing.T) {
 	}{
 		{"none", `{` + entry + `}`, nil},
 		{"store", `{` + entry + `,"credsStore":"none-such"}`, []string{`delete the key "credsStore"`}},
-		{"store in other case", `{` + entry + `,"CREDSSTORE":"none-such"}`, []string{`delete the key "CREDSSTORE"`}},
+		{"store in other case", `{` + entry + `,"CREDSSTORE":"none-such"}`, []string{`delete the key "credsStore"`}},
 		{"store, but not for this host", `{` + entry + `,"credsStore":"none-such","credHelpers":{"` + hostA + `":""}}`, nil},
 		{"helper", `{` + entry + `,"credHelpers":{"` + hostA + `":"none-such"}}`, []string{`delete the key "` + hostA + `" under "credHelpers"`}},
 		{"helper in place of store", `{` + entry + `,"credsStore":"x","credHelpers":{"` + hostA + `":"none-such"}}`, []string{"under \"credHelpers\""}},
@@ -157,7 +164,7 @@ func TestHelpersHideWhatDockerWouldNotRead(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got := doc.helpers().faults("/f", []string{hostA})
+			got := refusedOf(doc)
 			if len(got) != len(tt.want) {
 				t.Fatalf("got %v", got)
 			}
@@ -188,7 +195,7 @@ func TestOurOwnHelperHidesNothing(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := doc.helpers().faults("/f", []string{hostA}); len(got) > 0 {
+		if got := refusedOf(doc); len(got) > 0 {
 			t.Errorf("%s: %v", file, got)
 		}
 	}
@@ -200,7 +207,7 @@ func TestHelpersThatDockerCannotReadAreReported(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := doc.helpers().faults("/f", []string{hostA}); len(got) != 1 || !strings.Contains(got[0].Hint, "correct or delete the key") {
+		if got := refusedOf(doc); len(got) != 1 || !strings.Contains(got[0].Hint, "/f") {
 			t.Errorf("%s: %v", file, got)
 		}
 	}
@@ -238,7 +245,7 @@ func FuzzUnknownContentSurvives(f *testing.F) {
 			t.Fatalf("was %s\nis  %s", before, foreign(after))
 		}
 		l := look{}
-		l.note(after, map[string]struct{}{hostA: {}})
+		l.note(after, clientview.ReadDocker("f", doc.render()), map[string]struct{}{hostA: {}})
 		if l.hosts[hostA].auth == (digest{}) || l.hosts[hostA].spelled != 1 {
 			t.Fatal("our login is not alone in the stored file")
 		}

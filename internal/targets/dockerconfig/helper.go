@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 
+	"ecr-refreshd/internal/clientview"
 	"ecr-refreshd/internal/login"
 	"ecr-refreshd/internal/renew"
 )
@@ -121,7 +122,7 @@ func (w site) point(ctx context.Context, hosts []string) (Report, error) {
 	if err != nil {
 		return report, w.fault(opPoint, err)
 	}
-	return report, doc.helpers().faults(w.path, hosts).Err()
+	return report, refused(w.path, clientview.ReadDocker(w.path, doc.render()), hosts, asked).Err()
 }
 
 // unpoint takes our entries back, those of the hosts given or, for nil, all.

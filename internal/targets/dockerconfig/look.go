@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"ecr-refreshd/internal/clientview"
 	"ecr-refreshd/internal/fault"
 	"ecr-refreshd/internal/login"
 )
@@ -28,7 +29,7 @@ type look struct {
 type entry struct {
 	auth    digest // zero if it is not a plain login in the main section
 	spelled int    // how many keys mean the host
-	hidden  bool   // by a credential helper
+	hidden  bool   // docker does not read it
 	helped  bool   // docker asks our credential helper, by an entry of its own
 }
 
@@ -124,20 +125,20 @@ func (w site) look(asked map[string]struct{}, limit int64) (l *look, err error) 
 		}
 		l = &look{fingerprint: f.fingerprint, at: at}
 		if doc, err := parseDocument(f.content); err == nil {
-			l.note(doc, asked)
+			l.note(doc, clientview.ReadDocker(w.path, f.content), asked)
 		}
 		return nil
 	})
 	return l, err
 }
 
-func (l *look) note(d *document, asked map[string]struct{}) {
+func (l *look) note(d *document, view *clientview.DockerFile, asked map[string]struct{}) {
 	l.hosts = make(map[string]*entry, len(asked))
 	lower := make(map[string][]*entry, len(asked)) // by host in lower case
-	helpers := d.helpers()
 	helped, _ := d.helped()
 	for host := range asked {
-		e := &entry{hidden: helpers.hide(host), helped: helped[host] && helpers.broken == ""}
+		does := view.Login(host)
+		e := &entry{hidden: does.Fault != nil && !does.NoLogin() || does.Helper != "" && !does.Ours(), helped: helped[host] && does.Fault == nil && does.Ours()}
 		l.hosts[host] = e
 		lower[strings.ToLower(host)] = append(lower[strings.ToLower(host)], e)
 	}

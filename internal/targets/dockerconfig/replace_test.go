@@ -29,7 +29,7 @@ func collide(t *testing.T, before, after func(path string) error) *collision {
 	t.Helper()
 	c := &collision{}
 	c.target, c.path = newTarget(t)
-	write(t, c.path, `{"auths":{"x":{"auth":"MQ=="}}}`)
+	write(t, c.path, `{"auths":{"x":{"auth":"dTox"}}}`)
 	var err error
 	if c.session, err = (site{path: c.path}).open(t.Context(), false); err != nil {
 		t.Fatal(err)
@@ -67,8 +67,8 @@ func set(key, value string) func(string) error {
 		entry := `"auths":{"` + key + `":{"auth":"` + value + `"},`
 		compact := strings.NewReplacer("\n", "", "\t", "", " ", "").Replace(string(content))
 		if key == "x" {
-			compact = strings.Replace(compact, `"x":{"auth":"MQ=="},`, "", 1)
-			compact = strings.Replace(compact, `"x":{"auth":"MQ=="}`, "", 1)
+			compact = strings.Replace(compact, `"x":{"auth":"dTox"},`, "", 1)
+			compact = strings.Replace(compact, `"x":{"auth":"dTox"}`, "", 1)
 		}
 		changed := strings.Replace(compact, `"auths":{`, entry, 1)
 		return replaceWith(strings.Replace(changed, ",}", "}", 1))(path)
@@ -80,12 +80,12 @@ var collisions = []struct {
 	before, after func(string) error
 	want          map[string]string // what the other program's entries have to be
 }{
-	{"none", nothing, nothing, map[string]string{"x": "MQ=="}},
-	{"login just before", set("y", "Mg=="), nothing, map[string]string{"x": "MQ==", "y": "Mg=="}},
-	{"change just before", set("x", "Mw=="), nothing, map[string]string{"x": "Mw=="}},
+	{"none", nothing, nothing, map[string]string{"x": "dTox"}},
+	{"login just before", set("y", "dToy"), nothing, map[string]string{"x": "dTox", "y": "dToy"}},
+	{"change just before", set("x", "dToz"), nothing, map[string]string{"x": "dToz"}},
 	{"logout just before", replaceWith(`{"auths":{}}`), nothing, map[string]string{}},
-	{"just before and just after", set("y", "Mg=="), set("z", "Mw=="), map[string]string{"x": "MQ==", "z": "Mw=="}}, // made of ours, without y
-	{"just after", nothing, set("z", "Mw=="), map[string]string{"x": "MQ==", "z": "Mw=="}},
+	{"just before and just after", set("y", "dToy"), set("z", "dToz"), map[string]string{"x": "dTox", "z": "dToz"}}, // made of ours, without y
+	{"just after", nothing, set("z", "dToz"), map[string]string{"x": "dTox", "z": "dToz"}},
 	{"logout just after", nothing, replaceWith(`{"auths":{}}`), map[string]string{}},
 	{"file removed just after", nothing, os.Remove, map[string]string{}},
 }
@@ -137,7 +137,7 @@ func TestAKillRightAfterTheExchangeLosesNothing(t *testing.T) {
 
 func TestLeftoversAreClearedAwayButNothingThatIsNotUnderstood(t *testing.T) {
 	target, path := newTarget(t)
-	write(t, path, `{"auths":{"x":{"auth":"MQ=="}}}`)
+	write(t, path, `{"auths":{"x":{"auth":"dTox"}}}`)
 	dir := filepath.Dir(path)
 	leftovers := []struct {
 		name, content string
@@ -157,7 +157,7 @@ func TestLeftoversAreClearedAwayButNothingThatIsNotUnderstood(t *testing.T) {
 	}
 	store(t, target, loginFor(hostA, "pw"))
 	have := auths(t, path)
-	if _, never := have["never"]; never || have["x"] != "MQ==" {
+	if _, never := have["never"]; never || have["x"] != "dTox" {
 		t.Errorf("logins are %v", have)
 	}
 	for _, l := range leftovers {

@@ -1,0 +1,97 @@
+package dockerconfig
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"unicode"
+
+	"ecr-refreshd/internal/clientview"
+	"ecr-refreshd/internal/fault"
+	"ecr-refreshd/internal/login"
+)
+
+// anyHost stands for the host in a text that is about several.
+const anyHost = "HOST"
+
+// refused says for which of the hosts docker does not do what the file is for, and how to fix
+// that: right decides what that is. docker's own loader has read the file.
+func refused(file string, view *clientview.DockerFile, hosts []string, right func(host string, l clientview.Login) bool) (list fault.List) {
+	causes := make(map[string]*fault.Error)
+	for _, host := range hosts {
+		l := view.Login(host)
+		var e *fault.Error
+		switch {
+		case l.Fault != nil:
+			e = &fault.Error{Reason: fault.Local, Op: l.Fault.Op, Err: l.Fault.Err, Hint: l.Fault.Hint}
+		case right(host, l):
+			continue
+		case l.Helper != "":
+			e = shadowed(file, host, l)
+		default:
+			e = &fault.Error{Reason: fault.Local, Op: fmt.Sprintf("docker reads another login than the one stored in %q", file),
+				Hint: "see what it reads: `ecr-refreshd doctor`"}
+		}
+		// One cause is one fault, whatever the number of hosts.
+		key := strings.ReplaceAll(e.Error()+"\n"+e.Hint, host, anyHost)
+		first, known := causes[key]
+		if !known {
+			causes[key], list = e, append(list, e)
+			e.Hosts = []string{host}
+			continue
+		}
+		if len(first.Hosts) == 1 {
+			first.Op, first.Err = strings.ReplaceAll(first.Error(), first.Hosts[0], anyHost), nil
+			first.Hint = strings.ReplaceAll(first.Hint, first.Hosts[0], anyHost)
+		}
+		first.Hosts = append(first.Hosts, host)
+	}
+	for _, e := range list {
+		slices.Sort(e.Hosts)
+	}
+	return list
+}
+
+// shadowed is the fault of a host for which docker asks a helper of somebody else.
+func shadowed(file, host string, l clientview.Login) *fault.Error {
+	e := &fault.Error{Reason: fault.Local}
+	if strings.HasPrefix(l.Key, credHelpers+"[") {
+		e.Op = fmt.Sprintf("docker will not read the login stored in %q: %s sends it to the credential helper %q", file, l.Key, excerpt(l.Helper))
+		e.Hint = fmt.Sprintf("delete the key %q under \"credHelpers\" in %s, or set `delivery: helper` for this target", host, file)
+		return e
+	}
+	e.Op = fmt.Sprintf("docker will not read the logins stored in %q: %s sends it to the credential helper %q", file, l.Key, excerpt(l.Helper))
+	e.Hint = fmt.Sprintf("delete the key %q from %s; or, to keep that helper for other registries, add {HOST: \"\"} for each of our hosts under \"credHelpers\"", l.Key, file)
+	return e
+}
+
+// sent reports whether docker sends the login, or asks our helper, which answers with it.
+func sent(logins []login.Login) func(host string, l clientview.Login) bool {
+	byHost := make(map[string]login.Login, len(logins))
+	for _, l := range logins {
+		byHost[l.Host] = l
+	}
+	return func(host string, l clientview.Login) bool {
+		return l.Ours() || l.Sends(byHost[host].Username, byHost[host].Secret)
+	}
+}
+
+// asked reports whether docker asks our helper.
+func asked(_ string, l clientview.Login) bool { return l.Ours() }
+
+// maxExcerpt is how much of a string from the file an error quotes, in bytes.
+const maxExcerpt = 64
+
+// excerpt is as much of a string from the file as people need to recognize it.
+func excerpt(s string) string { return printable(s, maxExcerpt) }
+
+// printable is what can be shown of the first bytes of s.
+func printable(s string, most int) string {
+	s = strings.ToValidUTF8(s[:min(len(s), most)], "")
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return -1
+		}
+		return r
+	}, s)
+}
