@@ -43,17 +43,23 @@ func (c *content) drop(key string) string {
 	return fmt.Sprintf("delete the entry %q under \"auths\" in %s", printable(key), c.name)
 }
 
-// keysOf are the keys of auths that mean the host: with the exact one there, that is
-// first; without, the client takes any of them.
-func keysOf[V any](auths map[string]V, host string, hostOf func(key string) string) (keys []string) {
-	for key := range auths {
-		if key != host && hostOf(key) == host {
-			keys = append(keys, key)
-		}
-	}
+// keysOf are the keys of auths that mean the host, given in any order: with the exact one
+// there, that is first; without, the client takes any of them.
+func keysOf[V any](auths map[string]V, host string, given []string) (keys []string) {
+	keys = slices.DeleteFunc(slices.Clone(given), func(key string) bool { return key == host })
 	slices.Sort(keys)
 	if _, exact := auths[host]; exact {
 		keys = slices.Insert(keys, 0, host)
+	}
+	return keys
+}
+
+// meaning are the keys of auths that mean the host.
+func meaning[V any](auths map[string]V, host string, hostOf func(key string) string) (keys []string) {
+	for key := range auths {
+		if hostOf(key) == host {
+			keys = append(keys, key)
+		}
 	}
 	return keys
 }

@@ -18,6 +18,7 @@ type DockerFile struct {
 	config *configfile.ConfigFile
 	before int                         // the first version of docker that does not give the file up; 0 for none
 	bad    []string                    // the keys of entries at which docker stops, in order
+	keys   map[string][]string         // of entries, by the host that they mean
 	raw    map[string]types.AuthConfig // all entries before "auth" is taken apart, if any docker stops before that
 }
 
@@ -41,6 +42,12 @@ func ReadDocker(name string, data []byte) *DockerFile {
 		}
 	}
 	f.lines = lines(data)
+	// A file may have thousands of hosts, and each is asked for.
+	f.keys = make(map[string][]string, len(f.config.AuthConfigs))
+	for key := range f.config.AuthConfigs {
+		host := credentials.ConvertToHostname(key)
+		f.keys[host] = append(f.keys[host], key)
+	}
 	return f
 }
 
@@ -119,7 +126,7 @@ func (f *DockerFile) Login(host string) Login {
 
 // entry says what docker takes from auths.
 func (f *DockerFile) entry(host, key string) Login {
-	keys := keysOf(f.config.AuthConfigs, key, credentials.ConvertToHostname)
+	keys := keysOf(f.config.AuthConfigs, key, f.keys[key])
 	if len(keys) == 0 {
 		return f.missing(host)
 	}

@@ -83,10 +83,10 @@ func (f *orasFile) login(host string) Login {
 }
 
 func (f *orasFile) entry(host, key string) Login {
-	keys := keysOf(f.auths, key, func(key string) string {
+	keys := keysOf(f.auths, key, meaning(f.auths, key, func(key string) string {
 		host, _, _ := strings.Cut(strings.TrimPrefix(strings.TrimPrefix(key, "http://"), "https://"), "/")
 		return host
-	})
+	}))
 	if len(keys) == 0 {
 		return Login{Fault: wrong(host, "log in to "+host, ErrNoLogin, "find the login of %q in %q", host, f.name)}
 	}

@@ -85,7 +85,7 @@ func (f *ContainersFile) Login(host string) Login {
 
 // entry says what podman takes from auths.
 func (f *ContainersFile) entry(host string) Login {
-	keys := keysOf(f.auths, host, f.hostOf)
+	keys := keysOf(f.auths, host, meaning(f.auths, host, f.hostOf))
 	if len(keys) == 0 {
 		return Login{Fault: wrong(host, "log in to "+host, ErrNoLogin, "find the login of %q in %q", host, f.name)}
 	}
