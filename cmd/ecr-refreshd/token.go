@@ -27,7 +27,7 @@ func newToken(f *flags) *cobra.Command {
 Formats: password, as docker login wants it; basic, base64 of user:password;
 header, an Authorization header; json, with the token's expiry.
 
-With --config, or if no daemon runs, it requests a new one from AWS.`,
+With --config, if no daemon runs, it requests a new one from AWS.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx, cancel := context.WithTimeout(cmd.Context(), time.Minute)

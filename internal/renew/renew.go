@@ -35,8 +35,9 @@
 //
 // Run ends with its context: calls under way see the context end, goroutines are waited
 // for, callers that wait for the Renewer receive ErrEnded, and the logins that are stored
-// stay where they are. A Renewer is not reconfigured: on a reload, package daemon ends it,
-// makes another one, and hands it the token by Adopt, so that nothing is fetched again.
+// stay where they are. A Renewer is not reconfigured: on a reload, package daemon builds
+// another one, then ends this one and hands its token over by Adopt: no token is fetched
+// again, but each target stores its logins once more.
 //
 // The package knows neither AWS nor Docker: what it needs of them are the
 // interfaces below.

@@ -142,8 +142,8 @@ func (r *Renewer) Refresh(ctx context.Context) error {
 	return s.Err
 }
 
-// Stuck reports whether the loop of a Run has begun no iteration for longer than its
-// sleeps and an attempt can take.
+// Stuck reports whether the loop of a Run has begun no iteration for twice as long as
+// its sleeps and an attempt can take.
 func (r *Renewer) Stuck() bool {
 	loopedAt := r.State().loopedAt
 	return !loopedAt.IsZero() && time.Since(loopedAt) > 2*(reread+r.FetchLimit)

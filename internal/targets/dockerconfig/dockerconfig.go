@@ -24,7 +24,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"ecr-refreshd/internal/clientview"
+	"ecr-refreshd/internal/fault"
 	"ecr-refreshd/internal/login"
 	"ecr-refreshd/internal/renew"
 )
@@ -73,11 +73,18 @@ func (t *Target) Store(ctx context.Context, logins []login.Login) error {
 		for _, l := range logins {
 			w.adds += int64(len(l.Host) + len(l.Basic().Reveal()) + 32)
 		}
-		doc, err := w.update(ctx, true, func(d *document) bool { return d.store(logins) })
+		var verdict fault.List
+		err = w.visit(ctx, true, func(s *session) error {
+			doc, err := s.update(ctx, func(d *document) (bool, error) { return d.store(logins), nil })
+			if err == nil {
+				verdict = refused(w.path, doc.view(w.path, s.share), hostsOf(logins), sent(logins))
+			}
+			return err
+		})
 		if err != nil {
 			return none, w.fault("store logins", err)
 		}
-		return none, refused(w.path, clientview.ReadDocker(w.path, doc.render()), hostsOf(logins), sent(logins)).Err()
+		return none, verdict.Err()
 	})
 	return err
 }

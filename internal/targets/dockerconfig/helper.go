@@ -4,7 +4,7 @@ import (
 	"context"
 	"slices"
 
-	"ecr-refreshd/internal/clientview"
+	"ecr-refreshd/internal/fault"
 	"ecr-refreshd/internal/login"
 	"ecr-refreshd/internal/renew"
 )
@@ -86,9 +86,9 @@ func (h *Helper) Undo(ctx context.Context) (Report, error) {
 // point makes docker ask our helper for the hosts.
 func (w site) point(ctx context.Context, hosts []string) (Report, error) {
 	done := make(map[string]HostReport, len(hosts))
-	var doc *document
+	var verdict fault.List
 	err := w.visit(ctx, true, func(s *session) (err error) {
-		doc, err = s.update(ctx, func(d *document) (bool, error) {
+		doc, err := s.update(ctx, func(d *document) (bool, error) {
 			helped, err := d.helped()
 			missing := slices.DeleteFunc(slices.Clone(hosts), func(h string) bool { return helped[h] })
 			if err != nil || len(missing) == 0 {
@@ -106,6 +106,9 @@ func (w site) point(ctx context.Context, hosts []string) (Report, error) {
 		if err != nil {
 			clear(done) // it was only about to be done
 		}
+		if err == nil {
+			verdict = refused(w.path, doc.view(w.path, s.share), hosts, asked)
+		}
 		if err != nil || len(done) == len(hosts) {
 			return err
 		}
@@ -122,7 +125,7 @@ func (w site) point(ctx context.Context, hosts []string) (Report, error) {
 	if err != nil {
 		return report, w.fault(opPoint, err)
 	}
-	return report, refused(w.path, clientview.ReadDocker(w.path, doc.render()), hosts, asked).Err()
+	return report, verdict.Err()
 }
 
 // unpoint takes our entries back, those of the hosts given or, for nil, all.

@@ -125,7 +125,7 @@ func (w site) look(asked map[string]struct{}, limit int64) (l *look, err error) 
 		}
 		l = &look{fingerprint: f.fingerprint, at: at}
 		if doc, err := parseDocument(f.content); err == nil {
-			l.note(doc, clientview.ReadDocker(w.path, f.content), asked)
+			l.note(doc, doc.view(w.path, limit), asked)
 		}
 		return nil
 	})

@@ -2,6 +2,7 @@ package dockerconfig
 
 import (
 	"context"
+	"encoding/base64"
 	"fmt"
 	"os"
 	"os/exec"
@@ -44,6 +45,16 @@ func storeInAll(dir string) {
 	fmt.Println(strings.TrimSpace(peak), err)
 }
 
+// entries is a file with n entries of this value.
+func entries(n int, value string) string {
+	var b strings.Builder
+	b.WriteString(`{"auths":{"k":` + value)
+	for i := range n - 1 {
+		fmt.Fprintf(&b, `,"k%d":%s`, i, value)
+	}
+	return b.String() + "}}"
+}
+
 // The unit has MemoryHigh=128M, and the daemon without any of this takes some 30 MiB.
 func TestLargeFilesOfManyAccountsTakeTheMemoryOfOne(t *testing.T) {
 	if testing.Short() {
@@ -51,8 +62,8 @@ func TestLargeFilesOfManyAccountsTakeTheMemoryOfOne(t *testing.T) {
 	}
 	const most = 88 << 10 // KiB
 	tests := []struct{ name, file string }{
-		{"of many logins", `{"auths":` + stuffed("k", 1500, (maxSize-100_000)/1500-20) + `}`},
-		{"of many members", `{"auths":` + stuffed("k", maxMembers-10, 0) + `}`},
+		{"of many logins", entries(1500, `{"auth":"`+base64.StdEncoding.EncodeToString([]byte("u:"+strings.Repeat("x", ((maxSize-100_000)/1500-40)/4*3)))+`"}`)},
+		{"of many members", entries(maxMembers-10, `{}`)},
 	}
 	self, err := os.Executable()
 	if err != nil {

@@ -14,6 +14,20 @@ import (
 // anyHost stands for the host in a text that is about several.
 const anyHost = "HOST"
 
+// view is the file as docker's loader sees it, within a share of the room for files. That takes
+// several times the memory, so that of a file of maxSize/partsShare or more, it sees all but the
+// entries: it is then not known whether docker stops at one of another host.
+func (d *document) view(path string, share int64) *clientview.DockerFile {
+	if share < maxSize {
+		return clientview.ReadDocker(path, d.render())
+	}
+	top := slices.Clone(d.top)
+	for _, s := range d.sections {
+		top[s.index].value = []byte("{}")
+	}
+	return clientview.ReadDocker(path, top.render(0))
+}
+
 // refused says for which of the hosts docker does not do what the file is for, and how to fix
 // that: right decides what that is. docker's own loader has read the file.
 func refused(file string, view *clientview.DockerFile, hosts []string, right func(host string, l clientview.Login) bool) (list fault.List) {
@@ -22,6 +36,8 @@ func refused(file string, view *clientview.DockerFile, hosts []string, right fun
 		l := view.Login(host)
 		var e *fault.Error
 		switch {
+		case l.NoLogin(): // of a file that was not read whole
+			continue
 		case l.Fault != nil:
 			e = &fault.Error{Reason: fault.Local, Op: l.Fault.Op, Err: l.Fault.Err, Hint: l.Fault.Hint}
 		case right(host, l):
