@@ -19,6 +19,7 @@ import (
 
 	"ecr-refreshd/internal/clientview"
 	"ecr-refreshd/internal/config"
+	"ecr-refreshd/internal/credhelper"
 	"ecr-refreshd/internal/filetrust"
 	"ecr-refreshd/internal/login"
 	"ecr-refreshd/internal/osuser"
@@ -82,7 +83,9 @@ func accounts(ctx context.Context, user string, self int) ([]osuser.Account, err
 
 func hasClient(home string) bool {
 	for _, name := range clientFiles {
-		if _, err := os.Lstat(filepath.Join(home, name)); err == nil {
+		// A link may lead to a file system that hangs. The look at the account then reports it.
+		_, err := as(nil, func() (fs.FileInfo, error) { return os.Lstat(filepath.Join(home, name)) })
+		if err == nil || errors.Is(err, filetrust.ErrHangs) {
 			return true
 		}
 	}
@@ -103,7 +106,7 @@ func eyeOf(a osuser.Account) clientview.Eye {
 	}
 }
 
-// as runs f with the account's rights. It waits for a file system that hangs no longer than
+// as runs f with the account's rights; nil stands for this process's. It waits for a file system that hangs no longer than
 // a person would.
 func as[T any](a *osuser.Account, f func() (T, error)) (T, error) {
 	type result struct {
@@ -122,7 +125,7 @@ func as[T any](a *osuser.Account, f func() (T, error)) (T, error) {
 	select {
 	case r := <-done:
 		return r.value, r.err
-	case <-time.After(2 * time.Second):
+	case <-time.After(time.Second):
 		return *new(T), filetrust.ErrHangs
 	}
 }
@@ -158,6 +161,7 @@ func runHelper(ctx context.Context, a osuser.Account, self int, path, host strin
 	// our terminal; and what it started ends with it.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	cmd.Env = append(os.Environ(), credhelper.OnError+"=") // the error is wanted
 	if a.UID != self {
 		cmd.Env = []string{"HOME=" + a.Home, "PATH=" + usualPath, "XDG_RUNTIME_DIR=/run/user/" + strconv.Itoa(a.UID)}
 		cmd.Dir = "/"

@@ -25,7 +25,9 @@ func program(t *testing.T, script string) string {
 
 func TestAHelperIsBoundedAndHasNoTerminal(t *testing.T) {
 	self := osuser.Account{Name: "me", UID: os.Geteuid()}
+	t.Setenv("ECR_REFRESHD_ON_ERROR", "not-found")
 	tests := []struct{ name, script, want string }{
+		{"an error is wanted", `[ -z "$ECR_REFRESHD_ON_ERROR" ] || exit 1; echo '{}'`, ""},
 		{"a login", `echo '{"Username":"AWS","Secret":"x"}'`, ""},
 		{"no login", `printf 'no daemon\033[31m'; exit 1`, "no daemon"},
 		{"no end", `exec yes`, "prints more than a login"},

@@ -150,6 +150,7 @@ func TestAStopThatHangsIsSaid(t *testing.T) {
 
 func TestTheVariablesThatDecideAreNamed(t *testing.T) {
 	t.Setenv("AWS_PROFILE", "ci")
+	t.Setenv("AWS_DEFAULT_PROFILE", "other")
 	t.Setenv("AWS_ENDPOINT_URL", "https://user:hunter2@proxy.example")
 	if got, want := asker(login.Identity{}), `default (AWS_PROFILE is "ci", AWS_ENDPOINT_URL is set)`; got != want {
 		t.Errorf("got %q, want %q", got, want)
@@ -158,7 +159,8 @@ func TestTheVariablesThatDecideAreNamed(t *testing.T) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 	now := time.Now()
-	if got := session(now.Add(time.Hour), now) + session(time.Time{}, now); got != "; its AWS session ends in 60m" {
+	token := login.Token{Source: `profile "ci"`, SessionEndsAt: now.Add(time.Hour)}
+	if got := source(token, now) + source(login.Token{}, now); got != `, with credentials from profile "ci"; the AWS session ends in 60m` {
 		t.Errorf("got %q", got)
 	}
 }

@@ -137,14 +137,17 @@ func (w *walk) fetch(ctx context.Context, g config.Grant) (checks []Check, all [
 	if len(all) == 0 {
 		return nil, nil
 	}
-	return []Check{{Stop: "token", On: names(all), Mark: OK, Text: "fetched for this check by " + asker(g.Identity) + session(l.Token.SessionEndsAt, time.Now())}}, all
+	return []Check{{Stop: "token", On: names(all), Mark: OK, Text: "fetched for this check by " + asker(g.Identity) + source(l.Token, time.Now())}}, all
 }
 
 // asker names an identity, and the variables that decide what is its.
 func asker(id login.Identity) string {
 	var deciding []string
-	if profile := os.Getenv("AWS_PROFILE"); profile != "" && id.Profile == "" {
-		deciding = append(deciding, fmt.Sprintf("AWS_PROFILE is %q", profile))
+	for _, name := range []string{"AWS_PROFILE", "AWS_DEFAULT_PROFILE"} {
+		if profile := os.Getenv(name); profile != "" && id.Profile == "" {
+			deciding = append(deciding, fmt.Sprintf("%s is %q", name, profile))
+			break
+		}
 	}
 	// A URL may hold a password.
 	for _, name := range []string{"AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_ECR", "AWS_ENDPOINT_URL_STS"} {
@@ -158,12 +161,15 @@ func asker(id login.Identity) string {
 	return id.String() + " (" + strings.Join(deciding, ", ") + ")"
 }
 
-// session says until when the credentials are good that got a token.
-func session(ends, now time.Time) string {
-	if ends.IsZero() {
-		return ""
+// source says where the AWS credentials came from that got a token, and until when they are good.
+func source(t login.Token, now time.Time) (text string) {
+	if t.Source != "" {
+		text = ", with credentials from " + t.Source
 	}
-	return "; its AWS session ends in " + inOneUnit(ends.Sub(now))
+	if !t.SessionEndsAt.IsZero() {
+		text += "; the AWS session ends in " + inOneUnit(t.SessionEndsAt.Sub(now))
+	}
+	return text
 }
 
 func names(all []held) string {
