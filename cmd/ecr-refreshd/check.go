@@ -33,6 +33,9 @@ func newCheck(f *flags) *cobra.Command {
 			for _, w := range c.Warnings() {
 				fmt.Fprintf(cmd.ErrOrStderr(), "warning: %v\n", w)
 			}
+			for _, w := range d.Warnings() {
+				fmt.Fprintln(cmd.ErrOrStderr(), "warning:", w)
+			}
 			x := expand(cmd.Context(), c, d)
 			if f.output.value == "json" {
 				err = printJSON(cmd.OutOrStdout(), x)

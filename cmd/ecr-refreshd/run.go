@@ -88,6 +88,9 @@ func serve(ctx context.Context, f *flags) error {
 	}()
 	logger.Info("started", zap.String("version", version()), zap.String("config", c.Path), zap.Int("grants", len(c.Grants)))
 	warn(logger, c)
+	for _, w := range d.Warnings() {
+		logger.Warn("environment has a mistake", zap.String("error", w))
+	}
 	err = d.Run(ctx)
 	cancel()
 	<-obeyed

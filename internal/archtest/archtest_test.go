@@ -31,7 +31,7 @@ var may = map[string][]string{
 		"internal/login", "internal/status"},
 	"internal/clientview": {"github.com/docker/cli/cli/config/", "internal/fault", "internal/filetrust", "internal/login", "internal/osuser"},
 	"internal/discover":   {"golang.org/x/sys/", "internal/osuser", "internal/ecr", "internal/registry"},
-	"internal/doctor": {"internal/api", "internal/clientview", "internal/config", "internal/fault", "internal/filetrust", "internal/login", "internal/osuser",
+	"internal/doctor": {"internal/api", "internal/clientview", "internal/config", "internal/credhelper", "internal/fault", "internal/filetrust", "internal/login", "internal/osuser",
 		"internal/status"},
 	"internal/systemd":   {"golang.org/x/sys/"},
 	"internal/restart":   {"golang.org/x/sys/", "internal/fault", "internal/login"},

@@ -123,10 +123,8 @@ func (e Eye) unreadable(host string, f file, err error) *fault.Error {
 			hint = fmt.Sprintf("%s has to name the directory: set it to %s", f.variable, filepath.Dir(filepath.Dir(f.path)))
 		}
 	case errors.Is(err, fs.ErrPermission):
-		hint = fmt.Sprintf("let %s read it: chown %s %s", e.who(), e.who(), f.path)
-		if _, err := e.stat(f.path); errors.Is(err, fs.ErrPermission) {
-			hint = fmt.Sprintf("let %s read it: chown -R %s %s", e.who(), e.who(), filepath.Dir(f.path))
-		}
+		// No chown to be pasted: by a link of the account's it would give away any file.
+		hint = fmt.Sprintf("namei -l %s shows the part that %s may not read; if it is a plain file or directory, give it back with chown -h", f.path, e.who())
 	case errors.Is(err, filetrust.ErrNotRegular):
 		hint = fmt.Sprintf("put a file at %s, or nothing", f.path)
 	case errors.Is(err, filetrust.ErrTooLarge):

@@ -24,8 +24,8 @@ func TestWhyAFileCannotBeRead(t *testing.T) {
 		stat       func(string) (fs.FileInfo, error)
 		text, hint string
 	}{
-		{"the file of another", nil, denied, found, `read "/home/me/.docker/config.json" as me: permission denied`, "chown me /home/me/.docker/config.json"},
-		{"the directory of another", nil, denied, func(string) (fs.FileInfo, error) { return nil, denied }, "permission denied", "chown -R me /home/me/.docker"},
+		{"the file of another", nil, denied, found, `read "/home/me/.docker/config.json" as me: permission denied`, "namei -l /home/me/.docker/config.json"},
+		{"the directory of another", nil, denied, func(string) (fs.FileInfo, error) { return nil, denied }, "permission denied", "namei -l /home/me/.docker/config.json"},
 		{"the variable names a file", map[string]string{"DOCKER_CONFIG": "/srv/c.json"}, &fs.PathError{Op: "open", Path: "x", Err: syscall.ENOTDIR}, nil, "not a directory", "DOCKER_CONFIG has to name the directory, not the file in it"},
 		{"a disk", nil, syscall.EIO, nil, "input/output error", "look at /home/me/.docker/config.json"},
 	}

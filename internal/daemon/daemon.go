@@ -211,6 +211,14 @@ func (d *Daemon) Warning(ctx context.Context, name string) string {
 	return ""
 }
 
+// Warnings say what is wrong with this process's environment. No value is in them.
+func (d *Daemon) Warnings() (all []string) {
+	for _, name := range ecr.UnusableProxies() {
+		all = append(all, name+" is not the URL of a proxy: set it to http://HOST:PORT, or unset it")
+	}
+	return all
+}
+
 // Probe asks a target whether clients get in by it with these logins, where it can tell:
 // see renew.Prober. It changes nothing.
 func (d *Daemon) Probe(ctx context.Context, name string, logins []login.Login) error {

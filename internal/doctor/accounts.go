@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -18,6 +19,7 @@ import (
 
 	"ecr-refreshd/internal/clientview"
 	"ecr-refreshd/internal/config"
+	"ecr-refreshd/internal/credhelper"
 	"ecr-refreshd/internal/filetrust"
 	"ecr-refreshd/internal/login"
 	"ecr-refreshd/internal/osuser"
@@ -81,7 +83,9 @@ func accounts(ctx context.Context, user string, self int) ([]osuser.Account, err
 
 func hasClient(home string) bool {
 	for _, name := range clientFiles {
-		if _, err := os.Lstat(filepath.Join(home, name)); err == nil {
+		// A link may lead to a file system that hangs. The look at the account then reports it.
+		_, err := as(nil, func() (fs.FileInfo, error) { return os.Lstat(filepath.Join(home, name)) })
+		if err == nil || errors.Is(err, filetrust.ErrHangs) {
 			return true
 		}
 	}
@@ -102,7 +106,7 @@ func eyeOf(a osuser.Account) clientview.Eye {
 	}
 }
 
-// as runs f with the account's rights. It waits for a file system that hangs no longer than
+// as runs f with the account's rights; nil stands for this process's. It waits for a file system that hangs no longer than
 // a person would.
 func as[T any](a *osuser.Account, f func() (T, error)) (T, error) {
 	type result struct {
@@ -121,29 +125,24 @@ func as[T any](a *osuser.Account, f func() (T, error)) (T, error) {
 	select {
 	case r := <-done:
 		return r.value, r.err
-	case <-time.After(2 * time.Second):
+	case <-time.After(time.Second):
 		return *new(T), filetrust.ErrHangs
 	}
 }
 
-// read reads a regular file, on the thread on which it is called: filetrust.Read takes
-// another one, which has not the account's rights.
+// read reads a regular file on the thread on which it is called: filetrust.Read takes
+// another one, which does not have the account's rights.
 func read(path string) ([]byte, error) {
-	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK|syscall.O_NOCTTY, 0)
+	f, err := filetrust.Open(path)
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
-	info, err := f.Stat()
-	switch {
-	case err != nil:
-		return nil, err
-	case !info.Mode().IsRegular():
-		return nil, filetrust.ErrNotRegular
-	case info.Size() > maxFile:
-		return nil, filetrust.ErrTooLarge
+	defer f.Close() // nothing was written
+	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	if err == nil && len(data) > maxFile {
+		err = filetrust.ErrTooLarge
 	}
-	return io.ReadAll(io.LimitReader(f, maxFile))
+	return data, err
 }
 
 // maxFile bounds a client's file, in bytes.
@@ -156,6 +155,13 @@ func runHelper(ctx context.Context, a osuser.Account, self int, path, host strin
 	cmd := exec.CommandContext(ctx, path, "get")
 	cmd.Stdin = strings.NewReader(host)
 	cmd.WaitDelay = time.Second
+	var out limited
+	cmd.Stdout = &out
+	// In a session of its own, a program that the account has taken over cannot type into
+	// our terminal; and what it started ends with it.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	cmd.Env = append(os.Environ(), credhelper.OnError+"=") // the error is wanted
 	if a.UID != self {
 		cmd.Env = []string{"HOME=" + a.Home, "PATH=" + usualPath, "XDG_RUNTIME_DIR=/run/user/" + strconv.Itoa(a.UID)}
 		cmd.Dir = "/"
@@ -163,19 +169,41 @@ func runHelper(ctx context.Context, a osuser.Account, self int, path, host strin
 		for i, g := range a.Groups {
 			groups[i] = uint32(g)
 		}
-		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(a.UID), Gid: uint32(a.GID), Groups: groups}}
+		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: uint32(a.UID), Gid: uint32(a.GID), Groups: groups}
 	}
-	out, err := cmd.Output()
+	err := cmd.Run()
 	var exit *exec.ExitError
 	switch {
 	case ctx.Err() != nil:
-		return fmt.Errorf("%s gives no answer; see systemctl status ecr-refreshd", path)
+		return fmt.Errorf("%s does not answer; see systemctl status ecr-refreshd", path)
+	case out.overflowed:
+		return errTooLong
 	case errors.As(err, &exit):
-		return errors.New(login.NewRedactor().Clean(string(out)))
+		return errors.New(login.NewRedactor().Clean(out.buffer.String()))
 	case err != nil:
 		return err
-	case !json.Valid(out):
-		return fmt.Errorf("%s prints what is no login; install the helper of the daemon's version", path)
+	case !json.Valid(out.buffer.Bytes()):
+		return fmt.Errorf("what %s prints is not a login; install the helper of the daemon's version", path)
 	}
 	return nil
 }
+
+// maxAnswer bounds what a helper may print, in bytes.
+const maxAnswer = 64 << 10
+
+// limited takes no more than maxAnswer bytes. The buffer is not embedded: its ReadFrom,
+// which io.Copy prefers, knows no limit.
+type limited struct {
+	buffer     bytes.Buffer
+	overflowed bool // the program then ends by SIGPIPE, and its exit code says nothing
+}
+
+func (l *limited) Write(p []byte) (int, error) {
+	if l.buffer.Len()+len(p) > maxAnswer {
+		l.overflowed = true
+		return 0, errTooLong
+	}
+	return l.buffer.Write(p)
+}
+
+var errTooLong = errors.New("the credential helper prints more than a login; install the helper of the daemon's version")

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"ecr-refreshd/internal/clientview"
 	"ecr-refreshd/internal/config"
@@ -43,29 +44,74 @@ func (w *walk) clients(ctx context.Context) (checks []Check) {
 		checks = append(checks, Check{Stop: "client", Mark: Left, Text: count(n, "more account", "more accounts"), Cure: "ecr-refreshd doctor --user NAME"})
 		accounts = accounts[:maxAccounts]
 	}
+	// What was found by then is shown, whatever the rest would take.
+	if end, ok := ctx.Deadline(); ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadline(ctx, end.Add(-reserve))
+		defer cancel()
+	}
 	found := false
-	for _, a := range accounts {
-		var docker []Check // what all clients read that have no file of their own
-		for _, c := range clientview.Clients() {
-			l := &looker{walk: w, account: a, client: c, eye: w.Clients.Eye(a)}
-			if ctx.Err() != nil || w.Client != string(c) && (w.Client != "" || !l.installed()) {
-				continue
+	for i, a := range accounts {
+		if ctx.Err() != nil {
+			checks = append(checks, Check{Stop: "client", Mark: Left, Text: count(len(accounts)-i, "more account", "more accounts") + ": there is no time left", Cure: "ecr-refreshd doctor --user NAME"})
+			break
+		}
+		limited, cancel := context.WithTimeout(ctx, looking)
+		all := within(limited, "client", func(ctx context.Context) []Check { return w.clientsOf(ctx, a) })
+		cancel()
+		for _, c := range all {
+			found = true
+			if c.On == "" {
+				c.On = a.Name // the account that hangs
 			}
-			l.look(ctx)
-			found = found || len(l.seen) > 0
-			if c == clientview.Docker {
-				docker = l.seen
-			} else if slices.Equal(l.seen, docker) {
-				continue
+			if c.Stop == "helper" {
+				helper = append(helper, c)
+			} else {
+				checks = append(checks, c)
 			}
-			checks, helper = append(checks, l.grouped()...), append(helper, l.helper...)
 		}
 	}
-	if !found {
+	if !found && ctx.Err() == nil {
 		checks = append(checks, Check{Stop: "client", Mark: Note, Text: "no account has a client that would send a login to these hosts",
 			Cure: "sudo ecr-refreshd configure-docker --user NAME"})
 	}
 	return append(checks, helper...)
+}
+
+const (
+	// looking bounds what one account is waited for, so that its files keep none of the
+	// others from being looked at. It is longer than a helper may take.
+	looking = 3500 * time.Millisecond
+	// reserve is what is left of the walk when the accounts have had theirs.
+	reserve = 500 * time.Millisecond
+)
+
+// clientsOf looks at the clients of one account.
+func (w *walk) clientsOf(ctx context.Context, a osuser.Account) (checks []Check) {
+	var docker []Check // what all clients read that have no file of their own
+	for _, c := range clientview.Clients() {
+		l := &looker{walk: w, account: a, client: c, eye: w.Clients.Eye(a)}
+		if ctx.Err() != nil || w.Client != string(c) && (w.Client != "" || !l.installed()) {
+			continue
+		}
+		l.look(ctx)
+		if c == clientview.Docker {
+			docker = l.seen
+		} else if slices.EqualFunc(l.seen, docker, same) {
+			continue
+		}
+		checks = append(append(checks, l.grouped()...), l.helper...)
+	}
+	return checks
+}
+
+// same reports whether two clients have the same to tell: of a file that both read, each
+// says in words of its own what is wrong, and one cure is enough.
+func same(a, b Check) bool {
+	if a.Mark == Fault && a.Cure != "" {
+		a.Text, b.Text = "", ""
+	}
+	return a == b
 }
 
 // looker looks at one client of one account.
@@ -96,6 +142,9 @@ func (l *looker) installed() bool {
 
 func (l *looker) look(ctx context.Context) {
 	for _, h := range l.held[:min(len(l.held), maxAsked)] {
+		if ctx.Err() != nil {
+			return
+		}
 		a := l.eye.Look(l.client, h.host)
 		if l.foreign(a) {
 			continue

@@ -54,6 +54,8 @@ type Work interface {
 	Probe(ctx context.Context, target string, logins []login.Login) error
 	Target(name string) string
 	Warning(ctx context.Context, name string) string
+	// Warnings say what is wrong with this process's environment.
+	Warnings() []string
 }
 
 // Road is what there is to be checked. Only the functions that are nil are left out.
@@ -105,7 +107,7 @@ func within(ctx context.Context, name string, look func(context.Context) []Check
 	case checks := <-done:
 		return checks
 	case <-ctx.Done():
-		return []Check{{Stop: name, Mark: Fault, Text: "has not ended within " + span.String() + ": a file system or a program hangs", Cure: "findmnt -t nfs,nfs4,cifs,fuse; df on each of them must return"}}
+		return []Check{{Stop: name, Mark: Fault, Text: "did not end in time: a file system or a program hangs, or a file is enormous", Cure: "findmnt -t nfs,nfs4,cifs,fuse lists where it may hang: df has to return for each"}}
 	}
 }
 

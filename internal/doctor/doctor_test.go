@@ -89,6 +89,7 @@ func (w work) Token(_ context.Context, host string) (login.Login, error) {
 func (w work) Probe(context.Context, string, []login.Login) error { return w.target }
 func (w work) Target(name string) string                          { return name }
 func (w work) Warning(context.Context, string) string             { return "" }
+func (w work) Warnings() []string                                 { return nil }
 
 // silent is a daemon that is not there.
 type silent struct{}
@@ -144,5 +145,22 @@ func TestAStopThatHangsIsSaid(t *testing.T) {
 	checks := within(ctx, "client", func(context.Context) []Check { close(started); <-release; return nil })
 	if len(checks) != 1 || checks[0].Stop != "client" || checks[0].Mark != Fault || checks[0].Cure == "" {
 		t.Errorf("got %+v", checks)
+	}
+}
+
+func TestTheVariablesThatDecideAreNamed(t *testing.T) {
+	t.Setenv("AWS_PROFILE", "ci")
+	t.Setenv("AWS_DEFAULT_PROFILE", "other")
+	t.Setenv("AWS_ENDPOINT_URL", "https://user:hunter2@proxy.example")
+	if got, want := asker(login.Identity{}), `default (AWS_PROFILE is "ci", AWS_ENDPOINT_URL is set)`; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if got, want := asker(login.Identity{Profile: "own"}), "profile own (AWS_ENDPOINT_URL is set)"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	now := time.Now()
+	token := login.Token{Source: `profile "ci"`, SessionEndsAt: now.Add(time.Hour)}
+	if got := source(token, now) + source(login.Token{}, now); got != `, with credentials from profile "ci"; the AWS session ends in 60m` {
+		t.Errorf("got %q", got)
 	}
 }

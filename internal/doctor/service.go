@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"ecr-refreshd/internal/api"
@@ -49,6 +50,10 @@ func (w *walk) configuration(ctx context.Context) {
 	}
 	w.add(Check{Stop: "configuration", On: c.Path, Mark: OK,
 		Text: count(hosts, "registry", "registries") + ", " + count(len(c.Grants), "token", "tokens") + ", " + count(len(c.Targets), "target", "targets")})
+	for _, warning := range work.Warnings() {
+		what, cure, _ := strings.Cut(warning, ": ")
+		w.add(Check{Stop: "environment", Mark: Fault, Text: what, Cure: cure + "; for the service: sudo systemctl edit ecr-refreshd"})
+	}
 	for _, warning := range c.Warnings() {
 		w.add(Check{Stop: "configuration", On: c.Path, Mark: Note, Text: warning.Path + ": " + warning.Text, Where: fmt.Sprintf("%s:%d", warning.File, warning.Line)})
 	}

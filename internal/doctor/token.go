@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -61,12 +62,12 @@ func rowCheck(r status.Registry, now time.Time) Check {
 	case r.State == status.Pending && r.Error == nil:
 		c.Mark, c.Text = Note, "the daemon is getting the first one"
 	case r.State == status.Fresh:
-		c.Text = fmt.Sprintf("by %s, good for %s", r.Identity, span1(r.ExpiresAt.Sub(now)))
+		c.Text = fmt.Sprintf("by %s, good for %s", r.Identity, inOneUnit(r.ExpiresAt.Sub(now)))
 	default:
 		c.Mark = Fault
 		c.Text = map[status.State]string{status.Pending: "none yet", status.Failing: "cannot be renewed", status.Expired: "has expired"}[r.State]
 		if r.ExpiresAt != nil && r.State == status.Failing {
-			c.Text += ", good for " + span1(r.ExpiresAt.Sub(now)) + " more"
+			c.Text += ", good for " + inOneUnit(r.ExpiresAt.Sub(now)) + " more"
 		}
 		if r.Error != nil {
 			c.Text += ": " + r.Error.Message
@@ -79,8 +80,8 @@ func rowCheck(r status.Registry, now time.Time) Check {
 	return c
 }
 
-// span1 is a duration in one unit.
-func span1(d time.Duration) string {
+// inOneUnit is a duration in one unit.
+func inOneUnit(d time.Duration) string {
 	switch {
 	case d >= 2*time.Hour:
 		return fmt.Sprintf("%dh", int(d.Hours()))
@@ -136,7 +137,39 @@ func (w *walk) fetch(ctx context.Context, g config.Grant) (checks []Check, all [
 	if len(all) == 0 {
 		return nil, nil
 	}
-	return []Check{{Stop: "token", On: names(all), Mark: OK, Text: "fetched for this check, as no daemon runs"}}, all
+	return []Check{{Stop: "token", On: names(all), Mark: OK, Text: "fetched for this check by " + asker(g.Identity) + source(l.Token, time.Now())}}, all
+}
+
+// asker names an identity, and the variables that decide what is its.
+func asker(id login.Identity) string {
+	var deciding []string
+	for _, name := range []string{"AWS_PROFILE", "AWS_DEFAULT_PROFILE"} {
+		if profile := os.Getenv(name); profile != "" && id.Profile == "" {
+			deciding = append(deciding, fmt.Sprintf("%s is %q", name, profile))
+			break
+		}
+	}
+	// A URL may hold a password.
+	for _, name := range []string{"AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_ECR", "AWS_ENDPOINT_URL_STS"} {
+		if os.Getenv(name) != "" && os.Getenv("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS") != "true" {
+			deciding = append(deciding, name+" is set")
+		}
+	}
+	if len(deciding) == 0 {
+		return id.String()
+	}
+	return id.String() + " (" + strings.Join(deciding, ", ") + ")"
+}
+
+// source says where the AWS credentials came from that got a token, and until when they are good.
+func source(t login.Token, now time.Time) (text string) {
+	if t.Source != "" {
+		text = ", with credentials from " + t.Source
+	}
+	if !t.SessionEndsAt.IsZero() {
+		text += "; the AWS session ends in " + inOneUnit(t.SessionEndsAt.Sub(now))
+	}
+	return text
 }
 
 func names(all []held) string {

@@ -67,7 +67,7 @@ func illnessesOfClients() []illness {
 			p.put(configOf(guest), `{"credHelpers": {"HOST": "ecr-refreshd"}}`)
 			p.t.Cleanup(func() { _ = os.RemoveAll(filepath.Dir(configOf(guest))) })
 			p.as = guest.Name
-		}, stop: "client", want: "permission denied", cure: "chown", edit: func(p *patient) { p.as = "" }},
+		}, stop: "client", want: "permission denied", cure: "namei -l", edit: func(p *patient) { p.as = "" }},
 	}
 }
 

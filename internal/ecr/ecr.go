@@ -157,7 +157,7 @@ func (s *Source) obtain(ctx context.Context, w *wire) (login.Token, error) {
 	if err != nil {
 		return login.Token{}, w.fail(stepToken, "", err)
 	}
-	token.ObtainedAt = obtained
+	token.ObtainedAt, token.Source = obtained, from.name
 	if creds.CanExpire {
 		token.SessionEndsAt = creds.Expires
 	}

@@ -125,8 +125,8 @@ func TestTheInstanceRoleOfTheEmulator(t *testing.T) {
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "")
 	t.Setenv("AWS_EC2_METADATA_DISABLED", "false")
 	t.Setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", server.IMDSEndpoint())
-	if token := mustFetch(t, newSource(t, id, Options{})); token.Account != "111122223333" || token.SessionEndsAt.IsZero() {
-		t.Errorf("account %s, session ends at %v", token.Account, token.SessionEndsAt)
+	if token := mustFetch(t, newSource(t, id, Options{})); token.Account != "111122223333" || token.SessionEndsAt.IsZero() || token.Source == "" {
+		t.Errorf("account %s, session ends at %v, credentials from %q", token.Account, token.SessionEndsAt, token.Source)
 	}
 }
 

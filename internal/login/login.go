@@ -26,6 +26,9 @@ type Token struct {
 	// SessionEndsAt is the end of the AWS session that obtained the token, zero
 	// when the credentials do not end. Tokens have been seen to die with it.
 	SessionEndsAt time.Time
+	// Source says where the AWS credentials came from, for people; empty for a token
+	// of a former process or of the daemon's API.
+	Source string
 }
 
 // Basic is the token in the form of HTTP basic authentication: base64 of
