@@ -150,7 +150,7 @@ const maxFile = 8 << 20
 
 // runHelper runs our credential helper as the account. Of what it prints, only an error is kept.
 func runHelper(ctx context.Context, a osuser.Account, self int, path, host string) error {
-	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, 2500*time.Millisecond) // it waits 2 s for a daemon that restarts
 	defer cancel()
 	cmd := exec.CommandContext(ctx, path, "get")
 	cmd.Stdin = strings.NewReader(host)

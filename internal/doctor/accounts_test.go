@@ -79,3 +79,21 @@ func TestOneCureForAFileOfManyClients(t *testing.T) {
 		t.Error("want the same for the same cure of a fault, and for nothing else")
 	}
 }
+
+func TestTheHelperRunsOnceForAnAccount(t *testing.T) {
+	runs := 0
+	content := []byte(`{"credHelpers":{"registry.example":"ecr-refreshd"}}`)
+	w := &walk{held: []held{{host: "registry.example"}}, Road: &Road{User: "me", Clients: Clients{
+		Accounts: func(context.Context, *config.Config) ([]osuser.Account, error) {
+			return []osuser.Account{{Name: "me", Home: "/home/me"}}, nil
+		},
+		Eye: func(a osuser.Account) clientview.Eye {
+			return clientview.Eye{Account: a, Getenv: func(name string) string { return map[string]string{"PATH": "/usr/bin"}[name] },
+				Read: func(string) ([]byte, error) { return content, nil }, Stat: func(string) (os.FileInfo, error) { return os.Stat("/bin/sh") }}
+		},
+		Helper: func(context.Context, osuser.Account, string, string) error { runs++; return nil },
+	}}}
+	if checks := w.clients(t.Context()); runs != 1 {
+		t.Errorf("%d runs, want 1; %+v", runs, checks)
+	}
+}

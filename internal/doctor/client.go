@@ -88,9 +88,10 @@ const (
 
 // clientsOf looks at the clients of one account.
 func (w *walk) clientsOf(ctx context.Context, a osuser.Account) (checks []Check) {
+	asked := map[string]bool{}
 	var docker []Check // what all clients read that have no file of their own
 	for _, c := range clientview.Clients() {
-		l := &looker{walk: w, account: a, client: c, eye: w.Clients.Eye(a)}
+		l := &looker{walk: w, account: a, client: c, eye: w.Clients.Eye(a), asked: asked}
 		if ctx.Err() != nil || w.Client != string(c) && (w.Client != "" || !l.installed()) {
 			continue
 		}
@@ -122,7 +123,7 @@ type looker struct {
 	eye     clientview.Eye
 	seen    []Check // On is the host
 	helper  []Check
-	asked   bool // whether the helper has been run
+	asked   map[string]bool // the helpers that have been run for the account, by path
 }
 
 // installed reports whether the account has the client; docker's file is read by many.
@@ -227,18 +228,16 @@ func (l *looker) renewed(a clientview.Answer) string {
 	return fmt.Sprintf("delete %s in %s; then: %s", a.Key, a.File, cmp.Or(l.configure(), "add a target for this file"))
 }
 
-// ask runs the helper once for each client, as its account does.
+// ask runs the helper once for each account, as it does: one without a daemon takes seconds.
 func (l *looker) ask(ctx context.Context, a clientview.Answer, h held) {
-	if l.asked || l.Clients.Helper == nil {
+	if l.asked[a.Program.Path] || l.Clients.Helper == nil {
 		return
 	}
-	l.asked = true
+	l.asked[a.Program.Path] = true
 	c := Check{Stop: "helper", On: l.account.Name, Mark: OK, Text: a.Program.Path + " gets the login from the daemon"}
 	if err := l.Clients.Helper(ctx, l.account, a.Program.Path, h.host); err != nil {
-		c.Mark, c.Text, c.Cure = Fault, err.Error(), ""
-		if _, cure, ok := strings.Cut(c.Text, "; "); ok {
-			c.Cure = cure // the helper says what to do behind its first semicolon
-		}
+		c.Mark, c.Text = Fault, err.Error()
+		c.Text, c.Cure, _ = strings.Cut(c.Text, "; ") // the helper says what to do behind its first semicolon
 	}
 	l.helper = append(l.helper, c)
 }
