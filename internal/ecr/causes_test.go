@@ -151,3 +151,14 @@ func TestUnusableProxies(t *testing.T) {
 		}
 	}
 }
+
+func TestAnEndpointsPasswordIsInNoText(t *testing.T) {
+	t.Setenv("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE")
+	t.Setenv("AWS_SECRET_ACCESS_KEY", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")
+	for _, endpoint := range []string{"http://user:hunter2@127.0.0.1:1", "http://127.0.0.1:1/?key=hunter2", "http://user:hunter2@127.0.0.1:port"} {
+		t.Setenv("AWS_ENDPOINT_URL", endpoint)
+		if err := failFetch(t, New(login.Identity{}, "us-east-1", false, Options{})); strings.Contains(err.Error()+err.Hint, "hunter2") {
+			t.Errorf("%v (%s)", err, err.Hint)
+		}
+	}
+}

@@ -151,6 +151,10 @@ func (w *wire) learnEnvironment() {
 		if strings.HasPrefix(name, "AWS_") && secretName(strings.ToLower(name)) {
 			w.learn(long([]string{value})...)
 		}
+		if strings.HasPrefix(name, "AWS_ENDPOINT_URL") { // the SDK's error shows one that it cannot parse
+			_, rest, _ := strings.Cut(value, "://")
+			w.learn(rest[:max(strings.LastIndex(rest, "@"), 0)])
+		}
 	}
 }
 

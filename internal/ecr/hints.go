@@ -3,6 +3,7 @@ package ecr
 import (
 	"cmp"
 	"fmt"
+	"net/url"
 	"strings"
 	"time"
 
@@ -84,13 +85,22 @@ func unreachable(step *stepError, at situation) string {
 	}
 	switch {
 	case endpoint != "":
-		return fmt.Sprintf("check %s, %q", setting, endpoint)
+		return fmt.Sprintf("check %s, %q", setting, withoutLogin(endpoint))
 	case step.step == stepToken && at.public:
 		return way + "; ECR Public has no VPC endpoint, so it needs a way to the internet"
 	case step.step == stepCredentials: // it may be STS, SSO or an agent on this host
 		return way + " on the way to what gives the credentials"
 	}
 	return fmt.Sprintf("%s, and that the region is spelled right; in a VPC without internet, create the interface endpoint com.amazonaws.%s.%s with private DNS", way, at.region, service)
+}
+
+// withoutLogin is a URL without the user name and the password that it may hold.
+func withoutLogin(raw string) string {
+	u, err := url.Parse(raw)
+	if err != nil {
+		return "(not a URL)"
+	}
+	return (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String()
 }
 
 // permissionHint names the permission that is missing.
