@@ -73,6 +73,8 @@ func (t *Target) Store(ctx context.Context, logins []login.Login) error {
 		for _, l := range logins {
 			w.adds += int64(len(l.Host) + len(l.Basic().Reveal()) + 32)
 		}
+		var before unix.Stat_t
+		linked := w.stat(w.path, &before) == nil && before.Nlink > 1
 		var verdict fault.List
 		err = w.visit(ctx, true, func(s *session) error {
 			doc, err := s.update(ctx, func(d *document) (bool, error) { return d.store(logins), nil })
@@ -84,6 +86,7 @@ func (t *Target) Store(ctx context.Context, logins []login.Login) error {
 		if err != nil {
 			return none, w.fault("store logins", err)
 		}
+		t.linked = t.linked || linked
 		return none, verdict.Err()
 	})
 	return err
@@ -126,13 +129,21 @@ func (t *Target) Forget(ctx context.Context, ours func(host string) bool) error 
 }
 
 // Warning says that others may read the file, which Store leaves as it is: somebody may
-// have meant it so. It costs one stat.
+// have meant it so. Once, it says that the file had another name, a hard link, which
+// Store does not write to. It costs one stat.
 func (t *Target) Warning(ctx context.Context) string {
 	warning, _ := inTurn(ctx, t.place, func(ctx context.Context) (string, error) { // Store says what is wrong
 		w, err := t.site(ctx, false)
 		var st unix.Stat_t
-		if err != nil || w.stat(w.path, &st) != nil || st.Mode&0o044 == 0 {
+		if err != nil || w.stat(w.path, &st) != nil {
 			return "", err
+		}
+		if t.linked && st.Nlink == 1 {
+			t.linked = false
+			return fmt.Sprintf("%s was a hard link: the file's other name keeps the old content and goes stale; find it by content, and make it a symbolic link to %s", w.path, w.path), nil
+		}
+		if st.Mode&0o044 == 0 {
+			return "", nil
 		}
 		return fmt.Sprintf("the mode %04o of %s lets others read the tokens in it: chmod 600 %s", st.Mode&0o777, w.path, w.path), nil
 	})

@@ -58,7 +58,33 @@ func (w site) hint(err error) string {
 		return ""
 	}
 	errno, _ := errors.AsType[unix.Errno](err)
-	return w.say(errnoHints[errno])
+	switch real := w.real(errno); {
+	case errno == unix.ENOTDIR && w.variable:
+		return w.say("DOCKER_CONFIG must name the directory that holds config.json, not a file: set DOCKER_CONFIG={parent} if {dir} is the file")
+	case errno == unix.EROFS && real.path != w.path:
+		return real.say(errnoHints[errno]) + w.say("; or replace the symbolic link at {path} by a file")
+	default:
+		return real.say(errnoHints[errno])
+	}
+}
+
+// real is the site with its path as it is behind symbolic links, for these are not what
+// has the wrong mode or the wrong mount. Where nothing can be opened, it is the site itself.
+func (w site) real(errno unix.Errno) site {
+	switch errno {
+	case unix.EROFS, unix.EACCES, unix.EPERM, unix.ENOSPC, unix.EDQUOT, unix.EBUSY:
+		_ = as(w.as, func() error {
+			p, err := w.rule().Walk(w.path)
+			if p.FD >= 0 {
+				_ = unix.Close(p.FD)
+			}
+			if err == nil && p.Name != "" || errors.Is(err, unix.ENOENT) && p.Rest == 0 {
+				w.path = filepath.Join(p.Path, p.Name)
+			}
+			return nil
+		})
+	}
+	return w
 }
 
 // say puts the site's words into a hint.
@@ -89,7 +115,7 @@ var errnoHints = map[unix.Errno]string{
 	unix.EDQUOT:    "the disk quota of {who} is used up: make room in {dir}, or raise it",
 	unix.EROFS:     "{dir} is read-only: remount it, or, where systemd made it so, add ReadWritePaths={dir} to the unit",
 	unix.EACCES:    mustOwn,
-	unix.EPERM:     mustOwn,
+	unix.EPERM:     "{path} or {dir} may be immutable, whatever its mode: see `lsattr -d {dir} {path}`; an i or a goes by `chattr -ia`. Otherwise " + mustOwn,
 	unix.EBUSY:     "{path} is a mount point and cannot be replaced: mount the directory {dir} instead of the file",
 	unix.ELOOP:     "the symbolic links at {path} lead in a circle or change all the time: see `namei -l {path}`",
 	unix.ENOTDIR:   "a part of {dir} is not a directory: see `namei -l {path}`",

@@ -42,6 +42,7 @@ func TestTroubleWithTheDisk(t *testing.T) {
 		mount func(dir, file string) error
 		cause error
 		hint  string
+		link  bool // the path is a symbolic link to the file
 	}{
 		{"full", func(dir, file string) error {
 			if err := unix.Mount("none", dir, "tmpfs", 0, "size=8k,mode=700"); err != nil {
@@ -51,19 +52,23 @@ func TestTroubleWithTheDisk(t *testing.T) {
 				return err
 			}
 			return os.WriteFile(dir+"/full", make([]byte, 4096), 0o600)
-		}, unix.ENOSPC, "df -h"},
-		{"read-only", func(dir, file string) error {
-			if err := unix.Mount(dir, dir, "", unix.MS_BIND, ""); err != nil {
-				return err
-			}
-			return unix.Mount(dir, dir, "", unix.MS_BIND|unix.MS_REMOUNT|unix.MS_RDONLY, "")
-		}, unix.EROFS, "ReadWritePaths="},
-		{"mount point", func(dir, file string) error { return unix.Mount(file, file, "", unix.MS_BIND, "") }, unix.EBUSY, "mount the directory"},
+		}, unix.ENOSPC, "df -h", false},
+		{"read-only", readOnly, unix.EROFS, "ReadWritePaths=", false},
+		{"read-only behind a link", readOnly, unix.EROFS, "{dir} is read-only: remount it, or, where systemd made it so, add ReadWritePaths={dir} to the unit; or replace the symbolic link at {link} by a file", true},
+		{"mount point", func(dir, file string) error { return unix.Mount(file, file, "", unix.MS_BIND, "") }, unix.EBUSY, "mount the directory", false},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			target, path := newTarget(t)
 			write(t, path, `{"a":1}`)
+			if tt.link {
+				link := filepath.Join(t.TempDir(), "config.json")
+				if err := os.Symlink(path, link); err != nil {
+					t.Fatal(err)
+				}
+				target = targetAt(t, link)
+				tt.hint = strings.NewReplacer("{dir}", filepath.Dir(path), "{link}", link).Replace(tt.hint)
+			}
 			if err := tt.mount(filepath.Dir(path), path); err != nil {
 				t.Fatal(err)
 			}
@@ -79,4 +84,11 @@ func TestTroubleWithTheDisk(t *testing.T) {
 			wantTidy(t, path)
 		})
 	}
+}
+
+func readOnly(dir, _ string) error {
+	if err := unix.Mount(dir, dir, "", unix.MS_BIND, ""); err != nil {
+		return err
+	}
+	return unix.Mount(dir, dir, "", unix.MS_BIND|unix.MS_REMOUNT|unix.MS_RDONLY, "")
 }

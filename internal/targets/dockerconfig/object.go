@@ -22,19 +22,44 @@ type object []member
 var errNotObject = errors.New("not a JSON object")
 
 // syntaxError says where a file stops being JSON. It does not say what stands
-// there: that could be part of a secret.
-type syntaxError struct{ line, column int }
+// there, which could be part of a secret, unless an editor does not show it.
+type syntaxError struct {
+	line, column int
+	start        string // what the file starts with: another encoding than JSON's; empty otherwise
+}
 
-func (e *syntaxError) advice(site) string { return correctIt }
+func (e *syntaxError) advice(site) string {
+	if e.start != "" {
+		return "save {path} as UTF-8 without a byte order mark, with an editor or iconv"
+	}
+	return correctIt
+}
 
 func (e *syntaxError) Error() string {
+	if e.start != "" {
+		return "it starts with " + e.start + ", which is not JSON"
+	}
 	return fmt.Sprintf("not valid JSON at line %d, column %d", e.line, e.column)
+}
+
+// encodings are what a file can start with that an editor shows as JSON, and that is none.
+var encodings = []struct{ start, name string }{
+	{"\xef\xbb\xbf", "a byte order mark"},
+	{"\xff\xfe", "UTF-16"},
+	{"\xfe\xff", "UTF-16"},
+	{"{\x00", "UTF-16"},
+	{"\x00{", "UTF-16"},
 }
 
 // checkSyntax returns a *syntaxError unless data is one JSON value.
 func checkSyntax(data []byte) error {
 	if json.Valid(data) {
 		return nil
+	}
+	for _, s := range encodings {
+		if bytes.HasPrefix(data, []byte(s.start)) {
+			return &syntaxError{start: s.name}
+		}
 	}
 	at := len(data)
 	var syntax *json.SyntaxError

@@ -19,7 +19,9 @@ type place struct {
 	user string
 	// command is how hints are worded; see Options.
 	command bool
-	find    func(ctx context.Context, name string) (*osuser.Account, error)
+	// variable says that path comes from DOCKER_CONFIG.
+	variable bool
+	find     func(ctx context.Context, name string) (*osuser.Account, error)
 
 	// turn is full while a call works on the file. What follows belongs to that
 	// call.
@@ -28,6 +30,7 @@ type place struct {
 	foundAt time.Time
 	look    *look
 	asked   map[string]struct{} // the hosts to look for
+	linked  bool                // the file had another name when it was replaced; until Warning has said so
 
 	watch *watch
 }
@@ -39,11 +42,11 @@ func newPlace(o Options) (*place, error) {
 	if strings.HasPrefix(o.User, "-") || strings.ContainsAny(o.User, ":/\n\x00") {
 		return nil, fmt.Errorf("user %q: not the name of an account", o.User)
 	}
-	path := o.Path
+	path, variable := o.Path, false
 	if path == "" {
 		path = "~/.docker/config.json"
 		if dir := os.Getenv("DOCKER_CONFIG"); dir != "" && o.User == "" {
-			path = filepath.Join(dir, "config.json")
+			path, variable = filepath.Join(dir, "config.json"), true
 			if !filepath.IsAbs(path) {
 				return nil, fmt.Errorf("$DOCKER_CONFIG %q: not an absolute path", dir)
 			}
@@ -61,7 +64,7 @@ func newPlace(o Options) (*place, error) {
 	if home, err := os.UserHomeDir(); err == nil && filepath.IsAbs(home) && inHome && o.User == "" {
 		path = filepath.Join(home, path[len(underHome):])
 	}
-	return &place{path: path, user: o.User, command: o.Command, find: osuser.Lookup, turn: make(chan struct{}, 1), watch: &watch{}}, nil
+	return &place{path: path, user: o.User, command: o.Command, variable: variable, find: osuser.Lookup, turn: make(chan struct{}, 1), watch: &watch{}}, nil
 }
 
 // String names the file and the user, for people.

@@ -23,8 +23,12 @@ type site struct {
 	as   *osuser.Account // nil for this process as it is
 	// command is how hints are worded; see Options.
 	command bool
-	adds    int64 // about how many bytes a file will have more than now
+	// variable says that the path comes from DOCKER_CONFIG.
+	variable bool
+	adds     int64 // about how many bytes a file will have more than now
 }
+
+var errNoHome = &problem{"find the home directory: HOME is not set", "set HOME, DOCKER_CONFIG or {--file}"}
 
 // accountLife is how long an account that was found is not looked up again, so
 // that a hundred grants on one file ask a directory service once.
@@ -33,7 +37,7 @@ const accountLife = 10 * time.Second
 // site finds out where to work. With fresh, the account is looked up again if that
 // was not done just now. The site returned with an error serves to name it.
 func (p *place) site(ctx context.Context, fresh bool) (site, error) {
-	w := site{path: p.path, user: p.user, command: p.command}
+	w := site{path: p.path, user: p.user, command: p.command, variable: p.variable}
 	rest, inHome := strings.CutPrefix(p.path, underHome)
 	var home string
 	switch {
@@ -52,7 +56,7 @@ func (p *place) site(ctx context.Context, fresh bool) (site, error) {
 	case inHome: // $HOME is not set, which is usual for a system service
 		self, err := user.LookupId(strconv.Itoa(os.Geteuid()))
 		if err != nil {
-			return w, fmt.Errorf("find the home directory: %w", err)
+			return w, fmt.Errorf("%w: user id %d: %w", errNoHome, os.Geteuid(), err)
 		}
 		home = self.HomeDir
 	}

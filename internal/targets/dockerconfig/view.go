@@ -77,7 +77,7 @@ func shadowed(file, host string, l clientview.Login) *fault.Error {
 		return e
 	}
 	e.Op = fmt.Sprintf("docker will not read the logins stored in %q: %s sends it to the credential helper %q", file, l.Key, excerpt(l.Helper))
-	e.Hint = fmt.Sprintf("delete the key %q from %s; or, to keep that helper for other registries, add {HOST: \"\"} for each of our hosts under \"credHelpers\"", l.Key, file)
+	e.Hint = fmt.Sprintf("delete the key %q from %s; or, to keep that helper for other registries, set `delivery: helper` for this target, or add {HOST: \"\"} for each of our hosts under \"credHelpers\"", l.Key, file)
 	return e
 }
 
