@@ -11,7 +11,7 @@ const credHelpers = "credHelpers"
 // pointers gives the members that docker reads as credHelpers, and which of them is to
 // have our entries: the main one, unless there is a null in its place or behind it,
 // with which docker forgets what came before. -1 means that there is none. The error
-// is a *shapeError.
+// is a *problem.
 func (d *document) pointers() (all []section, main int, err error) {
 	all, err = sectionsOf(d.top, credHelpers)
 	main = -1
@@ -36,7 +36,7 @@ func isOwn(value json.RawMessage) bool {
 
 // helped gives the hosts for which every reader of the file asks our own helper:
 // docker, to which the last entry in any spelling of credHelpers counts, and those
-// that read the exact one only. The error is a *shapeError.
+// that read the exact one only. The error is a *problem.
 func (d *document) helped() (hosts map[string]bool, err error) {
 	all, main, err := d.pointers()
 	if err != nil || main < 0 {
@@ -50,7 +50,7 @@ func (d *document) helped() (hosts map[string]bool, err error) {
 }
 
 // point makes every reader ask our own helper for the hosts. Entries that would count
-// in place of ours are changed where they stand. The error is a *shapeError.
+// in place of ours are changed where they stand. The error is a *problem.
 func (d *document) point(hosts []string) error {
 	all, main, err := d.pointers()
 	if err != nil {
@@ -91,7 +91,7 @@ func setOf(hosts []string) map[string]bool {
 }
 
 // own gives the hosts that have an entry with our own helper. The error is a
-// *shapeError.
+// *problem.
 func (d *document) own() (hosts []string, err error) {
 	all, _, err := d.pointers()
 	for _, s := range all {
@@ -106,7 +106,7 @@ func (d *document) own() (hosts []string, err error) {
 
 // unpoint puts those entries of the hosts that have our own helper back to what was
 // there, or takes them away. What it empties goes too if it was not there before. The
-// error is a *shapeError.
+// error is a *problem.
 func (d *document) unpoint(hosts []string, was record) error {
 	all, _, err := d.pointers()
 	if err != nil {

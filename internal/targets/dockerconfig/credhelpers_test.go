@@ -152,7 +152,7 @@ func TestAnEntryIsOursOnlyIfAllReadersFindIt(t *testing.T) {
 			t.Errorf("%s: got %v, %v", tt.name, got, err)
 		}
 	}
-	if _, err := parsed(t, []byte(`{"credHelpers":[]}`)).helped(); !errors.As(err, new(*shapeError)) {
+	if _, err := parsed(t, []byte(`{"credHelpers":[]}`)).helped(); !errors.As(err, new(*problem)) {
 		t.Errorf("a list: %v", err)
 	}
 }

@@ -28,14 +28,12 @@ type section struct {
 }
 
 // shapeError says which part of the file is not what it has to be.
-type shapeError struct{ part string }
-
-func (e *shapeError) advice(site) string { return correctIt }
-
-func (e *shapeError) Error() string { return e.part + " is " + errNotObject.Error() }
+func shapeError(part string) error {
+	return &problem{part + " is " + errNotObject.Error(), correctIt}
+}
 
 // parseDocument reads a config.json; an empty file counts as {}. The error is
-// a *syntaxError, a *shapeError, errTooLarge or errTooMany.
+// a *problem.
 func parseDocument(data []byte) (*document, error) {
 	if len(bytes.TrimSpace(data)) == 0 {
 		data = []byte("{}")
@@ -48,7 +46,7 @@ func parseDocument(data []byte) (*document, error) {
 	}
 	top, err := parseObject(data)
 	if err != nil {
-		return nil, &shapeError{"the file's content"}
+		return nil, shapeError("the file's content")
 	}
 	sections, err := sectionsOf(top, "auths")
 	if err != nil {
@@ -58,7 +56,7 @@ func parseDocument(data []byte) (*document, error) {
 }
 
 // sectionsOf gives every member of top that docker reads under the name. The error
-// is a *shapeError.
+// is a *problem.
 func sectionsOf(top object, name string) (sections []section, err error) {
 	last := -1
 	if i, ok := top.index()[name]; ok {
@@ -71,7 +69,7 @@ func sectionsOf(top object, name string) (sections []section, err error) {
 		s := section{index: i, main: i == last}
 		if !isNull(m.value) {
 			if s.entries, err = parseObject(m.value); err != nil {
-				return nil, &shapeError{fmt.Sprintf("the value of %q", m.key)}
+				return nil, shapeError(fmt.Sprintf("the value of %q", m.key))
 			}
 		}
 		sections = append(sections, s)

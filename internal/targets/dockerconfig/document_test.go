@@ -223,8 +223,7 @@ func FuzzUnknownContentSurvives(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		doc, err := parseDocument(data)
 		if err != nil {
-			syntax, shape := (*syntaxError)(nil), (*shapeError)(nil)
-			if !errors.As(err, &syntax) && !errors.As(err, &shape) && !errors.Is(err, errTooMany) {
+			if !errors.As(err, new(*problem)) {
 				t.Fatalf("unclassified: %v", err)
 			}
 			return

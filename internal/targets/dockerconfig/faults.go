@@ -25,33 +25,25 @@ func (w site) fault(op string, err error) *fault.Error {
 	return &fault.Error{Reason: fault.Local, Op: op, Err: err, Hint: w.hint(err)}
 }
 
-// advised is an error that knows what a person can do about it at the site.
-type advised interface {
-	error
-	// advice may have the words of site.say in braces.
-	advice(w site) string
-}
-
 // problem is an error with its hint, which may have the words of site.say in braces.
 type problem struct{ text, hint string }
 
-func (e *problem) Error() string        { return e.text }
-func (e *problem) advice(w site) string { return e.hint }
+func (e *problem) Error() string { return e.text }
 
 // correctIt is the hint for a file with a mistake in it.
 const correctIt = "correct {path} with an editor, or put it aside: mv {path} {path}.broken"
 
 // hint says what a person can do about err.
 func (w site) hint(err error) string {
-	known, isAdvised := errors.AsType[advised](err)
+	known, isProblem := errors.AsType[*problem](err)
 	refused, isRefused := errors.AsType[*filetrust.Error](err)
 	switch {
 	case isRefused && w.as != nil:
 		return w.say("nobody but root and {user} may decide where the file is: run `" + refused.Fix + "`, or set {--file} or {--user} to what belongs together")
 	case isRefused:
 		return w.say("{set user} " + ownerName(refused.UID) + "{for it}, so that the file is written with that account's rights; or make it root's alone: run `" + refused.Fix + "`")
-	case isAdvised:
-		return w.say(known.advice(w))
+	case isProblem:
+		return w.say(known.hint)
 	case errors.Is(err, osuser.ErrUnknown):
 		return w.say("create the account {user} or correct {--user}; `getent passwd {user}` shows whether this host knows it{; waits}")
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):

@@ -21,27 +21,6 @@ type object []member
 
 var errNotObject = errors.New("not a JSON object")
 
-// syntaxError says where a file stops being JSON. It does not say what stands
-// there, which could be part of a secret, unless an editor does not show it.
-type syntaxError struct {
-	line, column int
-	start        string // what the file starts with: another encoding than JSON's; empty otherwise
-}
-
-func (e *syntaxError) advice(site) string {
-	if e.start != "" {
-		return "save {path} as UTF-8 without a byte order mark, with an editor or iconv"
-	}
-	return correctIt
-}
-
-func (e *syntaxError) Error() string {
-	if e.start != "" {
-		return "it starts with " + e.start + ", which is not JSON"
-	}
-	return fmt.Sprintf("not valid JSON at line %d, column %d", e.line, e.column)
-}
-
 // encodings are what a file can start with that an editor shows as JSON, and that is none.
 var encodings = []struct{ start, name string }{
 	{"\xef\xbb\xbf", "a byte order mark"},
@@ -51,14 +30,16 @@ var encodings = []struct{ start, name string }{
 	{"\x00{", "UTF-16"},
 }
 
-// checkSyntax returns a *syntaxError unless data is one JSON value.
+// checkSyntax returns a *problem unless data is one JSON value. It says where JSON stops
+// but not what stands there, which could be part of a secret, unless an editor does not show it.
 func checkSyntax(data []byte) error {
 	if json.Valid(data) {
 		return nil
 	}
 	for _, s := range encodings {
 		if bytes.HasPrefix(data, []byte(s.start)) {
-			return &syntaxError{start: s.name}
+			return &problem{"it starts with " + s.name + ", which is not JSON",
+				"save {path} as UTF-8 without a byte order mark, with an editor or iconv"}
 		}
 	}
 	at := len(data)
@@ -67,10 +48,8 @@ func checkSyntax(data []byte) error {
 		at = int(syntax.Offset) - 1 // Offset counts the offending byte too
 	}
 	before := data[:min(at, len(data))]
-	return &syntaxError{
-		line:   1 + bytes.Count(before, []byte{'\n'}),
-		column: len(before) - bytes.LastIndexByte(before, '\n'),
-	}
+	line, column := 1+bytes.Count(before, []byte{'\n'}), len(before)-bytes.LastIndexByte(before, '\n')
+	return &problem{fmt.Sprintf("not valid JSON at line %d, column %d", line, column), correctIt}
 }
 
 // parseObject takes a valid JSON value apart, without copying it. The error is

@@ -23,30 +23,10 @@ type record map[string]string
 // recordName is the name of the record of the file with this name.
 func recordName(name string) string { return "." + name + ".ecr-refreshd.json" }
 
-// recordError says what is wrong with the record.
-type recordError struct {
-	name string // in the directory of the file
-	err  error
-}
-
-func (e *recordError) Error() string {
-	return fmt.Sprintf("the record %q beside it, of what was there before: %s", e.name, e.err)
-}
-
-// advice is for what is wrong with the record's content; the rest concerns the file too.
-func (e *recordError) advice(w site) string {
-	if _, isAdvised := errors.AsType[advised](e.err); !isAdvised || errors.Is(e.err, errRestless) || errors.Is(e.err, errDisplaced) {
-		return w.hint(e.err)
-	}
-	return fmt.Sprintf("correct or delete the file %s beside {path}; without it, undo takes our entries away and puts nothing back in their place", e.name)
-}
-
-func (e *recordError) Unwrap() error { return e.err }
-
 // errNoRecord marks JSON that cannot have been written as a record.
 var errNoRecord = &problem{text: "not what was written there"}
 
-// record reads the document as one. The error is a *shapeError or errNoRecord.
+// record reads the document as one. The error is a *problem.
 func (d *document) record() (record, error) {
 	var r record
 	for _, m := range d.top {
@@ -55,7 +35,7 @@ func (d *document) record() (record, error) {
 		}
 		entries, err := parseObject(m.value)
 		if err != nil {
-			return nil, &shapeError{fmt.Sprintf("the value of %q", m.key)}
+			return nil, shapeError(fmt.Sprintf("the value of %q", m.key))
 		}
 		r = make(record, len(entries))
 		for _, e := range entries {
@@ -82,7 +62,7 @@ func (r record) object() object {
 }
 
 // remember brings the file's record to what edit makes of it, and returns it. Nil
-// needs no file. The error is a *recordError.
+// needs no file. The error names the record.
 func (s *session) remember(ctx context.Context, edit func(record) record) (now record, err error) {
 	file := &session{rule: s.rule, dirfd: s.dirfd, name: recordName(s.name), locked: s.locked, within: true}
 	if err = file.recover(ctx); err == nil {
@@ -100,12 +80,22 @@ func (s *session) remember(ctx context.Context, edit func(record) record) (now r
 		})
 	}
 	if err != nil {
-		return nil, &recordError{file.name, err}
+		return nil, ofRecord(file.name, err)
 	}
 	if now == nil && s.locked { // otherwise another process may be about to write it
 		unlinkat(s.dirfd, file.name)
 	}
 	return now, nil
+}
+
+// ofRecord says that err is about the record with this name. What is wrong with its content
+// has a hint of its own; the rest concerns the file too.
+func ofRecord(name string, err error) error {
+	what := fmt.Sprintf("the record %q beside it, of what was there before", name)
+	if _, known := errors.AsType[*problem](err); !known || errors.Is(err, errRestless) || errors.Is(err, errDisplaced) {
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	return fmt.Errorf("%w: %w", &problem{what, fmt.Sprintf("correct or delete the file %s beside {path}; without it, undo takes our entries away and puts nothing back in their place", name)}, err)
 }
 
 // overrule is the record for when the hosts of a document, not yet ours, are pointed to
