@@ -20,7 +20,7 @@ FUZZTIME        = 1m
 NFPM_VERSION    = v2.45.2
 NFPM            = $(CURDIR)/bin/tools/nfpm-$(NFPM_VERSION)
 
-.PHONY: all build demo test lint staticcheck unit long attacks fuzz e2e package package-test image inspectors bench engine clients engines systemd clean help
+.PHONY: all build demo test lint staticcheck unit long attacks fuzz e2e package package-test image inspectors bench engine clients readers engines systemd clean help
 all: build
 
 help:
@@ -51,7 +51,7 @@ staticcheck:
 
 # -short leaves out nothing but the length of the longest runs, which long
 # makes up for.
-unit: engine systemd
+unit: engine systemd readers
 	$(GO) test $(RACE) -short -timeout 10m $(FAST)
 
 long:
@@ -108,11 +108,14 @@ engine:
 	@command -v docker >/dev/null || $(call install,docker-cli)
 
 # The clients of docs/clients.md: Debian's, and those that come as Go modules.
-clients: engine bin/clients/crane bin/clients/compose
-	@command -v skopeo >/dev/null && command -v buildah >/dev/null && test -x /usr/bin/docker-compose && \
-	/usr/bin/python3 -c 'import docker' 2>/dev/null || $(call install,skopeo buildah netavark docker-compose python3-docker) || $(call left,clients)
+clients: engine readers bin/clients/crane bin/clients/compose
+	@test -x /usr/bin/docker-compose && /usr/bin/python3 -c 'import docker' 2>/dev/null || $(call install,docker-compose python3-docker) || $(call left,clients)
 	@for docker in docker /usr/bin/docker; do DOCKER_BUILDKIT=1 $$docker build --help >/dev/null 2>&1 && exit; done; \
 	$(call install,docker-buildx) || $(call left,docker-buildx)
+
+# What internal/clientview is compared with, besides docker.
+readers:
+	@command -v skopeo >/dev/null && command -v buildah >/dev/null || $(call install,skopeo buildah netavark)
 
 # systemd's own tools for the units, and a container to boot it in.
 systemd:
