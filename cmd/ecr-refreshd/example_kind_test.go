@@ -1,7 +1,7 @@
 package main
 
 // This file is a whole kind of target, a text file with a line for each login. It suits
-// a file that the service owns, under /run for example, and is not safe for one in a
+// a file that the service owns, in /var/lib/ecr-refreshd for example, and is not safe for one in a
 // user's home, where the user could put a link in its place.
 // TestAKindIsOneLineOfTheTable uses it; CONTRIBUTING.md says how to copy it for a new kind.
 
@@ -33,7 +33,7 @@ func Read(b *config.Block) config.Options {
 	var o Options
 	b.Read(config.String("path", "The file that holds the lines.", &o.Path, config.AbsolutePath))
 	if o.Path == "" && b.Good() {
-		b.Report("", "has no path; write path: /run/ecr-logins, say")
+		b.Report("", "has no path; write path: /var/lib/ecr-refreshd/logins, say")
 	}
 	return o
 }

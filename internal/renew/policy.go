@@ -40,7 +40,7 @@ const (
 // methods are pure; draw is a random number in [0, 1).
 type Policy struct {
 	At, Jitter   float64       // shares of a token's life: renew at At, up to Jitter earlier
-	Initial, Max time.Duration // back-off: the first wait, and the longest
+	Initial, Max time.Duration // back-off: the first wait and the longest, which Delay stretches by reason
 	Schedule     Schedule      // may be nil
 }
 

@@ -19,7 +19,7 @@
 //
 // A delivery (delivery.go) is the state machine of one target. Its state is the token
 // that it took last and, made from it, the logins that the target should hold (want);
-// those that it holds (have); those to release (drop); when to try again (retry); when
+// those that it holds (have); those to release once new ones are stored (drop); when to try again (retry); when
 // to look whether another program has undone them (looks, for a Checker); and which
 // registries have refused a token. A new token changes what is wanted, and its end leaves
 // nothing wanted; what the target returns changes what it has. A step compares want and
@@ -60,8 +60,8 @@ type Source interface {
 
 // Target is a place that must always hold a valid login.
 //
-// Store, and Stale, Remove and Release of the interfaces below, must return when ctx ends
-// and must bound their own duration; renew sets no timeout. A call that does not return
+// Store, and every method of the interfaces below that takes a ctx, must return when ctx ends
+// and must bound its own duration (Watch returns at once); renew sets no timeout. A call that does not return
 // blocks its target, and the end of Run. What a call returns after ctx has ended is ignored.
 type Target interface {
 	// Store makes the logins usable; all of a grant come in one call, so that a
@@ -74,7 +74,8 @@ type Target interface {
 // Checker is a Target whose logins can be undone by others.
 type Checker interface {
 	// Stale reports whether a Store of these logins has been undone. It is called
-	// every second, so it must cost next to nothing while nothing has changed. An
+	// every second while logins are held, less often after an error and while two programs
+	// undo each other's (looks.go), so it must cost next to nothing while nothing has changed. An
 	// error, a *fault.Error, means that this could not be found out: nothing counts
 	// as undone then, the target counts as failed, and Stale is called again later.
 	Stale(ctx context.Context, logins []login.Login) (bool, error)
@@ -118,7 +119,8 @@ type Releaser interface {
 	Release(ctx context.Context, logins []login.Login) error
 }
 
-// Forgetter is a Target that can remove logins whose text is not known any more.
+// Forgetter is a Target that can remove logins whose text is not known any more: for logout,
+// and for hosts of the previous token's account where the target is neither Releaser nor Remover.
 type Forgetter interface {
 	// Forget removes what there is of the hosts of which ours is true. ours is called
 	// with names in lower case.

@@ -19,7 +19,7 @@ type State struct {
 	Begun, Ended int   // attempts to fetch a token
 	Err          error // of the last one that ended; nil when it succeeded
 	Tokens       int   // published, whether renewed or adopted
-	AllTried     bool  // every target has tried to store the last of them, whether or not it succeeded
+	AllTried     bool  // every target has tried to store the last of them, well or not; true before the first
 	Over         bool  // Run has ended
 
 	token *timedToken   // the last one published
