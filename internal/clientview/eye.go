@@ -14,8 +14,8 @@ import (
 	"ecr-refreshd/internal/osuser"
 )
 
-// maxSize is the largest file that is read, in bytes.
-const maxSize = 8 << 20
+// MaxFile is the largest file that is read, in bytes.
+const MaxFile = 8 << 20
 
 // Eye looks as one account does. It keeps nothing; it is safe for concurrent use if
 // its functions are.
@@ -104,7 +104,7 @@ func (e Eye) read(host, variable, path string) file {
 	if e.Read != nil {
 		f.content, err = e.Read(path)
 	} else {
-		f.content, err = filetrust.Read("the client's file", path, maxSize)
+		f.content, err = filetrust.Read("the client's file", path, MaxFile)
 	}
 	f.there = !errors.Is(err, fs.ErrNotExist)
 	if err != nil && f.there {

@@ -28,7 +28,7 @@ func TestOtherClientsAreNoticed(t *testing.T) {
 
 func TestARootlessEngineIsNoticed(t *testing.T) {
 	if os.Getuid() != 0 {
-		t.Skip("a home of another account takes root")
+		skip(t, "a home of another account takes root")
 	}
 	root, home := newHost(t, 4711)
 	if err := os.Chown(home, 4711, 4711); err != nil {
@@ -43,7 +43,7 @@ func TestARootlessEngineIsNoticed(t *testing.T) {
 // TestAFileThatTheAccountCannotReadIsTold: root's after sudo docker login.
 func TestAFileThatTheAccountCannotReadIsTold(t *testing.T) {
 	if os.Getuid() != 0 {
-		t.Skip("a file of another account takes root")
+		skip(t, "a file of another account takes root")
 	}
 	tests := []struct {
 		name   string

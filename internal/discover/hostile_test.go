@@ -96,14 +96,19 @@ func TestAHomeOfSomebodyElseIsNotRead(t *testing.T) {
 	}
 }
 
+// skip leaves a test out, unless that is forbidden.
+func skip(t *testing.T, why string) {
+	t.Helper()
+	if os.Getenv("ECR_REFRESHD_NO_SKIP") != "" {
+		t.Fatal(why)
+	}
+	t.Skip(why)
+}
+
 // A hard link may bring anybody's file into a home, where the kernel lets it.
 func TestAFileOfSomebodyElseInAHomeIsNotRead(t *testing.T) {
 	if os.Getuid() != 0 {
-		const why = "giving a file to somebody else takes root"
-		if os.Getenv("ECR_REFRESHD_NO_SKIP") != "" {
-			t.Fatal(why)
-		}
-		t.Skip(why)
+		skip(t, "giving a file to somebody else takes root")
 	}
 	const ci, other = 4242, 4243
 	root, home := newHost(t, ci)

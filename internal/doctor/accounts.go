@@ -18,7 +18,6 @@ import (
 	"time"
 
 	"ecr-refreshd/internal/clientview"
-	"ecr-refreshd/internal/config"
 	"ecr-refreshd/internal/credhelper"
 	"ecr-refreshd/internal/filetrust"
 	"ecr-refreshd/internal/login"
@@ -36,9 +35,7 @@ const usualPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 func Host(user string) Clients {
 	self := os.Geteuid()
 	return Clients{
-		Accounts: func(ctx context.Context, _ *config.Config) ([]osuser.Account, error) {
-			return accounts(ctx, user, self)
-		},
+		Accounts: func(ctx context.Context) ([]osuser.Account, error) { return accounts(ctx, user, self) },
 		Eye: func(a osuser.Account) clientview.Eye {
 			if a.UID == self {
 				return clientview.Eye{Account: a, Getenv: os.Getenv, Stat: os.Stat}
@@ -92,10 +89,15 @@ func hasClient(home string) bool {
 	return false
 }
 
+// environmentOf is what a login of the account sets.
+func environmentOf(a osuser.Account) map[string]string {
+	return map[string]string{"HOME": a.Home, "PATH": usualPath, "XDG_RUNTIME_DIR": "/run/user/" + strconv.Itoa(a.UID)}
+}
+
 // eyeOf looks as another account does, of whose environment no more is known than what
 // a login sets.
 func eyeOf(a osuser.Account) clientview.Eye {
-	environment := map[string]string{"HOME": a.Home, "PATH": usualPath, "XDG_RUNTIME_DIR": "/run/user/" + strconv.Itoa(a.UID)}
+	environment := environmentOf(a)
 	return clientview.Eye{
 		Account: a,
 		Getenv:  func(name string) string { return environment[name] },
@@ -138,15 +140,12 @@ func read(path string) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close() // nothing was written
-	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
-	if err == nil && len(data) > maxFile {
+	data, err := io.ReadAll(io.LimitReader(f, clientview.MaxFile+1))
+	if err == nil && len(data) > clientview.MaxFile {
 		err = filetrust.ErrTooLarge
 	}
 	return data, err
 }
-
-// maxFile bounds a client's file, in bytes.
-const maxFile = 8 << 20
 
 // runHelper runs our credential helper as the account. Of what it prints, only an error is kept.
 func runHelper(ctx context.Context, a osuser.Account, self int, path, host string) error {
@@ -163,7 +162,10 @@ func runHelper(ctx context.Context, a osuser.Account, self int, path, host strin
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.Env = append(os.Environ(), credhelper.OnError+"=") // the error is wanted
 	if a.UID != self {
-		cmd.Env = []string{"HOME=" + a.Home, "PATH=" + usualPath, "XDG_RUNTIME_DIR=/run/user/" + strconv.Itoa(a.UID)}
+		cmd.Env = nil
+		for name, value := range environmentOf(a) {
+			cmd.Env = append(cmd.Env, name+"="+value)
+		}
 		cmd.Dir = "/"
 		groups := make([]uint32, len(a.Groups))
 		for i, g := range a.Groups {

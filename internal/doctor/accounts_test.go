@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"ecr-refreshd/internal/clientview"
-	"ecr-refreshd/internal/config"
 	"ecr-refreshd/internal/osuser"
 )
 
@@ -50,7 +49,7 @@ func TestAnAccountThatHangsHidesNoOther(t *testing.T) {
 	release := make(chan struct{})
 	defer close(release)
 	w := &walk{held: []held{{host: "registry.example"}}, Road: &Road{User: "all", Clients: Clients{
-		Accounts: func(context.Context, *config.Config) ([]osuser.Account, error) { return accounts, nil },
+		Accounts: func(context.Context) ([]osuser.Account, error) { return accounts, nil },
 		Eye: func(a osuser.Account) clientview.Eye {
 			return clientview.Eye{Account: a, Getenv: func(string) string { return "" }, Stat: func(string) (os.FileInfo, error) { return nil, os.ErrNotExist }, Read: func(string) ([]byte, error) {
 				if a.Name == "stuck" {
@@ -84,7 +83,7 @@ func TestTheHelperRunsOnceForAnAccount(t *testing.T) {
 	runs := 0
 	content := []byte(`{"credHelpers":{"registry.example":"ecr-refreshd"}}`)
 	w := &walk{held: []held{{host: "registry.example"}}, Road: &Road{User: "me", Clients: Clients{
-		Accounts: func(context.Context, *config.Config) ([]osuser.Account, error) {
+		Accounts: func(context.Context) ([]osuser.Account, error) {
 			return []osuser.Account{{Name: "me", Home: "/home/me"}}, nil
 		},
 		Eye: func(a osuser.Account) clientview.Eye {

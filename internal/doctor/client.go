@@ -18,8 +18,8 @@ import (
 // Clients are the accounts of this host and how to look as one of them.
 type Clients struct {
 	// Accounts are those whose clients are looked at, if they have anything to do with
-	// the hosts: c may be nil.
-	Accounts func(ctx context.Context, c *config.Config) ([]osuser.Account, error)
+	// the hosts.
+	Accounts func(ctx context.Context) ([]osuser.Account, error)
 	// Eye looks as the account does, with its rights.
 	Eye func(a osuser.Account) clientview.Eye
 	// Helper runs our credential helper at path as the account, and returns why it has no login
@@ -36,7 +36,7 @@ func (w *walk) clients(ctx context.Context) (checks []Check) {
 		return nil
 	}
 	var helper []Check
-	accounts, err := w.Clients.Accounts(ctx, w.config)
+	accounts, err := w.Clients.Accounts(ctx)
 	if err != nil {
 		checks = append(checks, Check{Stop: "client", On: w.User, Mark: Fault, Text: err.Error(), Cure: "write the name of an account of this host: getent passwd"})
 	}

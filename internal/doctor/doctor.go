@@ -10,6 +10,7 @@ package doctor
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -148,7 +149,7 @@ func (w *walk) wanted(host string) bool { return w.Host == "" || w.Host == host 
 // logins are those that a target should have.
 func (w *walk) logins(target string) (all []login.Login) {
 	for _, h := range w.held {
-		if !h.login.Secret.IsZero() && contains(h.targets, target) {
+		if !h.login.Secret.IsZero() && slices.Contains(h.targets, target) {
 			all = append(all, h.login)
 		}
 	}

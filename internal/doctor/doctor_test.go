@@ -110,7 +110,7 @@ func TestFaultsOfAWalkWithoutADaemon(t *testing.T) {
 		},
 		Daemon: func(context.Context, *config.Config) Daemon { return silent{} },
 		Clients: Clients{
-			Accounts: func(context.Context, *config.Config) ([]osuser.Account, error) {
+			Accounts: func(context.Context) ([]osuser.Account, error) {
 				return []osuser.Account{{Name: "ci", UID: 12345, Home: t.TempDir()}}, nil
 			},
 			Eye: func(a osuser.Account) clientview.Eye {

@@ -75,12 +75,3 @@ func together(all ...func()) {
 	}
 	wg.Wait()
 }
-
-func contains(all []string, one string) bool {
-	for _, s := range all {
-		if s == one {
-			return true
-		}
-	}
-	return false
-}

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// mended takes a file of the account away and gives it the credential helper.
-func mended(p *patient) {
+// corrected takes a file of the account away and gives it the credential helper.
+func corrected(p *patient) {
 	must(p.t, os.RemoveAll(filepath.Dir(configOf(p.root))))
 	p.follow("ecr-refreshd configure-docker")
 }
@@ -24,20 +24,20 @@ func byHand(text string) func(p *patient) {
 // illnessesOfClients are those of what an account's clients read.
 func illnessesOfClients() []illness {
 	return []illness{
-		{name: "an old token", harm: byHand(`{"auths": {"HOST": {"auth": "STALE"}}}`), stop: "client", want: "sends another token", where: "config.json:1", cure: "configure-docker", edit: mended},
-		{name: "an old token by its address", harm: byHand(`{"auths": {"https://HOST": {"auth": "STALE"}}}`), stop: "client", want: "sends another token", where: "https://", edit: mended},
+		{name: "an old token", harm: byHand(`{"auths": {"HOST": {"auth": "STALE"}}}`), stop: "client", want: "sends another token", where: "config.json:1", cure: "configure-docker", edit: corrected},
+		{name: "an old token by its address", harm: byHand(`{"auths": {"https://HOST": {"auth": "STALE"}}}`), stop: "client", want: "sends another token", where: "https://", edit: corrected},
 		{name: "no login", harm: byHand(`{}`), stop: "client", want: "sends no login", cure: "ecr-refreshd configure-docker"},
 		{name: "proxies", harm: byHand(`{"proxies": {"default": "http://p:3128"}, "auths": {"HOST": {"auth": "STALE"}}}`), stop: "client", want: "proxies.default", where: "config.json",
-			cure: "proxies", edit: mended},
-		{name: "experimental", harm: byHand(`{"experimental": true, "auths": {"HOST": {"auth": "STALE"}}}`), stop: "client", want: "experimental", where: "config.json", edit: mended},
+			cure: "proxies", edit: corrected},
+		{name: "experimental", harm: byHand(`{"experimental": true, "auths": {"HOST": {"auth": "STALE"}}}`), stop: "client", want: "experimental", where: "config.json", edit: corrected},
 		{name: "an entry of another host", harm: byHand(`{"auths": {"old.example": {"auth": "not base64"}, "HOST": {"auth": "STALE"}}}`), stop: "client", want: "old.example", where: "config.json",
-			edit: mended},
-		{name: "a comma too many", harm: byHand(`{"auths": {"HOST": {"auth": "STALE"}},}`), stop: "client", want: "config.json", edit: mended},
-		{name: "a byte order mark", harm: byHand("\ufeff{}"), stop: "client", want: "byte order mark", edit: mended},
-		{name: "an empty entry", harm: byHand(`{"auths": {"HOST": {}}}`), stop: "client", want: "holds no login", where: "config.json:1", cure: "delete the entry", edit: mended},
+			edit: corrected},
+		{name: "a comma too many", harm: byHand(`{"auths": {"HOST": {"auth": "STALE"}},}`), stop: "client", want: "config.json", edit: corrected},
+		{name: "a byte order mark", harm: byHand("\ufeff{}"), stop: "client", want: "byte order mark", edit: corrected},
+		{name: "an empty entry", harm: byHand(`{"auths": {"HOST": {}}}`), stop: "client", want: "holds no login", where: "config.json:1", cure: "delete the entry", edit: corrected},
 		{name: "a helper that is not installed", harm: byHand(`{"credHelpers": {"HOST": "ecr-login-of-nobody"}}`), stop: "client", want: "docker-credential-ecr-login-of-nobody", where: "credHelpers",
-			edit: mended},
-		{name: "a store that is not installed", harm: byHand(`{"credsStore": "desktop"}`), stop: "client", want: "docker-credential-desktop", where: "credsStore", edit: mended},
+			edit: corrected},
+		{name: "a store that is not installed", harm: byHand(`{"credsStore": "desktop"}`), stop: "client", want: "docker-credential-desktop", where: "credsStore", edit: corrected},
 		{name: "our helper, not on PATH", harm: func(p *patient) {
 			byHand(`{"credHelpers": {"HOST": "ecr-refreshd"}}`)(p)
 			p.env = append(p.env, "PATH=/usr/bin:/bin")
@@ -54,7 +54,7 @@ func illnessesOfClients() []illness {
 			p.reconfigure(noFile + p.settings(p.aws.Endpoint()))
 			must(p.t, os.RemoveAll(configOf(p.root)))
 			must(p.t, os.MkdirAll(configOf(p.root), 0o700))
-		}, stop: "client", want: "config.json", edit: mended},
+		}, stop: "client", want: "config.json", edit: corrected},
 		{name: "an old file of skopeo's", harm: func(p *patient) {
 			p.put(filepath.Join(p.root.Home, ".config/containers/auth.json"), `{"auths": {"HOST": {"auth": "STALE"}}}`)
 			p.flags = []string{"--client", "skopeo"}
