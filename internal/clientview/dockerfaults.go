@@ -120,16 +120,24 @@ var starts = []struct{ bytes, name string }{
 	{"\x00{", "UTF-16"},
 }
 
+// Encoding names the encoding that data starts with, if that is one in which no client reads JSON.
+func Encoding(data []byte) string {
+	for _, s := range starts {
+		if bytes.HasPrefix(data, []byte(s.bytes)) {
+			return s.name
+		}
+	}
+	return ""
+}
+
 // notJSON is the fault of a file that is not JSON. What stands there is not said: it
 // could be part of a secret.
 func notJSON(client, name string, data []byte) *fault.Error {
 	e := &fault.Error{Reason: fault.Local}
-	for _, s := range starts {
-		if bytes.HasPrefix(data, []byte(s.bytes)) {
-			e.Op = fmt.Sprintf("%s gives up %q: it starts with %s, which is not JSON", client, name, s.name)
-			e.Hint = fmt.Sprintf("save %s as UTF-8 without a byte order mark", name)
-			return e
-		}
+	if start := Encoding(data); start != "" {
+		e.Op = fmt.Sprintf("%s gives up %q: it starts with %s, which is not JSON", client, name, start)
+		e.Hint = fmt.Sprintf("save %s as UTF-8 without a byte order mark", name)
+		return e
 	}
 	at := int64(len(data))
 	var syntax *json.SyntaxError

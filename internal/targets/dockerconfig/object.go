@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"ecr-refreshd/internal/clientview"
 )
 
 // member is one key of a JSON object and its value, both exactly as they stand
@@ -21,26 +23,15 @@ type object []member
 
 var errNotObject = errors.New("not a JSON object")
 
-// encodings are what a file can start with that an editor shows as JSON, and that is none.
-var encodings = []struct{ start, name string }{
-	{"\xef\xbb\xbf", "a byte order mark"},
-	{"\xff\xfe", "UTF-16"},
-	{"\xfe\xff", "UTF-16"},
-	{"{\x00", "UTF-16"},
-	{"\x00{", "UTF-16"},
-}
-
 // checkSyntax returns a *problem unless data is one JSON value. It says where JSON stops
 // but not what stands there, which could be part of a secret, unless an editor does not show it.
 func checkSyntax(data []byte) error {
 	if json.Valid(data) {
 		return nil
 	}
-	for _, s := range encodings {
-		if bytes.HasPrefix(data, []byte(s.start)) {
-			return &problem{"it starts with " + s.name + ", which is not JSON",
-				"save {path} as UTF-8 without a byte order mark, with an editor or iconv"}
-		}
+	if start := clientview.Encoding(data); start != "" {
+		return &problem{"it starts with " + start + ", which is not JSON",
+			"save {path} as UTF-8 without a byte order mark, with an editor or iconv"}
 	}
 	at := len(data)
 	var syntax *json.SyntaxError
