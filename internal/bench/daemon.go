@@ -91,7 +91,8 @@ func (d *daemon) stop() time.Duration {
 }
 
 // follow reads a log until every one of the hosts is stored in every one of the
-// targets, and gives the moment at which it read so.
+// targets, and gives the moment at which it read so. A line names the first of its
+// hosts and counts the rest, which are those that it names with them each time.
 func follow(log io.Reader, hosts, targets int) (time.Time, error) {
 	stored := make(map[string]map[string]bool) // hosts by target
 	lines := bufio.NewScanner(log)
@@ -115,10 +116,16 @@ func follow(log io.Reader, hosts, targets int) (time.Time, error) {
 			stored[e.Target] = make(map[string]bool, hosts)
 		}
 		for _, h := range e.Host {
-			if !stored[e.Target][h] {
-				stored[e.Target][h] = true
-				left--
+			if stored[e.Target][h] {
+				break
 			}
+			more := 0
+			if n, _ := fmt.Sscanf(h, "and %d more", &more); n == 1 {
+				left -= more
+				continue
+			}
+			stored[e.Target][h] = true
+			left--
 		}
 		if left <= 0 {
 			return now, nil

@@ -19,6 +19,7 @@ func TestFollow(t *testing.T) {
 		wantErr string
 	}{
 		{name: "every host in every target", lines: []string{started, renewed, fileA, engine, fileB}},
+		{name: "hosts that are only counted", lines: []string{fileA, strings.Replace(fileB, `"b"`, `"b","and 1 more"`, 1), strings.Replace(engine, `"b"`, `"and 1 more"`, 1)}},
 		{name: "the same host twice", lines: []string{fileA, fileA, engine}, wantErr: "has ended"},
 		{name: "one target lacks", lines: []string{fileA, fileB}, wantErr: "has ended"},
 		{name: "a failure", lines: []string{fileA, `{"msg":"login not stored","error":"disk full"}`, fileB, engine}, wantErr: "login not stored: disk full"},
