@@ -26,8 +26,9 @@ func newConfigureDocker(f *flags) *cobra.Command {
 		Short: "Point a user's docker at the credential helper",
 		Long: `Adds an entry to credHelpers in config.json for each configured host, so that
 docker gets the login from the daemon and no token is in the file. Everything
-else in the file stays. The command prints what the entries overrule; --undo
-removes exactly these entries.
+else in the file stays. The command prints what the entries overrule. An entry
+of another helper for the same host is replaced: --undo removes our entries, and
+does not bring that back.
 
 The hosts are those of the running daemon, or of the configuration if none
 runs. A target with delivery: helper keeps such entries all the time: in its
@@ -71,7 +72,7 @@ file, the daemon adds them again after --undo.`,
 	}
 	cmd.Flags().StringArrayVar(&users, "user", nil, "`account` whose ~/.docker/config.json it is; may be given several times. With --file, the one with whose rights it is changed")
 	cmd.Flags().StringArrayVar(&files, "file", nil, "config.json to change, instead of one in a home; may be given several times")
-	cmd.Flags().BoolVar(&undo, "undo", false, "take our entries back to what was there before")
+	cmd.Flags().BoolVar(&undo, "undo", false, "remove our entries; the helpers that they replaced do not come back")
 	return f.withOutput(cmd)
 }
 

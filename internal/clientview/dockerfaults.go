@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"reflect"
 	"strings"
 
@@ -120,33 +119,31 @@ var starts = []struct{ bytes, name string }{
 	{"\x00{", "UTF-16"},
 }
 
-// Encoding names the encoding that data starts with, if that is one in which no client reads JSON.
-func Encoding(data []byte) string {
+// NotJSON says why data, which is not one JSON value, is none: by its encoding, or from which
+// line on. What stands there is not said: it could be part of a secret.
+func NotJSON(data []byte) (why string, line int) {
 	for _, s := range starts {
 		if bytes.HasPrefix(data, []byte(s.bytes)) {
-			return s.name
+			return "it starts with " + s.name + ", which is not JSON", 0
 		}
-	}
-	return ""
-}
-
-// notJSON is the fault of a file that is not JSON. What stands there is not said: it
-// could be part of a secret.
-func notJSON(client, name string, data []byte) *fault.Error {
-	e := &fault.Error{Reason: fault.Local}
-	if start := Encoding(data); start != "" {
-		e.Op = fmt.Sprintf("%s gives up %q: it starts with %s, which is not JSON", client, name, start)
-		e.Hint = fmt.Sprintf("save %s as UTF-8 without a byte order mark", name)
-		return e
 	}
 	at := int64(len(data))
 	var syntax *json.SyntaxError
-	if err := json.NewDecoder(bytes.NewReader(data)).Decode(new(json.RawMessage)); errors.As(err, &syntax) && !errors.Is(err, io.ErrUnexpectedEOF) {
+	if err := json.Unmarshal(data, new(json.RawMessage)); errors.As(err, &syntax) && syntax.Offset > 0 {
 		at = syntax.Offset - 1 // Offset counts the offending byte too
 	}
 	line, column := syntaxPlace(data, at)
-	e.Op = fmt.Sprintf("%s gives up %q: it is not JSON from line %d, column %d on", client, name, line, column)
-	e.Hint = fmt.Sprintf("correct line %d of %s, or move the file away and log in again", line, name)
+	return fmt.Sprintf("it is not JSON from line %d, column %d on", line, column), line
+}
+
+// notJSON is the fault of a file that is not JSON.
+func notJSON(client, name string, data []byte) *fault.Error {
+	why, line := NotJSON(data)
+	e := &fault.Error{Reason: fault.Local, Op: fmt.Sprintf("%s gives up %q: %s", client, name, why),
+		Hint: fmt.Sprintf("correct line %d of %s, or move the file away and log in again", line, name)}
+	if line == 0 {
+		e.Hint = fmt.Sprintf("save %s as UTF-8 without a byte order mark", name)
+	}
 	return e
 }
 

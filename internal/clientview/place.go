@@ -117,8 +117,11 @@ func keyText(path []string) string {
 const maxKey = 200
 
 // printable is what can be shown of a name from a file.
-func printable(s string) string {
-	s = strings.ToValidUTF8(s[:min(len(s), maxKey)], "")
+func printable(s string) string { return Printable(s, maxKey) }
+
+// Printable is what can be shown of the first bytes of a text from a file.
+func Printable(s string, most int) string {
+	s = strings.ToValidUTF8(s[:min(len(s), most)], "")
 	return strings.Map(func(r rune) rune {
 		if !unicode.IsPrint(r) {
 			return -1

@@ -3,10 +3,21 @@ package dockerconfig
 import (
 	"encoding/json"
 	"slices"
+	"strings"
+
+	"ecr-refreshd/internal/clientview"
 )
 
 // credHelpers is the key under which a config.json has a helper for a host.
 const credHelpers = "credHelpers"
+
+// ownHelper is the credential helper that answers from the running daemon.
+const ownHelper = "ecr-refreshd"
+
+func isOwn(value json.RawMessage) bool {
+	var helper string
+	return json.Unmarshal(value, &helper) == nil && helper == ownHelper
+}
 
 // pointers gives the members that docker reads as credHelpers, and which of them is to
 // have our entries: the main one, unless there is a null in its place or behind it,
@@ -29,22 +40,17 @@ func (d *document) pointers() (all []section, main int, err error) {
 	return all, main, err
 }
 
-func isOwn(value json.RawMessage) bool {
-	var helper string
-	return json.Unmarshal(value, &helper) == nil && helper == ownHelper
-}
-
-// helped gives the hosts for which every reader of the file asks our own helper:
-// docker, to which the last entry in any spelling of credHelpers counts, and those
-// that read the exact one only. The error is a *problem.
-func (d *document) helped() (hosts map[string]bool, err error) {
+// helped gives the hosts for which every reader of the file asks our own helper: docker,
+// by its view of the file, and those that read the exact spelling of credHelpers only.
+// The error is a *problem.
+func (d *document) helped(view *clientview.DockerFile) (hosts map[string]bool, err error) {
 	all, main, err := d.pointers()
 	if err != nil || main < 0 {
 		return nil, err
 	}
-	hosts, docker := map[string]bool{}, d.helpers().byHost
+	hosts = map[string]bool{}
 	for _, m := range all[main].entries {
-		hosts[m.key] = docker[m.key] == ownHelper && isOwn(m.value)
+		hosts[m.key] = isOwn(m.value) && view.Login(m.key).Ours()
 	}
 	return hosts, nil
 }
@@ -90,52 +96,31 @@ func setOf(hosts []string) map[string]bool {
 	return in
 }
 
-// own gives the hosts that have an entry with our own helper. The error is a
-// *problem.
-func (d *document) own() (hosts []string, err error) {
-	all, _, err := d.pointers()
-	for _, s := range all {
-		for _, m := range s.entries {
-			if isOwn(m.value) {
-				hosts = append(hosts, m.key)
-			}
-		}
-	}
-	return hosts, err
-}
-
-// unpoint puts those entries of the hosts that have our own helper back to what was
-// there, or takes them away. What it empties goes too if it was not there before. The
-// error is a *problem.
-func (d *document) unpoint(hosts []string, was record) error {
+// unpoint takes away the entries of the hosts, nil for all, that have our own helper, and
+// a credHelpers that is empty then. It returns their hosts. The error is a *problem.
+func (d *document) unpoint(hosts map[string]bool) (gone []string, err error) {
 	all, _, err := d.pointers()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	ours := setOf(hosts)
 	for _, s := range slices.Backward(all) { // so that the indexes of those to come stay right
-		var kept object
-		changed := false
+		kept := object{}
 		for _, m := range s.entries {
-			if ours[m.key] && isOwn(m.value) {
-				changed = true
-				helper, there := was[m.key]
-				if !there {
-					continue
-				}
-				m.value = quoted(helper)
+			if (hosts == nil || hosts[m.key]) && isOwn(m.value) {
+				gone = append(gone, m.key)
+			} else {
+				kept = append(kept, m)
 			}
-			kept = append(kept, m)
 		}
 		switch {
-		case !changed:
-		case len(kept) == 0 && was == nil:
+		case len(kept) == len(s.entries):
+		case len(kept) == 0:
 			d.deleteTop(s.index)
 		default:
 			d.top[s.index].value = kept.render(1)
 		}
 	}
-	return nil
+	return gone, nil
 }
 
 // deleteTop takes a member that is no section of logins out of the document.
@@ -146,4 +131,28 @@ func (d *document) deleteTop(index int) {
 			d.sections[i].index--
 		}
 	}
+}
+
+// without says what docker would do for the hosts if our entries were not
+// there, by host. The error is a *problem.
+func (d *document) without(file string, hosts []string) (map[string]Overruled, error) {
+	bare := &document{slices.Clone(d.top), slices.Clone(d.sections)}
+	if _, err := bare.unpoint(setOf(hosts)); err != nil {
+		return nil, err
+	}
+	view := bare.view(file)
+	all := make(map[string]Overruled, len(hosts))
+	for _, h := range hosts {
+		l := view.Login(h)
+		o := Overruled{Auths: l.Behind != nil || l.Helper == "" && l.Username != ""}
+		switch {
+		case l.Ours(): // by credsStore
+		case strings.HasPrefix(l.Key, credHelpers):
+			o.Helper = excerpt(l.Helper)
+		default:
+			o.CredsStore = excerpt(l.Helper)
+		}
+		all[h] = o
+	}
+	return all, nil
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -29,46 +28,38 @@ func parsed(t *testing.T, file []byte) *document {
 }
 
 func TestPointAndBack(t *testing.T) {
-	tests := []struct{ name, file, pointed, record, back string }{ // back: "" is the file as it was
-		{"empty", `{}`, `{"credHelpers":{"H":"us"}}`, `{}`, ""},
+	tests := []struct{ name, file, pointed, back string }{ // back: "" is the file as it was
+		{"empty", `{}`, `{"credHelpers":{"H":"us"}}`, ""},
 		{"others stay in their place", `{"z":1,"auths":{"H":{"auth":"eDp5"},"o":{}},"a":{"credHelpers":[]}}`,
-			`{"z":1,"auths":{"H":{"auth":"eDp5"},"o":{}},"a":{"credHelpers":[]},"credHelpers":{"H":"us"}}`, `{}`, ""},
-		{"empty credHelpers", `{"credHelpers":{},"a":1}`, `{"credHelpers":{"H":"us"},"a":1}`, `{"credHelpers":{}}`, ""},
-		{"null", `{"credHelpers":null,"a":1}`, `{"credHelpers":{"H":"us"},"a":1}`, `{}`, `{"a":1}`},
-		{"other hosts", `{"credHelpers":{"o":"pass"}}`, `{"credHelpers":{"o":"pass","H":"us"}}`, `{"credHelpers":{}}`, ""},
+			`{"z":1,"auths":{"H":{"auth":"eDp5"},"o":{}},"a":{"credHelpers":[]},"credHelpers":{"H":"us"}}`, ""},
+		{"empty credHelpers", `{"credHelpers":{},"a":1}`, `{"credHelpers":{"H":"us"},"a":1}`, `{"a":1}`},
+		{"null", `{"credHelpers":null,"a":1}`, `{"credHelpers":{"H":"us"},"a":1}`, `{"a":1}`},
+		{"other hosts", `{"credHelpers":{"o":"pass"}}`, `{"credHelpers":{"o":"pass","H":"us"}}`, ""},
 		{"another helper, in its place", `{"credHelpers":{"H":"ecr-login","o":"pass"}}`,
-			`{"credHelpers":{"H":"us","o":"pass"}}`, `{"credHelpers":{"H":"ecr-login"}}`, ""},
+			`{"credHelpers":{"H":"us","o":"pass"}}`, `{"credHelpers":{"o":"pass"}}`},
 		{"no helper past credsStore", `{"credsStore":"pass","credHelpers":{"H":""}}`,
-			`{"credsStore":"pass","credHelpers":{"H":"us"}}`, `{"credHelpers":{"H":""}}`, ""},
+			`{"credsStore":"pass","credHelpers":{"H":"us"}}`, `{"credsStore":"pass"}`},
 		{"other spelling only", `{"CredHelpers":{"H":"ecr-login"}}`,
-			`{"CredHelpers":{"H":"ecr-login"},"credHelpers":{"H":"us"}}`, `{"credHelpers":{"H":"ecr-login"}}`,
-			`{"CredHelpers":{"H":"ecr-login"},"credHelpers":{"H":"ecr-login"}}`},
+			`{"CredHelpers":{"H":"ecr-login"},"credHelpers":{"H":"us"}}`, ""},
 		{"other spelling behind", `{"credHelpers":{"o":"x"},"credhelpers":{"p":"y","H":"ecr-login"}}`,
-			`{"credHelpers":{"o":"x","H":"us"},"credhelpers":{"p":"y","H":"us"}}`, `{"credHelpers":{"H":"ecr-login"}}`,
-			`{"credHelpers":{"o":"x","H":"ecr-login"},"credhelpers":{"p":"y","H":"ecr-login"}}`},
-		{"doubles within", `{"credHelpers":{"H":"x","H":"y"}}`, `{"credHelpers":{"H":"us","H":"us"}}`,
-			`{"credHelpers":{"H":"y"}}`, `{"credHelpers":{"H":"y","H":"y"}}`},
+			`{"credHelpers":{"o":"x","H":"us"},"credhelpers":{"p":"y","H":"us"}}`, `{"credHelpers":{"o":"x"},"credhelpers":{"p":"y"}}`},
+		{"doubles within", `{"credHelpers":{"H":"x","H":"y"}}`, `{"credHelpers":{"H":"us","H":"us"}}`, `{}`},
 		{"doubles of the key", `{"credHelpers":{"H":"x"},"credHelpers":{"o":"y"}}`,
-			`{"credHelpers":{"H":"x"},"credHelpers":{"o":"y","H":"us"}}`, `{"credHelpers":{"H":"x"}}`,
-			`{"credHelpers":{"H":"x"},"credHelpers":{"o":"y","H":"x"}}`},
+			`{"credHelpers":{"H":"x"},"credHelpers":{"o":"y","H":"us"}}`, ""},
 		{"null in other spelling behind", `{"credHelpers":{"H":"x"},"credhelpers":null}`,
-			`{"credHelpers":{"H":"x"},"credhelpers":null,"credHelpers":{"H":"us"}}`, `{}`, ""},
+			`{"credHelpers":{"H":"x"},"credhelpers":null,"credHelpers":{"H":"us"}}`, ""},
 		{"null that makes docker forget", `{"credHelpers":{"o":"x"},"credHelpers":null}`,
-			`{"credHelpers":{"o":"x"},"credHelpers":null,"credHelpers":{"H":"us"}}`, `{}`, ""},
+			`{"credHelpers":{"o":"x"},"credHelpers":null,"credHelpers":{"H":"us"}}`, ""},
 		{"what docker does not take for the host", `{"credHelpers":{"https://H":"x","*.amazonaws.com":"x"}}`,
-			`{"credHelpers":{"https://H":"x","*.amazonaws.com":"x","H":"us"}}`, `{"credHelpers":{}}`, ""},
+			`{"credHelpers":{"https://H":"x","*.amazonaws.com":"x","H":"us"}}`, ""},
 		{"logins and helpers in any order", `{"credHelpers":{},"Auths":{},"auths":{"a":{}}}`,
-			`{"credHelpers":{"H":"us"},"Auths":{},"auths":{"a":{}}}`, `{"credHelpers":{}}`, ""},
-		{"a value that is no string", `{"credHelpers":{"H":7}}`, `{"credHelpers":{"H":"us"}}`, `{"credHelpers":{}}`, `{"credHelpers":{}}`},
+			`{"credHelpers":{"H":"us"},"Auths":{},"auths":{"a":{}}}`, `{"Auths":{},"auths":{"a":{}}}`},
+		{"a value that is no string", `{"credHelpers":{"H":7}}`, `{"credHelpers":{"H":"us"}}`, `{}`},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			file, hosts := withHelper(tt.file), []string{hostA}
 			doc := parsed(t, []byte(file))
-			was := doc.overrule(hosts, record{"stale": "x"})
-			if got := compact(t, &document{top: was.object()}); got != withHelper(tt.record) {
-				t.Errorf("record is %s, want %s", got, withHelper(tt.record))
-			}
 			if err := doc.point(hosts); err != nil {
 				t.Fatal(err)
 			}
@@ -77,10 +68,10 @@ func TestPointAndBack(t *testing.T) {
 			}
 			doc = parsed(t, doc.render())
 			wantDockerToAsk(t, doc, ownHelper)
-			if helped, err := doc.helped(); err != nil || !helped[hostA] {
+			if helped, err := doc.helped(doc.view("f")); err != nil || !helped[hostA] {
 				t.Errorf("helped: %v, %v", helped, err)
 			}
-			if err := doc.unpoint(hosts, was); err != nil {
+			if _, err := doc.unpoint(setOf(hosts)); err != nil {
 				t.Fatal(err)
 			}
 			want := withHelper(tt.back)
@@ -89,13 +80,6 @@ func TestPointAndBack(t *testing.T) {
 			}
 			if got := compact(t, doc); got != want {
 				t.Errorf("back: got  %s\nwant %s", got, want)
-			}
-			if before := parsed(t, []byte(file)).helpers(); readable([]byte(file)) {
-				asked, there := before.byHost[hostA]
-				if !there {
-					asked = before.store
-				}
-				wantDockerToAsk(t, doc, asked)
 			}
 		})
 	}
@@ -147,55 +131,36 @@ func TestAnEntryIsOursOnlyIfAllReadersFindIt(t *testing.T) {
 	}
 	for _, tt := range tests {
 		doc := parsed(t, []byte(withHelper(tt.file)))
-		got, err := doc.helped()
+		got, err := doc.helped(doc.view("f"))
 		if err != nil || got[hostA] != tt.want {
 			t.Errorf("%s: got %v, %v", tt.name, got, err)
 		}
 	}
-	if _, err := parsed(t, []byte(`{"credHelpers":[]}`)).helped(); !errors.As(err, new(*problem)) {
+	if _, err := parsed(t, []byte(`{"credHelpers":[]}`)).helped(nil); !errors.As(err, new(*problem)) {
 		t.Errorf("a list: %v", err)
 	}
 }
 
 func TestBackLeavesWhatOthersHaveDecidedSince(t *testing.T) {
-	was := record{hostA: "ecr-login"}
 	tests := []struct {
 		name, file string
 		hosts      []string
-		was        record
 		want       string
 	}{
-		{"changed since", `{"credHelpers":{"H":"pass"}}`, []string{hostA}, was, `{"credHelpers":{"H":"pass"}}`},
-		{"gone since", `{"credHelpers":{"o":"us"}}`, []string{hostA}, was, `{"credHelpers":{"o":"us"}}`},
-		{"other hosts of ours", `{"credHelpers":{"o":"us","H":"us"}}`, []string{hostA}, was, `{"credHelpers":{"o":"us","H":"ecr-login"}}`},
-		{"no record", `{"auths":{},"credHelpers":{"o":"us","H":"us"},"z":1}`, []string{hostA, "o"}, nil, `{"auths":{},"z":1}`},
-		{"in front of logins", `{"credHelpers":{"H":"us"},"auths":{"a":{}}}`, []string{hostA}, nil, `{"auths":{"a":{}}}`},
-		{"in several spellings", `{"CredHelpers":{"H":"us"},"credHelpers":{"H":"us"},"z":1}`, []string{hostA}, nil, `{"z":1}`},
+		{"changed since", `{"credHelpers":{"H":"pass"}}`, []string{hostA}, `{"credHelpers":{"H":"pass"}}`},
+		{"gone since", `{"credHelpers":{"o":"us"}}`, []string{hostA}, `{"credHelpers":{"o":"us"}}`},
+		{"other hosts of ours", `{"credHelpers":{"o":"us","H":"us"}}`, []string{hostA}, `{"credHelpers":{"o":"us"}}`},
+		{"all", `{"auths":{},"credHelpers":{"o":"us","H":"us"},"z":1}`, nil, `{"auths":{},"z":1}`},
+		{"in front of logins", `{"credHelpers":{"H":"us"},"auths":{"a":{}}}`, []string{hostA}, `{"auths":{"a":{}}}`},
+		{"in several spellings", `{"CredHelpers":{"H":"us"},"credHelpers":{"H":"us"},"z":1}`, []string{hostA}, `{"z":1}`},
 	}
 	for _, tt := range tests {
-		doc := parsed(t, []byte(withHelper(tt.file)))
-		if err := doc.unpoint(tt.hosts, tt.was); err != nil || compact(t, doc) != withHelper(tt.want) {
-			t.Errorf("%s: got %s, %v", tt.name, compact(t, doc), err)
+		doc, hosts := parsed(t, []byte(withHelper(tt.file))), map[string]bool(nil)
+		if tt.hosts != nil {
+			hosts = setOf(tt.hosts)
 		}
-	}
-}
-
-func TestARecordIsKeptAsLongAsSomethingIsOurs(t *testing.T) {
-	tests := []struct {
-		name, file string
-		was, want  record
-	}{
-		{"nothing is ours any more", `{"credHelpers":{"H":"new"}}`, record{hostA: "old", "o": "x"}, record{hostA: "new"}},
-		{"others are", `{"credHelpers":{"H":"new","o":"us"}}`, record{hostA: "old", "o": "x"}, record{hostA: "new", "o": "x"}},
-		{"taken away meanwhile", `{"credHelpers":{"o":"us"}}`, record{hostA: "old", "o": "x"}, record{"o": "x"}},
-		{"given to another in what we made", `{"credHelpers":{"H":"new","o":"us"}}`, nil, record{hostA: "new"}},
-		{"ours in other spelling", `{"CREDHELPERS":{"H":"us"}}`, record{hostA: "old"}, record{hostA: "old"}},
-		{"ours in other spelling, without record", `{"CREDHELPERS":{"H":"us"}}`, nil, nil},
-	}
-	for _, tt := range tests {
-		got := parsed(t, []byte(withHelper(tt.file))).overrule([]string{hostA}, tt.was)
-		if !maps.Equal(got, tt.want) || (got == nil) != (tt.want == nil) {
-			t.Errorf("%s: got %#v, want %#v", tt.name, got, tt.want)
+		if _, err := doc.unpoint(hosts); err != nil || compact(t, doc) != withHelper(tt.want) {
+			t.Errorf("%s: got %s, %v", tt.name, compact(t, doc), err)
 		}
 	}
 }
@@ -212,40 +177,26 @@ func FuzzBackIsWhereItStarted(f *testing.F) {
 			return
 		}
 		before := parsed(t, data)
-		own, err := doc.own()
-		if err != nil || !readable(data) || len(own) > 0 {
+		if own, err := parsed(t, data).unpoint(nil); err != nil || !readable(data) || len(own) > 0 {
 			return
 		}
-		was := doc.overrule(hosts, nil)
 		if err := doc.point(hosts); err != nil {
 			t.Fatal(err)
 		}
 		doc = parsed(t, doc.render())
-		helped, err := doc.helped()
+		helped, err := doc.helped(doc.view("f"))
 		if err != nil || !helped["h"] || !helped["g"] {
 			t.Fatalf("%s: helped %v, %v", doc.render(), helped, err)
 		}
-		stored, err := parsed(t, was.object().render(0)).record()
-		if err != nil || !maps.Equal(stored, was) || (stored == nil) != (was == nil) {
-			t.Fatalf("the record %v is read as %v, %v", was, stored, err)
-		}
-		own, err = doc.own()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := doc.unpoint(own, stored); err != nil {
+		if _, err := doc.unpoint(nil); err != nil {
 			t.Fatal(err)
 		}
 		after := parsed(t, doc.render())
-		a, b := before.helpers(), after.helpers()
-		if a.store != b.store || !maps.Equal(a.byHost, b.byHost) {
-			t.Fatalf("docker read %v, and now %v", a, b)
-		}
 		if !slices.Equal(besides(before, hosts), besides(after, hosts)) {
 			t.Fatalf("was %s\nis  %s", besides(before, hosts), besides(after, hosts))
 		}
-		if own, _ := after.own(); len(own) > 0 {
-			t.Fatalf("%s has entries of ours", doc.render())
+		if own, _ := after.unpoint(nil); len(own) > 0 {
+			t.Fatalf("%s has entries of ours", after.render())
 		}
 	})
 }

@@ -6,15 +6,13 @@
 //
 // Limits, which nobody has reported: a program that reads the file within the
 // millisecond in which ours hides its last write, and then writes, loses that write; of
-// two such writes the last stands. A program that reads our entries of credHelpers just
-// before an undo, and writes just after it, brings them back. What a killed process
-// displaced comes back with the next change of ours, unless somebody has written since. An account that rewrites a
-// large file all the time costs up to four readings of it a second; CPUQuota= of the unit
-// can bound that.
+// two such writes the last stands. A process of ours that is killed in this millisecond
+// takes that write with it. Where the directory cannot be locked, what a killed process
+// left beside the file stays. An account that rewrites a large file all the time costs up
+// to four readings of it a second; CPUQuota= of the unit can bound that.
 //
 // A Target keeps tokens in "auths". A Helper keeps the name of our credential helper
-// in "credHelpers" and no token at all; what it overrules it records beside the
-// file, to put that back one day. The helper itself is not here. Nor are tokens
+// in "credHelpers" and no token at all. The helper itself is not here. Nor are tokens
 // fetched or renewals planned.
 package dockerconfig
 
@@ -24,7 +22,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"ecr-refreshd/internal/fault"
 	"ecr-refreshd/internal/login"
 	"ecr-refreshd/internal/renew"
 )
@@ -68,26 +65,23 @@ func New(o Options) (*Target, error) {
 // name. Its error is a *fault.Error, or a fault.List for the hosts whose login is in
 // the file but which docker will look for elsewhere.
 func (t *Target) Store(ctx context.Context, logins []login.Login) error {
-	_, err := perform(ctx, t.place, "store logins", func(ctx context.Context, w site) (none struct{}, err error) {
-		t.ask(logins)
-		for _, l := range logins {
-			w.adds += int64(len(l.Host) + len(l.Basic().Reveal()) + 32)
-		}
-		var before unix.Stat_t
-		linked := w.stat(w.path, &before) == nil && before.Nlink > 1
-		var verdict fault.List
-		err = w.visit(ctx, true, func(s *session) error {
-			doc, err := s.update(ctx, func(d *document) (bool, error) { return d.store(logins), nil })
-			if err == nil {
-				verdict = refused(w.path, doc.view(w.path, s.share), hostsOf(logins), sent(logins))
-			}
-			return err
-		})
+	with := access{create: true}
+	for _, l := range logins {
+		with.adds += int64(len(l.Host) + len(l.Basic().Reveal()) + 32)
+	}
+	_, err := t.change(ctx, "store logins", with, func(ctx context.Context, s *session) error {
+		t.ask(hostsOf(logins))
+		var before, after unix.Stat_t
+		linked := s.stat(s.path, &before) == nil && before.Nlink > 1
+		doc, err := s.update(ctx, func(d *document) (bool, error) { return d.store(logins), nil })
 		if err != nil {
-			return none, w.fault("store logins", err)
+			return err
 		}
-		t.linked = t.linked || linked
-		return none, verdict.Err()
+		if linked && s.stat(s.path, &after) == nil && after.Nlink == 1 {
+			t.news = fmt.Sprintf("%s was a hard link: the file's other name keeps the old content and goes stale; find it by content, and make it a symbolic link to %s", s.path, s.path)
+		}
+		s.verdict = refused(s.path, doc.view(s.path), hostsOf(logins), sent(logins))
+		return nil
 	})
 	return err
 }
@@ -107,11 +101,9 @@ func (t *Target) Remove(ctx context.Context, logins []login.Login) error {
 }
 
 func (t *Target) takeOut(ctx context.Context, edit func(*document) bool) error {
-	_, err := perform(ctx, t.place, "remove logins", func(ctx context.Context, w site) (none struct{}, err error) {
-		if _, err = w.update(ctx, false, edit); err != nil {
-			err = w.fault("remove logins", err)
-		}
-		return none, err
+	_, err := t.change(ctx, "remove logins", access{}, func(ctx context.Context, s *session) error {
+		_, err := s.update(ctx, func(d *document) (bool, error) { return edit(d), nil })
+		return err
 	})
 	return err
 }
@@ -132,18 +124,14 @@ func (t *Target) Forget(ctx context.Context, ours func(host string) bool) error 
 // have meant it so. Once, it says that the file had another name, a hard link, which
 // Store does not write to. It costs one stat.
 func (t *Target) Warning(ctx context.Context) string {
-	warning, _ := inTurn(ctx, t.place, func(ctx context.Context) (string, error) { // Store says what is wrong
-		w, err := t.site(ctx, false)
+	warning, _ := inTurn(ctx, t.place, "", func(ctx context.Context) (string, error) { // Store says what is wrong
+		if news := t.takeNews(); news != "" {
+			return news, nil
+		}
+		w, err := t.resolve(ctx, false)
 		var st unix.Stat_t
-		if err != nil || w.stat(w.path, &st) != nil {
+		if err != nil || w.stat(w.path, &st) != nil || st.Mode&0o044 == 0 {
 			return "", err
-		}
-		if t.linked && st.Nlink == 1 {
-			t.linked = false
-			return fmt.Sprintf("%s was a hard link: the file's other name keeps the old content and goes stale; find it by content, and make it a symbolic link to %s", w.path, w.path), nil
-		}
-		if st.Mode&0o044 == 0 {
-			return "", nil
 		}
 		return fmt.Sprintf("the mode %04o of %s lets others read the tokens in it: chmod 600 %s", st.Mode&0o777, w.path, w.path), nil
 	})

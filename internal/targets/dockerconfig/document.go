@@ -38,10 +38,7 @@ func parseDocument(data []byte) (*document, error) {
 	if len(bytes.TrimSpace(data)) == 0 {
 		data = []byte("{}")
 	}
-	if err := checkSyntax(data); err != nil {
-		return nil, err
-	}
-	if err := checkSize(data); err != nil {
+	if err := check(data); err != nil {
 		return nil, err
 	}
 	top, err := parseObject(data)
@@ -114,25 +111,30 @@ func (d *document) store(logins []login.Login) (changed bool) {
 	}
 	main := d.mainSection()
 	done := make(map[string]bool, len(logins))
-	for i := range d.sections {
-		s := &d.sections[i]
-		s.entries = slices.DeleteFunc(s.entries, func(m member) bool {
-			auth, ours := wanted[m.key]
-			drop := names[strings.ToLower(bareHost(m.key))] && (!ours || !s.main || done[m.key])
-			if ours && !drop {
-				done[m.key] = authOf(m.value, true) == auth // otherwise it is set below
-				drop = !done[m.key]
-			}
-			changed = changed || drop
-			return drop
-		})
-	}
+	changed = d.drop(func(m member, in *section) bool {
+		auth, ours := wanted[m.key]
+		if !ours || !in.main || done[m.key] {
+			return names[strings.ToLower(bareHost(m.key))]
+		}
+		done[m.key] = authOf(m.value, true) == auth // otherwise it is set below
+		return !done[m.key]
+	})
 	for _, l := range logins {
 		if !done[l.Host] {
 			value := object{{rawKey: quoted("auth"), value: quoted(wanted[l.Host])}}.render(2)
 			main.entries = append(main.entries, member{quoted(l.Host), l.Host, value})
 			done[l.Host], changed = true, true
 		}
+	}
+	return changed
+}
+
+// drop takes out the entries for which is says so, and reports whether there were any.
+func (d *document) drop(is func(m member, in *section) bool) (changed bool) {
+	for i := range d.sections {
+		s, before := &d.sections[i], len(d.sections[i].entries)
+		s.entries = slices.DeleteFunc(s.entries, func(m member) bool { return is(m, s) })
+		changed = changed || len(s.entries) < before
 	}
 	return changed
 }
@@ -144,31 +146,19 @@ func (d *document) remove(logins []login.Login) (changed bool) {
 	for _, l := range logins {
 		ours[strings.ToLower(l.Host)] = l.Basic().Reveal()
 	}
-	for i := range d.sections {
-		s := &d.sections[i]
-		s.entries = slices.DeleteFunc(s.entries, func(m member) bool {
-			auth, ok := ours[strings.ToLower(bareHost(m.key))]
-			drop := ok && authOf(m.value, false) == auth
-			changed = changed || drop
-			return drop
-		})
-	}
-	return changed
+	return d.drop(func(m member, _ *section) bool {
+		auth, ok := ours[strings.ToLower(bareHost(m.key))]
+		return ok && authOf(m.value, false) == auth
+	})
 }
 
 // forget takes out the entries of the hosts that are ours and whose user is AWS,
 // whatever the password, and reports whether there were any.
 func (d *document) forget(ours func(host string) bool) (changed bool) {
-	for i := range d.sections {
-		s := &d.sections[i]
-		s.entries = slices.DeleteFunc(s.entries, func(m member) bool {
-			auth, err := base64.StdEncoding.DecodeString(authOf(m.value, false))
-			drop := err == nil && bytes.HasPrefix(auth, []byte("AWS:")) && ours(strings.ToLower(bareHost(m.key)))
-			changed = changed || drop
-			return drop
-		})
-	}
-	return changed
+	return d.drop(func(m member, _ *section) bool {
+		auth, err := base64.StdEncoding.DecodeString(authOf(m.value, false))
+		return err == nil && bytes.HasPrefix(auth, []byte("AWS:")) && ours(strings.ToLower(bareHost(m.key)))
+	})
 }
 
 // bareHost gives the host that a key of "auths" means to docker and podman: the

@@ -95,9 +95,9 @@ func TestStoreChangesOnlyWhatIsOurs(t *testing.T) {
 
 func TestFilesThatAreNotAConfigAreRefused(t *testing.T) {
 	tests := []struct{ name, file, want string }{
-		{"cut off", "{\n\t\"auths\": {", "not valid JSON at line 2, column 11"},
-		{"a letter too many", "{\n  \"a\": 1,\n  \"s3cret\": x}", "not valid JSON at line 3, column 13"},
-		{"something after the end", `{} s3cret`, "not valid JSON at line 1, column 4"},
+		{"cut off", "{\n\t\"auths\": {", "it is not JSON from line 2, column 11 on"},
+		{"a letter too many", "{\n  \"a\": 1,\n  \"s3cret\": x}", "it is not JSON from line 3, column 13 on"},
+		{"something after the end", `{} s3cret`, "it is not JSON from line 1, column 4 on"},
 		{"byte order mark", "\ufeff{}", "it starts with a byte order mark, which is not JSON"},
 		{"UTF-16", "\xff\xfe{\x00", "it starts with UTF-16, which is not JSON"},
 		{"UTF-16 without a mark", "{\x00\"\x00", "it starts with UTF-16, which is not JSON"},
@@ -105,7 +105,7 @@ func TestFilesThatAreNotAConfigAreRefused(t *testing.T) {
 		{"null", `null`, "the file's content is not a JSON object"},
 		{"auths is a list", `{"auths":["s3cret"]}`, `the value of "auths" is not a JSON object`},
 		{"auths in other case is a string", `{"AUTHS":"s3cret"}`, `the value of "AUTHS" is not a JSON object`},
-		{"too deep", strings.Repeat("[", 20000), "not valid JSON at line 1, column 10001"},
+		{"too deep", strings.Repeat("[", 20000), "it is not JSON from line 1, column 10001 on"},
 	}
 	for _, tt := range tests {
 		_, err := parseDocument([]byte(tt.file))

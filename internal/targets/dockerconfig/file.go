@@ -14,8 +14,6 @@ const (
 	// maxSize is the largest file that is read or written, in bytes. A login takes some
 	// 4 KB, so this is room for two thousand.
 	maxSize = 8 << 20
-	// maxRecord is the same for our record beside it: names only.
-	maxRecord = 1 << 20
 	// maxMembers is how many members the objects of a file may have together, counted by
 	// its colons. Taken apart, each costs many times its size.
 	maxMembers = 20_000

@@ -87,43 +87,24 @@ func TestAHelperIsNamedAndTakenBack(t *testing.T) {
 	}
 }
 
-func TestAnEarlierHelperComesBackWithItsHost(t *testing.T) {
-	const file = `{"credHelpers":{"H":"ecr-login","o":"pass","` + hostB + `":"osxkeychain"},"psFormat":"x"}`
+func TestAnEarlierHelperIsNamedAndDoesNotComeBack(t *testing.T) {
 	h, path := newHelper(t)
-	write(t, path, withHelper(file))
+	write(t, path, withHelper(`{"credHelpers":{"H":"ecr-login","o":"pass","`+hostB+`":"osxkeychain"},"psFormat":"x"}`))
+	record := filepath.Join(filepath.Dir(path), ".config.json.ecr-refreshd.json")
+	write(t, record, `{}`)
 	wantStored(t, h, hostA)
-	wantStored(t, h, hostA, hostB)
-	wantFile(t, path, `{"credHelpers":{"H":"us","o":"pass","`+hostB+`":"us"},"psFormat":"x"}`)
-	if mode(t, recordPath(path)) != 0o600 {
-		t.Errorf("the record has mode %o", mode(t, recordPath(path)))
+	if got := h.Warning(t.Context()); !strings.Contains(got, `"ecr-login" was replaced in `+path) {
+		t.Errorf("got %q", got)
 	}
+	wantTidy(t, path) // what an earlier version kept there is gone
+	wantFile(t, path, `{"credHelpers":{"H":"us","o":"pass","`+hostB+`":"osxkeychain"},"psFormat":"x"}`)
 	if err := h.Release(t.Context(), loginsOf(hostA)); err != nil {
 		t.Fatal(err)
 	}
-	wantFile(t, path, `{"credHelpers":{"H":"ecr-login","o":"pass","`+hostB+`":"us"},"psFormat":"x"}`)
-	wantFile(t, recordPath(path), `{"credHelpers":{"`+hostB+`":"osxkeychain"}}`)
-	if err := helperAt(t, path).Release(t.Context(), loginsOf(hostA, hostB)); err != nil {
-		t.Fatal(err)
+	wantFile(t, path, `{"credHelpers":{"o":"pass","`+hostB+`":"osxkeychain"},"psFormat":"x"}`)
+	if got := h.Warning(t.Context()); got != "" {
+		t.Errorf("said again: %q", got)
 	}
-	wantFile(t, path, file)
-	wantTidy(t, path)
-}
-
-func TestTheLastWordOfOthersIsWhatComesBack(t *testing.T) {
-	h, path := newHelper(t)
-	write(t, path, withHelper(`{"credHelpers":{"H":"ecr-login"}}`))
-	wantStored(t, h, hostA, hostB)
-	// Somebody takes one entry away and gives the other to another helper; then ours
-	// are back.
-	write(t, path, `{"credHelpers":{"`+hostB+`":"pass"}}`)
-	wantHelp(t, h, false, hostA)
-	wantHelp(t, h, false, hostB)
-	wantStored(t, h, hostA, hostB)
-	if _, err := h.Undo(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	wantFile(t, path, `{"credHelpers":{"`+hostB+`":"pass"}}`)
-	wantTidy(t, path)
 }
 
 func TestConfigureAndUndoReportWhatTheyDo(t *testing.T) {
@@ -132,26 +113,27 @@ func TestConfigureAndUndoReportWhatTheyDo(t *testing.T) {
 	h, path := newHelper(t)
 	write(t, path, withHelper(file))
 	all := []string{hostB, hostA, "third", "fourth", "fifth"}
-	login := `the login under "auths", which stays in the file but is no longer read`
+	login := `overrules the login under "auths", which stays in the file but is no longer read`
 	configured := path + ":\n" +
-		"  added    " + hostA + `: overrules credsStore "pass" and ` + login + "\n" +
-		"  added    " + hostB + `: overrules the helper "ecr-login"` + "\n" +
-		`  present  fifth: overrules credsStore "pass"` + "\n" +
-		"  added    fourth\n" +
-		`  added    third: overrules credsStore "pass"`
+		"  added   " + hostA + `: overrules credsStore "pass" and ` + login + "\n" +
+		"  added   " + hostB + `: replaces the helper "ecr-login" (--undo does not bring it back)` + "\n" +
+		`  present fifth: overrules credsStore "pass"` + "\n" +
+		"  added   fourth\n" +
+		`  added   third: overrules credsStore "pass"`
 	tests := []struct {
 		name string
 		do   func() (Report, error)
 		want string
 	}{
 		{"configure", func() (Report, error) { return h.Configure(t.Context(), all) }, configured},
-		{"again", func() (Report, error) { return h.Configure(t.Context(), all) }, strings.ReplaceAll(configured, "added  ", "present")},
+		{"again", func() (Report, error) { return h.Configure(t.Context(), all) }, strings.NewReplacer("added  ", "present",
+			`replaces the helper "ecr-login" (--undo does not bring it back)`, `overrules credsStore "pass"`, "fourth", `fourth: overrules credsStore "pass"`).Replace(configured)},
 		{"undo", func() (Report, error) { return h.Undo(t.Context()) }, path + ":\n" +
-			"  removed  " + hostA + "\n" +
-			"  restored " + hostB + `: docker asks the helper "ecr-login" again` + "\n" +
-			"  removed  fifth\n" +
-			`  restored fourth: docker reads the login under "auths" again` + "\n" +
-			"  removed  third"},
+			"  removed " + hostA + "\n" +
+			"  removed " + hostB + "\n" +
+			"  removed fifth\n" +
+			"  removed fourth\n" +
+			"  removed third"},
 		{"undo again", func() (Report, error) { return h.Undo(t.Context()) }, path + ": nothing to do"},
 	}
 	for _, tt := range tests {
@@ -163,19 +145,19 @@ func TestConfigureAndUndoReportWhatTheyDo(t *testing.T) {
 			t.Errorf("%s: %s, %v", tt.name, out, err)
 		}
 	}
-	wantFile(t, path, strings.Replace(file, `,"fifth":"ecr-refreshd"`, "", 1))
+	wantFile(t, path, file[:strings.Index(file, `,"credHelpers"`)]+"}")
 	wantTidy(t, path)
 }
 
 func TestTheReportAsJSON(t *testing.T) {
 	report := newReport("/f", map[string]HostReport{
-		"b": {Host: "b", Action: Restored, Helper: "x"},
+		"b": {Host: "b", Action: Removed},
 		"a": {Host: "a", Action: Added, Overrules: Overruled{Helper: "y", CredsStore: "z", Auths: true}},
 		"c": {Host: "c", Action: Present},
 	})
 	got, err := json.Marshal(report)
 	want := `{"file":"/f","hosts":[{"host":"a","action":"added","overrules":{"helper":"y","creds_store":"z","auths":true}},` +
-		`{"host":"b","action":"restored","helper":"x"},{"host":"c","action":"present"}]}`
+		`{"host":"b","action":"removed"},{"host":"c","action":"present"}]}`
 	if err != nil || string(got) != want {
 		t.Errorf("got %s, %v", got, err)
 	}
@@ -215,26 +197,6 @@ func TestWhatDockerCannotReadIsReported(t *testing.T) {
 			wantFile(t, path, tt.want)
 		})
 	}
-}
-
-func TestTheRecordLiesBesideTheFileItself(t *testing.T) {
-	h, path := newHelper(t)
-	dotfile := filepath.Join(filepath.Dir(filepath.Dir(path)), "dotfiles", "docker.json")
-	write(t, dotfile, withHelper(`{"credHelpers":{"H":"ecr-login"}}`))
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Symlink(dotfile, path); err != nil {
-		t.Fatal(err)
-	}
-	wantStored(t, h, hostA)
-	wantFile(t, recordPath(dotfile), `{"credHelpers":{"H":"ecr-login"}}`)
-	wantTidy(t, path)
-	if _, err := h.Undo(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	wantFile(t, dotfile, `{"credHelpers":{"H":"ecr-login"}}`)
-	wantTidy(t, dotfile)
 }
 
 func TestTokenAndHelperInOneFileDoNotFight(t *testing.T) {

@@ -28,8 +28,16 @@ func TestALockThatIsKeptForEverDoesNotStopAStore(t *testing.T) {
 	if err := unix.Flock(int(dir.Fd()), unix.LOCK_EX); err != nil {
 		t.Fatal(err)
 	}
+	atWork := filepath.Join(filepath.Dir(path), ".config.json.ecr-refreshd-new") // of who has the lock
+	write(t, atWork, "another session's")
 	store(t, target, logins("pw")...)
 	wantStale(t, target, false, logins("pw")...)
+	if got := read(t, atWork); got != "another session's" {
+		t.Errorf("the file of another session has %q", got)
+	}
+	if err := os.Remove(atWork); err != nil {
+		t.Fatal(err)
+	}
 	wantTidy(t, path)
 }
 
@@ -193,22 +201,20 @@ func TestAUsersOwnProcessIsAsFreeAsTheUser(t *testing.T) {
 	}
 }
 
-func TestWhatAStrangerPutBesideTheFileIsIgnored(t *testing.T) {
-	r := newResident(t)
-	r.run(t, `mkdir .docker; echo '{"auths":{"x":{}}}' >.docker/config.json`)
-	for name, uid := range map[string]int{"swap-1-2": strangerUID, "swap-1-3": testUID, "new-X": strangerUID, "new-Y": testUID} {
-		leftover := filepath.Join(filepath.Dir(r.path), ".config.json.ecr-refreshd-"+name)
-		write(t, leftover, `{"auths":{"`+fmt.Sprint(name, uid)+`":{"auth":"eDp5"}}}`)
+func TestWhatLiesBesideTheFileIsNeverRead(t *testing.T) {
+	for _, uid := range []int{strangerUID, testUID} {
+		r := newResident(t)
+		r.run(t, `mkdir .docker; echo '{"auths":{"x":{}}}' >.docker/config.json`)
+		leftover := filepath.Join(filepath.Dir(r.path), ".config.json.ecr-refreshd-new")
+		write(t, leftover, `{"auths":{"never":{"auth":"eDp5"}}}`)
 		if err := errors.Join(os.Chmod(leftover, 0o644), os.Chown(leftover, uid, testGID)); err != nil {
 			t.Fatal(err)
 		}
-	}
-	store(t, r.Target, loginFor(hostA, "pw"))
-	if got := auths(t, r.path); len(got) != 2 {
-		t.Errorf("the file has %v", got)
-	}
-	if left, err := filepath.Glob(filepath.Dir(r.path) + "/.config*"); err != nil || len(left) != 2 {
-		t.Errorf("leftovers: %v, %v", left, err)
+		store(t, r.Target, loginFor(hostA, "pw"))
+		if got := auths(t, r.path); len(got) != 2 {
+			t.Errorf("the file has %v", got)
+		}
+		wantTidy(t, r.path)
 	}
 }
 

@@ -3,7 +3,6 @@ package dockerconfig
 import (
 	"context"
 	"crypto/sha256"
-	"fmt"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -12,7 +11,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ecr-refreshd/internal/clientview"
-	"ecr-refreshd/internal/fault"
 	"ecr-refreshd/internal/login"
 )
 
@@ -46,33 +44,34 @@ const (
 // undone reports whether a look at the file, or its absence, does not show what
 // shows is to find there for the logins. See Target.Stale.
 func (p *place) undone(ctx context.Context, logins []login.Login, shows func(*look, []login.Login) bool) (bool, error) {
-	undone, err := inTurn(ctx, p, func(ctx context.Context) (bool, error) {
-		w, err := p.site(ctx, false)
-		if err != nil {
-			return false, ctx.Err()
+	const op = "look for logins"
+	return inTurn(ctx, p, op, func(ctx context.Context) (bool, error) {
+		w, err := p.resolve(ctx, false)
+		if err != nil && ctx.Err() == nil {
+			return false, nil
 		}
 		var st unix.Stat_t
-		err = w.stat(w.path, &st)
-		if err == unix.ENOENT {
-			return w.stat(filepath.Dir(filepath.Dir(w.path)), &st) != unix.ENOENT, nil
+		if err == nil {
+			switch err = w.stat(w.path, &st); {
+			case err == unix.ENOENT:
+				return w.stat(filepath.Dir(filepath.Dir(w.path)), &st) != unix.ENOENT, nil
+			case err != nil:
+				return true, nil
+			}
+			err = p.see(ctx, w, fingerprintOf(&st), hostsOf(logins))
 		}
 		if err != nil {
-			return true, nil
+			return false, w.fault(op, err)
 		}
-		err = p.see(ctx, w, fingerprintOf(&st), logins)
-		return err == nil && !shows(p.look, logins), err
+		return !shows(p.look, logins), nil
 	})
-	if err != nil {
-		return false, &fault.Error{Reason: fault.Local, Op: fmt.Sprintf("look at %q", p), Err: err, Hint: site{path: p.path, user: p.user}.hint(err)}
-	}
-	return undone, nil
 }
 
 // see makes sure that p.look tells what is in the file, which now has the fingerprint
 // f. An error means that there was nothing to look with.
-func (p *place) see(ctx context.Context, w site, f fingerprint, logins []login.Login) error {
-	p.ask(logins)
-	if p.look.covers(f, time.Now()) && p.look.answers(logins) {
+func (p *place) see(ctx context.Context, w site, f fingerprint, hosts []string) error {
+	p.ask(hosts)
+	if p.look.covers(f, time.Now()) && p.look.answers(hosts) {
 		return nil
 	}
 	bytes, giveBack, err := takeShare(ctx, f.size)
@@ -89,12 +88,12 @@ func (p *place) see(ctx context.Context, w site, f fingerprint, logins []login.L
 }
 
 // ask remembers what looks are for.
-func (p *place) ask(logins []login.Login) {
+func (p *place) ask(hosts []string) {
 	if p.asked == nil {
 		p.asked = map[string]struct{}{}
 	}
-	for _, l := range logins {
-		p.asked[l.Host] = struct{}{}
+	for _, h := range hosts {
+		p.asked[h] = struct{}{}
 	}
 }
 
@@ -125,7 +124,7 @@ func (w site) look(asked map[string]struct{}, limit int64) (l *look, err error) 
 		}
 		l = &look{fingerprint: f.fingerprint, at: at}
 		if doc, err := parseDocument(f.content); err == nil {
-			l.note(doc, doc.view(w.path, limit), asked)
+			l.note(doc, doc.view(w.path), asked)
 		}
 		return nil
 	})
@@ -135,10 +134,10 @@ func (w site) look(asked map[string]struct{}, limit int64) (l *look, err error) 
 func (l *look) note(d *document, view *clientview.DockerFile, asked map[string]struct{}) {
 	l.hosts = make(map[string]*entry, len(asked))
 	lower := make(map[string][]*entry, len(asked)) // by host in lower case
-	helped, _ := d.helped()
+	helped, _ := d.helped(view)
 	for host := range asked {
 		does := view.Login(host)
-		e := &entry{hidden: does.Fault != nil && !does.NoLogin() || does.Helper != "" && !does.Ours(), helped: helped[host] && does.Fault == nil && does.Ours()}
+		e := &entry{hidden: does.Fault != nil && !does.NoLogin() || does.Helper != "" && !does.Ours(), helped: helped[host] && does.Fault == nil}
 		l.hosts[host] = e
 		lower[strings.ToLower(host)] = append(lower[strings.ToLower(host)], e)
 	}
@@ -147,29 +146,20 @@ func (l *look) note(d *document, view *clientview.DockerFile, asked map[string]s
 			for _, e := range lower[strings.ToLower(bareHost(m.key))] {
 				e.spelled++
 			}
-			e := l.hosts[m.key]
-			if e == nil || !s.main {
-				continue
-			}
-			e.auth = digest{}
-			if auth := authOf(m.value, true); auth != "" {
-				e.auth = sha256.Sum256([]byte(auth))
+			if e := l.hosts[m.key]; e != nil && s.main {
+				e.auth = digest{}
+				if auth := authOf(m.value, true); auth != "" {
+					e.auth = sha256.Sum256([]byte(auth))
+				}
 			}
 		}
 	}
 }
 
 // answers reports whether the look was for all of the hosts.
-func (l *look) answers(logins []login.Login) bool {
-	if l == nil || l.hosts == nil {
-		return true // of each, that it is not there
-	}
-	for _, want := range logins {
-		if l.hosts[want.Host] == nil {
-			return false
-		}
-	}
-	return true
+func (l *look) answers(hosts []string) bool {
+	return l == nil || l.hosts == nil || // of each, that it is not there
+		!slices.ContainsFunc(hosts, func(h string) bool { return l.hosts[h] == nil })
 }
 
 // covers reports whether the look still tells what is in a file that now has
@@ -183,20 +173,17 @@ func (l *look) covers(f fingerprint, now time.Time) bool {
 
 // holds reports whether the file has all of the logins where docker finds them.
 func (l *look) holds(logins []login.Login) bool {
-	if l == nil || l.hosts == nil {
-		return false
-	}
-	for _, want := range logins {
-		e := l.hosts[want.Host]
-		if e.spelled != 1 || e.hidden || e.auth != sha256.Sum256([]byte(want.Basic().Reveal())) {
-			return false
-		}
-	}
-	return true
+	return l.all(logins, func(want login.Login, e *entry) bool {
+		return e.spelled == 1 && !e.hidden && e.auth == sha256.Sum256([]byte(want.Basic().Reveal()))
+	})
 }
 
 // helps reports whether docker asks our credential helper for all of the hosts.
 func (l *look) helps(logins []login.Login) bool {
+	return l.all(logins, func(_ login.Login, e *entry) bool { return e.helped })
+}
+
+func (l *look) all(logins []login.Login, is func(login.Login, *entry) bool) bool {
 	return l != nil && l.hosts != nil &&
-		!slices.ContainsFunc(logins, func(want login.Login) bool { return !l.hosts[want.Host].helped })
+		!slices.ContainsFunc(logins, func(want login.Login) bool { return !is(want, l.hosts[want.Host]) })
 }

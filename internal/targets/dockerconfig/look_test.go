@@ -49,7 +49,7 @@ func TestAFileSystemThatHangsDoesNotHoldTheCaller(t *testing.T) {
 		close(ended)
 		return true, nil
 	}
-	if _, err := inTurn(ctx, target.place, cancelled); !errors.Is(err, errHung) || !errors.Is(err, context.Canceled) {
+	if _, err := inTurn(ctx, target.place, "wait", cancelled); !errors.Is(err, errHung) || !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
 	err := target.Store(ctx, logins("pw"))

@@ -3,6 +3,7 @@ package dockerconfig
 import (
 	"context"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -113,6 +114,20 @@ func TestAFileSystemThatHangsKeepsTheFilesOfOthersWaitingForSecondsOnly(t *testi
 		}
 		room.Release(maxSize)
 	})
+}
+
+func TestAFileThatOutgrowsItsShareIsNotRead(t *testing.T) {
+	_, path := newTarget(t)
+	write(t, path, `{}`)
+	s, err := openAt(t, path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.close()
+	write(t, path, stuffed("k", 1, leastShare))
+	if _, _, err := s.read(t.Context()); !errors.Is(err, errRestless) {
+		t.Errorf("got %v", err)
+	}
 }
 
 func TestAFileOverTheLimitFailsForItsTargetAlone(t *testing.T) {

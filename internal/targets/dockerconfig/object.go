@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"strings"
 
 	"ecr-refreshd/internal/clientview"
@@ -23,24 +22,21 @@ type object []member
 
 var errNotObject = errors.New("not a JSON object")
 
-// checkSyntax returns a *problem unless data is one JSON value. It says where JSON stops
-// but not what stands there, which could be part of a secret, unless an editor does not show it.
-func checkSyntax(data []byte) error {
-	if json.Valid(data) {
-		return nil
+// check returns a *problem unless data is one JSON value that could be read again.
+func check(data []byte) error {
+	switch {
+	case !json.Valid(data):
+		why, line := clientview.NotJSON(data)
+		if line == 0 {
+			return &problem{why, "save {path} as UTF-8 without a byte order mark, with an editor or iconv"}
+		}
+		return &problem{why, correctIt}
+	case len(data) > maxSize:
+		return tooLarge(maxSize)
+	case bytes.Count(data, []byte{':'}) > maxMembers: // as cheap as it gets, and never too few
+		return errTooMany
 	}
-	if start := clientview.Encoding(data); start != "" {
-		return &problem{"it starts with " + start + ", which is not JSON",
-			"save {path} as UTF-8 without a byte order mark, with an editor or iconv"}
-	}
-	at := len(data)
-	var syntax *json.SyntaxError
-	if err := json.Unmarshal(data, new(json.RawMessage)); errors.As(err, &syntax) && syntax.Offset > 0 {
-		at = int(syntax.Offset) - 1 // Offset counts the offending byte too
-	}
-	before := data[:min(at, len(data))]
-	line, column := 1+bytes.Count(before, []byte{'\n'}), len(before)-bytes.LastIndexByte(before, '\n')
-	return &problem{fmt.Sprintf("not valid JSON at line %d, column %d", line, column), correctIt}
+	return nil
 }
 
 // parseObject takes a valid JSON value apart, without copying it. The error is

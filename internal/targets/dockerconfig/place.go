@@ -5,23 +5,29 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/user"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
 	"ecr-refreshd/internal/osuser"
 )
 
+// site is a file, and whose rights a call has there.
+type site struct {
+	path     string          // absolute, or in a configuration beginning with ~/
+	user     string          // as configured; empty for this process itself
+	as       *osuser.Account // of a call; nil for this process as it is
+	command  bool            // how hints are worded; see Options
+	variable bool            // the path comes from DOCKER_CONFIG
+}
+
 // place is the file that a Target or a Helper keeps, and what was last seen in it.
 // It is safe for concurrent use; calls take turns.
 type place struct {
-	path string // absolute, or beginning with ~/
-	user string
-	// command is how hints are worded; see Options.
-	command bool
-	// variable says that path comes from DOCKER_CONFIG.
-	variable bool
-	find     func(ctx context.Context, name string) (*osuser.Account, error)
+	site // as configured
+	find func(ctx context.Context, name string) (*osuser.Account, error)
 
 	// turn is full while a call works on the file. What follows belongs to that
 	// call.
@@ -30,7 +36,7 @@ type place struct {
 	foundAt time.Time
 	look    *look
 	asked   map[string]struct{} // the hosts to look for
-	linked  bool                // the file had another name when it was replaced; until Warning has said so
+	news    string              // what Warning has to say, once
 
 	watch *watch
 }
@@ -64,7 +70,8 @@ func newPlace(o Options) (*place, error) {
 	if home, err := os.UserHomeDir(); err == nil && filepath.IsAbs(home) && inHome && o.User == "" {
 		path = filepath.Join(home, path[len(underHome):])
 	}
-	return &place{path: path, user: o.User, command: o.Command, variable: variable, find: osuser.Lookup, turn: make(chan struct{}, 1), watch: &watch{}}, nil
+	return &place{site: site{path: path, user: o.User, command: o.Command, variable: variable},
+		find: osuser.Lookup, turn: make(chan struct{}, 1), watch: &watch{}}, nil
 }
 
 // String names the file and the user, for people.
@@ -79,21 +86,67 @@ func (p *place) String() string {
 	return p.path + " as " + p.user
 }
 
-// perform runs f, which changes the file, alone. Its error, unless it is f's, is a
-// *fault.Error that names op.
-func perform[T any](ctx context.Context, p *place, op string, f func(context.Context, site) (T, error)) (T, error) {
-	value, err := inTurn(ctx, p, func(ctx context.Context) (T, error) {
-		w, err := p.site(ctx, true)
-		if err != nil {
-			var none T
-			return none, w.fault(op, err)
+var (
+	errNoHome = &problem{"find the home directory: HOME is not set", "set HOME, DOCKER_CONFIG or {--file}"}
+	// errIdentity marks that this process may not act as another account.
+	errIdentity = &problem{"refused", "run ecr-refreshd as root, or with CAP_SETUID and CAP_SETGID, or as {user} itself"}
+)
+
+// accountLife is how long an account that was found is not looked up again, so
+// that a hundred grants on one file ask a directory service once.
+const accountLife = 10 * time.Second
+
+// resolve finds out where the file is, and whose rights a call has there. With fresh, the
+// account is looked up again if that was not done just now. The site returned with an
+// error serves to name it.
+func (p *place) resolve(ctx context.Context, fresh bool) (site, error) {
+	w := p.site
+	rest, inHome := strings.CutPrefix(p.path, underHome)
+	var home string
+	switch {
+	case p.user != "":
+		if p.account == nil || fresh && time.Since(p.foundAt) > accountLife {
+			found, err := p.find(ctx, p.user)
+			if err != nil {
+				return w, err
+			}
+			p.account, p.foundAt = found, time.Now()
 		}
-		return f(ctx, w)
-	})
-	if errors.Is(err, errNoTurn) || errors.Is(err, errHung) {
-		err = site{path: p.path, user: p.user, command: p.command}.fault(op, err)
+		home = p.account.Home
+		if p.account.UID != os.Geteuid() {
+			w.as = p.account
+		}
+	case inHome: // $HOME is not set, which is usual for a system service
+		self, err := user.LookupId(strconv.Itoa(os.Geteuid()))
+		if err != nil {
+			return w, fmt.Errorf("%w: user id %d: %w", errNoHome, os.Geteuid(), err)
+		}
+		home = self.HomeDir
 	}
-	return value, err
+	if inHome {
+		if !filepath.IsAbs(home) {
+			return w, fmt.Errorf("home directory %q: not an absolute path", home)
+		}
+		w.path = filepath.Join(home, rest)
+	}
+	return w, nil
+}
+
+// takeNews is what Warning has to say, once.
+func (p *place) takeNews() string {
+	news := p.news
+	p.news = ""
+	return news
+}
+
+// as runs f with the account's rights: links and swapped directories then lead nowhere that
+// the account cannot go by itself. f must start no goroutine; see osuser.As.
+func as(a *osuser.Account, f func() error) error {
+	err := osuser.As(a, f)
+	if errors.Is(err, osuser.ErrIdentity) {
+		return fmt.Errorf("%w: %w", errIdentity, err)
+	}
+	return err
 }
 
 const checkDisk = "check the file system: ls -l {dir}; a network server may be away"
@@ -113,8 +166,9 @@ const (
 
 // inTurn runs f alone, in a goroutine of its own: a file system that hangs must
 // not take the caller with it. Then the goroutine keeps the turn until the kernel
-// lets go of it, so that there is never more than one for a place.
-func inTurn[T any](ctx context.Context, p *place, f func(context.Context) (T, error)) (T, error) {
+// lets go of it, so that there is never more than one for a place. The errors are f's, or
+// a *fault.Error that names op.
+func inTurn[T any](ctx context.Context, p *place, op string, f func(context.Context) (T, error)) (T, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	type result struct {
@@ -125,7 +179,7 @@ func inTurn[T any](ctx context.Context, p *place, f func(context.Context) (T, er
 	select {
 	case p.turn <- struct{}{}:
 	case <-ctx.Done():
-		return none, fmt.Errorf("%w: %w", errNoTurn, ctx.Err())
+		return none, p.fault(op, fmt.Errorf("%w: %w", errNoTurn, ctx.Err()))
 	}
 	done := make(chan result, 1)
 	go func() {
@@ -144,6 +198,30 @@ func inTurn[T any](ctx context.Context, p *place, f func(context.Context) (T, er
 	case r := <-done:
 		return r.value, r.err
 	case <-late.C:
-		return none, fmt.Errorf("%w: %w", errHung, ctx.Err())
+		return none, p.fault(op, fmt.Errorf("%w: %w", errHung, ctx.Err()))
 	}
+}
+
+// change runs f in a session of its own, with the account's rights, and reports what that
+// says was done. Its error is a *fault.Error that names op, or the session's
+// verdict.
+func (p *place) change(ctx context.Context, op string, with access, f func(context.Context, *session) error) (Report, error) {
+	return inTurn(ctx, p, op, func(ctx context.Context) (Report, error) {
+		w, err := p.resolve(ctx, true)
+		if err != nil {
+			return Report{}, w.fault(op, err)
+		}
+		s := &session{site: w}
+		err = as(w.as, func() error {
+			if err := s.open(ctx, with); err != nil {
+				return s.unlessMissing(err, with)
+			}
+			defer s.close()
+			return s.unlessMissing(f(ctx, s), with)
+		})
+		if err != nil {
+			return newReport(w.path, nil), w.fault(op, err)
+		}
+		return newReport(w.path, s.done), s.verdict.Err()
+	})
 }

@@ -3,7 +3,6 @@ package dockerconfig
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 
 	"golang.org/x/sys/unix"
@@ -57,10 +56,7 @@ func (s *session) update(ctx context.Context, edit func(*document) (bool, error)
 // place.
 func (s *session) replace(was *file, content []byte) (done bool, err error) {
 	ours, err := s.write(content, was)
-	switch {
-	case errors.Is(err, unix.ENOENT): // a session that has the lock took it for a leftover
-		return false, nil
-	case err != nil:
+	if err != nil {
 		return false, err
 	}
 	if !s.unchanged(was) {
@@ -94,16 +90,15 @@ func (s *session) replace(was *file, content []byte) (done bool, err error) {
 	return s.settle(ours, was, content)
 }
 
-var errDisplaced = &problem{"what another program wrote cannot be put back; it is kept", "see what is in it, and put what is worth it back into {path}"}
-
 // settle looks at what an exchange brought out under the name swap. If that is not
 // was, another program wrote it, and it goes back. What comes out then should be what
 // the exchange had placed, content of ours; a still newer write takes its place in the
-// same way, so that the last one stands. It reports whether ours does.
+// same way, so that the last one stands. It reports whether ours does. A process that is
+// killed here takes that one write of the other program with it.
 func (s *session) settle(swap string, was *file, placed []byte) (done bool, err error) {
-	limit := max(s.share, int64(len(placed))) // what is larger is not ours, and waits for its own share
+	limit := max(s.share, int64(len(placed))) // what is larger is not ours
 	out, _ := readFile(s.dirfd, swap, limit)  // nil for what is no file of ours either
-	if was != nil && out.same(was) {
+	if out.same(was) {
 		unlinkat(s.dirfd, swap)
 		return true, nil
 	}
@@ -114,7 +109,7 @@ func (s *session) settle(swap string, was *file, placed []byte) (done bool, err 
 			return false, nil
 		}
 		if err != nil {
-			return false, fmt.Errorf("%w as %q: %w", errDisplaced, swap, err)
+			return false, fmt.Errorf("put back what another program wrote: %w", err)
 		}
 		expected := placed
 		placed = out.data()
@@ -135,7 +130,9 @@ func (s *session) unchanged(was *file) bool {
 		return err == unix.ENOENT
 	}
 	// Not the whole fingerprint: a new hard link to the file changes its ctime.
-	return err == nil && idOf(fingerprintOf(&st)) == idOf(was.fingerprint) && st.Size == was.size
+	now := fingerprintOf(&st)
+	now.ctime = was.ctime
+	return err == nil && now == was.fingerprint
 }
 
 // isUnsupported tells that the file system, or an old kernel, has no exchange.

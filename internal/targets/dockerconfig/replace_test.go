@@ -31,7 +31,7 @@ func collide(t *testing.T, before, after func(path string) error) *collision {
 	c.target, c.path = newTarget(t)
 	write(t, c.path, `{"auths":{"x":{"auth":"dTox"}}}`)
 	var err error
-	if c.session, err = (site{path: c.path}).open(t.Context(), false); err != nil {
+	if c.session, err = openAt(t, c.path); err != nil {
 		t.Fatal(err)
 	}
 	var doc *document
@@ -53,6 +53,11 @@ func collide(t *testing.T, before, after func(path string) error) *collision {
 		t.Fatal(err)
 	}
 	return c
+}
+
+func openAt(t *testing.T, path string) (*session, error) {
+	s := &session{site: site{path: path}}
+	return s, s.open(t.Context(), access{})
 }
 
 func nothing(string) error { return nil }
@@ -79,15 +84,17 @@ var collisions = []struct {
 	name          string
 	before, after func(string) error
 	want          map[string]string // what the other program's entries have to be
+	killed        map[string]string // and if the process is killed right after its exchange: less the write just before
 }{
-	{"none", nothing, nothing, map[string]string{"x": "dTox"}},
-	{"login just before", set("y", "dToy"), nothing, map[string]string{"x": "dTox", "y": "dToy"}},
-	{"change just before", set("x", "dToz"), nothing, map[string]string{"x": "dToz"}},
-	{"logout just before", replaceWith(`{"auths":{}}`), nothing, map[string]string{}},
-	{"just before and just after", set("y", "dToy"), set("z", "dToz"), map[string]string{"x": "dTox", "z": "dToz"}}, // made of ours, without y
-	{"just after", nothing, set("z", "dToz"), map[string]string{"x": "dTox", "z": "dToz"}},
-	{"logout just after", nothing, replaceWith(`{"auths":{}}`), map[string]string{}},
-	{"file removed just after", nothing, os.Remove, map[string]string{}},
+	{"none", nothing, nothing, map[string]string{"x": "dTox"}, map[string]string{"x": "dTox"}},
+	{"login just before", set("y", "dToy"), nothing, map[string]string{"x": "dTox", "y": "dToy"}, map[string]string{"x": "dTox"}},
+	{"change just before", set("x", "dToz"), nothing, map[string]string{"x": "dToz"}, map[string]string{"x": "dTox"}},
+	{"logout just before", replaceWith(`{"auths":{}}`), nothing, map[string]string{}, map[string]string{"x": "dTox"}},
+	// The last is made of ours, without y.
+	{"just before and just after", set("y", "dToy"), set("z", "dToz"), map[string]string{"x": "dTox", "z": "dToz"}, map[string]string{"x": "dTox", "z": "dToz"}},
+	{"just after", nothing, set("z", "dToz"), map[string]string{"x": "dTox", "z": "dToz"}, map[string]string{"x": "dTox", "z": "dToz"}},
+	{"logout just after", nothing, replaceWith(`{"auths":{}}`), map[string]string{}, map[string]string{}},
+	{"file removed just after", nothing, os.Remove, map[string]string{}, map[string]string{}},
 }
 
 func (c *collision) wantLogins(t *testing.T, others map[string]string) {
@@ -124,45 +131,35 @@ func TestAWriteJustBeforeOrAfterOursIsKept(t *testing.T) {
 	}
 }
 
-func TestAKillRightAfterTheExchangeLosesNothing(t *testing.T) {
+func TestAKillRightAfterTheExchangeLosesTheWriteJustBeforeAtMost(t *testing.T) {
 	for _, tt := range collisions {
 		t.Run(tt.name, func(t *testing.T) {
 			c := collide(t, tt.before, tt.after)
 			c.close() // the process is gone, and its lock with it
 			store(t, c.target, loginFor(hostA, "pw"))
-			c.wantLogins(t, tt.want)
+			c.wantLogins(t, tt.killed)
 		})
 	}
 }
 
-func TestLeftoversAreClearedAwayButNothingThatIsNotUnderstood(t *testing.T) {
+func TestALeftoverIsClearedAwayAndNothingElse(t *testing.T) {
 	target, path := newTarget(t)
-	write(t, path, `{"auths":{"x":{"auth":"dTox"}}}`)
-	dir := filepath.Dir(path)
-	leftovers := []struct {
-		name, content string
-		stays         bool
-	}{
-		{".config.json.ecr-refreshd-new-ABC", `{"auths":{"never":{}}}`, false},
-		{".config.json.ecr-refreshd-swap-1.2.3-4.5.6", `{"auths":{"x":{"auth":"OLD="}}}`, false},
-		{".config.json.ecr-refreshd-other", `{"auths":{"never":{}}}`, true},
-		{".auth.json.ecr-refreshd-new-ABC", `{"auths":{"never":{}}}`, true},
-		{"config.json123", `{"auths":{"never":{}}}`, true},
-	}
-	for _, l := range leftovers {
-		write(t, filepath.Join(dir, l.name), l.content)
-	}
-	if err := unix.Mkfifo(filepath.Join(dir, ".config.json.ecr-refreshd-swap-a-b"), 0o600); err != nil {
-		t.Fatal(err)
-	}
 	store(t, target, loginFor(hostA, "pw"))
-	have := auths(t, path)
-	if _, never := have["never"]; never || have["x"] != "dTox" {
+	dir := filepath.Dir(path)
+	leftovers := map[string]bool{ // and whether it stays
+		".config.json.ecr-refreshd-new": false, ".config.json.ecr-refreshd.json": false,
+		".config.json.ecr-refreshd-other": true, ".auth.json.ecr-refreshd-new": true, "config.json123": true,
+	}
+	for name := range leftovers {
+		write(t, filepath.Join(dir, name), `{"auths":{"never":{}}}`)
+	}
+	store(t, target, loginFor(hostA, "pw")) // which changes nothing
+	if have := auths(t, path); len(have) != 1 {
 		t.Errorf("logins are %v", have)
 	}
-	for _, l := range leftovers {
-		if _, err := os.Lstat(filepath.Join(dir, l.name)); (err == nil) != l.stays {
-			t.Errorf("%s: stays %v", l.name, err == nil)
+	for name, stays := range leftovers {
+		if _, err := os.Lstat(filepath.Join(dir, name)); (err == nil) != stays {
+			t.Errorf("%s: stays %v", name, err == nil)
 		}
 	}
 }
@@ -170,7 +167,7 @@ func TestLeftoversAreClearedAwayButNothingThatIsNotUnderstood(t *testing.T) {
 func TestAFileThatComesOrGoesMeanwhileIsNotOverwritten(t *testing.T) {
 	target, path := newTarget(t)
 	store(t, target, loginFor(hostB, "pw"))
-	s, err := (site{path: path}).open(t.Context(), false)
+	s, err := openAt(t, path)
 	if err != nil {
 		t.Fatal(err)
 	}

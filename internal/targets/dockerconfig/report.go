@@ -5,6 +5,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"ecr-refreshd/internal/clientview"
 )
 
 // Report is what Configure or Undo has done to a file, and with which effect. It
@@ -16,11 +18,8 @@ type Report struct {
 
 // HostReport is what was done for one host.
 type HostReport struct {
-	Host   string `json:"host"`
-	Action Action `json:"action"`
-	// Helper is, of a restored host, the helper that docker asks again; empty for
-	// none, which is how credHelpers sends docker to "auths".
-	Helper    string    `json:"helper,omitempty"`
+	Host      string    `json:"host"`
+	Action    Action    `json:"action"`
 	Overrules Overruled `json:"overrules,omitzero"` // of an added or present host
 }
 
@@ -29,26 +28,21 @@ type Action string
 
 // The closed list of actions.
 const (
-	Added    Action = "added"    // it names our helper now
-	Present  Action = "present"  // it named our helper already
-	Removed  Action = "removed"  // it named our helper and is gone
-	Restored Action = "restored" // it named our helper and is what it was before
+	Added   Action = "added"   // it names our helper now
+	Present Action = "present" // it named our helper already
+	Removed Action = "removed" // it named our helper and is gone
 )
 
 // Overruled is what docker would read for a host without our entry.
 type Overruled struct {
-	Helper     string `json:"helper,omitempty"`      // the host's own entry before ours, which Undo puts back
+	Helper     string `json:"helper,omitempty"`      // the host's own entry, which ours replaces for good
 	CredsStore string `json:"creds_store,omitempty"` // the helper for all hosts
 	Auths      bool   `json:"auths,omitempty"`       // a login in the file: it stays there, and is not read
 }
 
-const (
-	// maxReported is how many hosts people are told of by name.
-	maxReported = 1000
-	// maxHost is more than the longest host name, in bytes, with a port. The keys of
-	// a file may be anything.
-	maxHost = 260
-)
+// maxHost is more than the longest host name, in bytes, with a port. The keys of
+// a file may be anything.
+const maxHost = 260
 
 // String tells it to people, a line for each host.
 func (r Report) String() string {
@@ -57,36 +51,29 @@ func (r Report) String() string {
 	if len(r.Hosts) == 0 {
 		out.WriteString(" nothing to do")
 	}
-	for _, h := range r.Hosts[:min(len(r.Hosts), maxReported)] {
-		fmt.Fprintf(out, "\n  %-8s %s%s", h.Action, h.Host, h.effect())
-	}
-	if more := len(r.Hosts) - maxReported; more > 0 {
-		fmt.Fprintf(out, "\n  and %d more", more)
+	for _, h := range r.Hosts {
+		fmt.Fprintf(out, "\n  %-7s %s", h.Action, h.Host)
+		separator := ": "
+		for _, effect := range h.Overrules.effects() {
+			out.WriteString(separator + effect)
+			separator = " and "
+		}
 	}
 	return out.String()
 }
 
-// effect says what the action means beyond the entry itself.
-func (h HostReport) effect() string {
-	if h.Action == Restored {
-		if h.Helper == "" {
-			return `: docker reads the login under "auths" again`
-		}
-		return fmt.Sprintf(": docker asks the helper %q again", h.Helper)
+// effects says what our entry means beyond itself.
+func (o Overruled) effects() (texts []string) {
+	if o.Helper != "" {
+		texts = append(texts, fmt.Sprintf("replaces the helper %q (--undo does not bring it back)", o.Helper))
 	}
-	var overruled []string
-	if o := h.Overrules; o.Helper != "" {
-		overruled = append(overruled, fmt.Sprintf("the helper %q", o.Helper))
-	} else if o.CredsStore != "" {
-		overruled = append(overruled, fmt.Sprintf("credsStore %q", o.CredsStore))
+	if o.CredsStore != "" {
+		texts = append(texts, fmt.Sprintf("overrules credsStore %q", o.CredsStore))
 	}
-	if h.Overrules.Auths {
-		overruled = append(overruled, `the login under "auths", which stays in the file but is no longer read`)
+	if o.Auths {
+		texts = append(texts, `overrules the login under "auths", which stays in the file but is no longer read`)
 	}
-	if len(overruled) == 0 {
-		return ""
-	}
-	return ": overrules " + strings.Join(overruled, " and ")
+	return texts
 }
 
 // newReport sorts the hosts, and makes their names fit to be shown.
@@ -94,37 +81,8 @@ func newReport(file string, hosts map[string]HostReport) Report {
 	r := Report{File: file, Hosts: make([]HostReport, 0, len(hosts))}
 	for _, host := range slices.Sorted(maps.Keys(hosts)) {
 		h := hosts[host]
-		h.Host = printable(h.Host, maxHost)
+		h.Host = clientview.Printable(h.Host, maxHost)
 		r.Hosts = append(r.Hosts, h)
 	}
 	return r
-}
-
-// overruled gives what entries with our helper overrule in the document, by host,
-// was being what credHelpers was before they came.
-func (d *document) overruled(hosts []string, was record) map[string]Overruled {
-	store := d.helpers().store
-	if store == ownHelper {
-		store = ""
-	}
-	loggedIn := map[string]bool{} // by host in lower case
-	for _, s := range d.sections {
-		for _, m := range s.entries {
-			// An empty entry is docker's mark for a login that a helper keeps.
-			if login, err := parseObject(m.value); err == nil && len(login) > 0 {
-				loggedIn[strings.ToLower(bareHost(m.key))] = true
-			}
-		}
-	}
-	all := make(map[string]Overruled, len(hosts))
-	for _, h := range hosts {
-		o := Overruled{Auths: loggedIn[strings.ToLower(h)]}
-		if helper, there := was[h]; there {
-			o.Helper = excerpt(helper)
-		} else {
-			o.CredsStore = excerpt(store)
-		}
-		all[h] = o
-	}
-	return all
 }

@@ -211,8 +211,9 @@ func TestTheAccountLeadsRootNowhere(t *testing.T) {
 		{"FIFO", `mkdir .docker; mkfifo .docker/config.json`, "ls -ld"},
 		{"FIFO for the directory", `mkfifo .docker`, "namei"},
 		{"link to a terminal", `mkdir .docker; ln -s /dev/tty .docker/config.json`, ""},
-		{"leftover that is a link", `mkdir .docker; ln -s $V/canary .docker/.config.json.ecr-refreshd-swap-1.2.3-4.5.6`, "-"},
-		{"leftover that is a hard link to it", `mkdir .docker; echo '{}' >.docker/x; ln .docker/x .docker/.config.json.ecr-refreshd-new-X`, "-"},
+		{"leftover that is a link", `mkdir .docker; ln -s $V/canary .docker/.config.json.ecr-refreshd-new`, "-"},
+		{"leftover that is a hard link to it", `mkdir .docker; echo '{}' >.docker/x; ln .docker/x .docker/.config.json.ecr-refreshd-new`, "-"},
+		{"directory in our file's place", `mkdir -p .docker/.config.json.ecr-refreshd-new`, "-"},
 		{"no right to write", `mkdir .docker; echo '{}' >.docker/config.json; chmod 500 .docker`, "chown"},
 	}
 	for _, tt := range tests {

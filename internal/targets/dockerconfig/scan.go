@@ -56,18 +56,6 @@ func skipValue(raw []byte, at int) int {
 	return at
 }
 
-// checkSize returns errTooLarge or errTooMany for content, valid JSON, that could
-// not be read again.
-func checkSize(content []byte) error {
-	if len(content) > maxSize {
-		return tooLarge(maxSize)
-	}
-	if bytes.Count(content, []byte{':'}) > maxMembers { // as cheap as it gets, and never too few
-		return errTooMany
-	}
-	return nil
-}
-
 // unquoted is the string that a JSON string means.
 func unquoted(raw json.RawMessage) string {
 	var s string

@@ -2,6 +2,7 @@ package dockerconfig
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"os"
@@ -9,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"ecr-refreshd/internal/fault"
 	"ecr-refreshd/internal/filetrust"
 )
 
@@ -16,16 +18,23 @@ import (
 // locked against other processes of ours, and its name there. Everything goes
 // by the open directory, so that a directory swapped meanwhile changes nothing.
 type session struct {
-	rule    filetrust.Rule
-	dirfd   int
-	name    string
-	locked  bool      // false where there is no such lock, or somebody else keeps it
-	settled time.Time // from when on no file is waited for, once one was
+	site
+	rule     filetrust.Rule
+	dirfd    int
+	name     string
+	locked   bool      // false where there is no such lock, or somebody else keeps it
+	settled  time.Time // from when on no unfinished file is waited for
+	share    int64     // how many bytes may be read; see takeShare
+	giveBack func()    // ends the share
 
-	adds     int64  // the bytes that are to come into the file
-	share    int64  // the bytes that may be read now; see room
-	giveBack func() // ends the share; nil for none
-	within   bool   // another session's share
+	done    map[string]HostReport // what to report, by host
+	verdict fault.List            // what docker would do otherwise than it should
+}
+
+// access is what a session is for.
+type access struct {
+	create bool  // make what is missing; otherwise there is nothing to change then
+	adds   int64 // about how many bytes come into the file
 }
 
 var (
@@ -33,34 +42,48 @@ var (
 	errRestless = &problem{"another program rewrites the file all the time", "find the program that writes to {dir} all the time: fuser -v {dir}"}
 )
 
-// open finds the site's file, opens its directory and takes the lock. With create,
-// a missing last directory is made.
-func (w site) open(ctx context.Context, create bool) (*session, error) {
-	rule := w.rule()
-	at, name, err := find(rule, w.path, create)
+// open finds the site's file, opens its directory, takes the lock and a share of the room
+// for files, and clears away what a killed session has left.
+func (s *session) open(ctx context.Context, with access) error {
+	s.rule = s.site.rule()
+	at, name, err := find(s.rule, s.path, with.create)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	dirfd, err := openDir(at, ".")
+	s.name = name
+	s.dirfd, err = openat(at, ".", unix.O_RDONLY|unix.O_DIRECTORY, 0)
 	_ = unix.Close(at)
 	if err != nil {
-		return nil, fmt.Errorf("open directory of %q: %w", w.path, err)
+		return fmt.Errorf("open directory of %q: %w", s.path, err)
 	}
-	s := &session{rule: rule, dirfd: dirfd, name: name, adds: w.adds}
-	if err := s.lock(ctx); err != nil {
-		s.close()
-		return nil, err
+	var st unix.Stat_t
+	if err = s.lock(ctx); err == nil {
+		_ = fstatat(s.dirfd, s.name, &st, unix.AT_SYMLINK_NOFOLLOW) // reading it will say what is wrong
+		s.share, s.giveBack, err = takeShare(ctx, st.Size+with.adds)
 	}
-	return s, nil
+	if err != nil {
+		_ = unix.Close(s.dirfd)
+		return err
+	}
+	if s.locked {
+		unlinkat(s.dirfd, s.temp())
+		unlinkat(s.dirfd, "."+s.name+".ecr-refreshd.json") // which an earlier version kept beside the file
+	}
+	s.settled = time.Now().Add(settling)
+	return nil
 }
 
 func (s *session) close() {
-	s.leave()
+	s.giveBack()
 	_ = unix.Close(s.dirfd) // and with it goes the lock
 }
 
-func openDir(dirfd int, name string) (int, error) {
-	return openat(dirfd, name, unix.O_RDONLY|unix.O_DIRECTORY, 0)
+// unlessMissing is err, unless it says that there is nothing to change.
+func (s *session) unlessMissing(err error, with access) error {
+	if !with.create && errors.Is(err, unix.ENOENT) {
+		return nil
+	}
+	return err
 }
 
 const (
@@ -110,78 +133,63 @@ func wait(ctx context.Context, d time.Duration) error {
 }
 
 // A file that is empty or broken and was changed within settling is most likely being
-// written in place by a program such as a shell with >. It is given that time, and
-// no more: its clock may be another, or it may be touched for ever.
+// written in place by a program such as a shell with >. It is given that time, once a
+// session: its clock may be another, or it may be touched for ever.
 const (
 	settling    = time.Second
 	settleRetry = 20 * time.Millisecond
 )
 
-// read reads the file, nil when there is none, and takes it apart, within a share that
-// is the session's then.
+// read reads the file, nil when there is none, and takes it apart.
 func (s *session) read(ctx context.Context) (*file, *document, error) {
 	for {
-		var st unix.Stat_t
-		_ = fstatat(s.dirfd, s.name, &st, unix.AT_SYMLINK_NOFOLLOW) // reading it will say what is wrong
-		if err := s.enter(ctx, st.Size); err != nil {
-			return nil, nil, err
-		}
 		f, err := readFile(s.dirfd, s.name, s.share)
-		grown := errors.Is(err, errTooLarge) && s.share < maxSize && !s.within
-		if err == unix.ENOENT {
+		switch {
+		case err == unix.ENOENT:
 			f = nil
-		} else if err != nil && !grown {
+		case errors.Is(err, errTooLarge) && s.share < maxSize:
+			return nil, nil, errRestless // it has grown since the session began
+		case err != nil:
 			return nil, nil, err
 		}
-		if !grown {
-			doc, err := parseDocument(f.data())
-			if f == nil || err == nil && len(f.content) > 0 || !s.unsettled(f, time.Now()) {
-				return f, doc, err
-			}
+		doc, err := parseDocument(f.data())
+		now := time.Now()
+		if f == nil || err == nil && len(f.content) > 0 || now.After(s.settled) || now.Sub(time.Unix(f.mtime.Unix())).Abs() > settling {
+			return f, doc, err
 		}
-		s.leave()
 		if err := wait(ctx, settleRetry); err != nil {
 			return nil, nil, err
 		}
 	}
 }
 
-// unsettled reports whether the file's content may be unfinished. A time to come, but
-// for what two clocks may differ, is somebody's invention.
-func (s *session) unsettled(f *file, now time.Time) bool {
-	if s.settled.IsZero() {
-		s.settled = now.Add(settling)
-	}
-	return now.Before(s.settled) && now.Sub(time.Unix(f.mtime.Unix())).Abs() <= settling
-}
+// temp is the name of our file beside the target. It is always the same, so that the next
+// session with the lock knows what a killed process has left.
+func (s *session) temp() string { return "." + s.name + ".ecr-refreshd-new" }
 
 // write makes a file of ours beside the target, on disk before it is used, and
-// gives its name. Its mode and owner are those of the file that it is to
+// returns its name. Its mode and owner are those of the file that it is to
 // replace; nil is a new one.
 func (s *session) write(content []byte, like *file) (name string, err error) {
-	if s.within && len(content) > maxRecord {
-		return "", tooLarge(maxRecord)
-	}
-	if err := checkSize(content); err != nil {
+	if err := check(content); err != nil {
 		return "", err
 	}
-	unused := s.unusedName()
-	fd, err := openat(s.dirfd, unused, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW, 0o600)
+	const flags = unix.O_WRONLY | unix.O_CREAT | unix.O_EXCL | unix.O_NOFOLLOW
+	name, fd := s.temp(), -1
+	if err = unix.EEXIST; s.locked {
+		fd, err = openat(s.dirfd, name, flags, 0o600)
+	}
+	if err == unix.EEXIST { // another session of ours is at work, or somebody has taken the name
+		name += "-" + rand.Text()
+		fd, err = openat(s.dirfd, name, flags, 0o600)
+	}
 	if err != nil {
 		return "", fmt.Errorf("make a file beside %q: %w", s.name, err)
 	}
-	f := os.NewFile(uintptr(fd), unused)
+	f := os.NewFile(uintptr(fd), name)
 	defer f.Close()
-	name = unused
-	if err = fill(f, content, like); err == nil && like != nil {
-		var st unix.Stat_t
-		if err = fstat(fd, &st); err == nil {
-			name = s.swapName(idOf(fingerprintOf(&st)), idOf(like.fingerprint))
-			err = renameat2(s.dirfd, unused, name, 0)
-		}
-	}
-	if err != nil {
-		unlinkat(s.dirfd, unused)
+	if err = fill(f, content, like); err != nil {
+		unlinkat(s.dirfd, name)
 		return "", fmt.Errorf("write a file beside %q: %w", s.name, err)
 	}
 	return name, nil
@@ -195,10 +203,8 @@ func fill(f *os.File, content []byte, like *file) error {
 	if err == nil {
 		err = f.Sync()
 	}
-	// The name of our file is drawn again each time; a cause that stays the same
-	// should read the same.
 	if named := new(os.PathError); errors.As(err, &named) {
-		return named.Err
+		return named.Err // the name may be drawn again each time; a cause that stays should read the same
 	}
 	return err
 }

@@ -11,8 +11,8 @@ import (
 )
 
 // A file is in memory some five times while it is rewritten, and accounts decide how
-// large theirs are. So whatever is read takes a share of the room that all files of
-// this process have together: one of the largest at a time, or some small ones.
+// large theirs are. So each session and each look takes a share of the room that all
+// files of this process have together: one of the largest at a time, or some small ones.
 var room = semaphore.NewWeighted(maxSize)
 
 const (
@@ -38,23 +38,4 @@ func takeShare(ctx context.Context, size int64) (bytes int64, giveBack func(), e
 	release := sync.OnceFunc(func() { room.Release(bytes) })
 	late := time.AfterFunc(shareLife, release)
 	return bytes, func() { late.Stop(); release() }, nil
-}
-
-// enter takes a share for the session, in place of the one that it has. A session on the
-// record of another is within the share of that.
-func (s *session) enter(ctx context.Context, size int64) (err error) {
-	if s.within {
-		s.share = maxRecord
-		return nil
-	}
-	s.leave()
-	s.share, s.giveBack, err = takeShare(ctx, size+s.adds)
-	return err
-}
-
-func (s *session) leave() {
-	if s.giveBack != nil {
-		s.giveBack()
-		s.giveBack = nil
-	}
 }

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"unicode"
 
 	"ecr-refreshd/internal/clientview"
 	"ecr-refreshd/internal/fault"
@@ -14,18 +13,21 @@ import (
 // anyHost stands for the host in a text that is about several.
 const anyHost = "HOST"
 
-// view is the file as docker's loader sees it, within a share of the room for files. That takes
-// several times the memory, so that of a file of maxSize/partsShare or more, it sees all but the
-// entries: it is then not known whether docker stops at one of another host.
-func (d *document) view(path string, share int64) *clientview.DockerFile {
-	if share < maxSize {
-		return clientview.ReadDocker(path, d.render())
-	}
-	top := slices.Clone(d.top)
+// view is the file as docker's loader sees it. That takes several times the memory, so that
+// of entries of maxSize/partsShare bytes or more, it sees none: it is then not known whether
+// docker stops at one of another host.
+func (d *document) view(path string) *clientview.DockerFile {
+	size, without := 0, slices.Clone(d.top)
 	for _, s := range d.sections {
-		top[s.index].value = []byte("{}")
+		without[s.index].value = []byte("{}")
+		for _, m := range s.entries {
+			size += len(m.rawKey) + len(m.value)
+		}
 	}
-	return clientview.ReadDocker(path, top.render(0))
+	if size >= maxSize/partsShare {
+		return clientview.ReadDocker(path, without.render(0))
+	}
+	return clientview.ReadDocker(path, d.render())
 }
 
 // refused says for which of the hosts docker does not do what the file is for, and how to fix
@@ -70,14 +72,12 @@ func refused(file string, view *clientview.DockerFile, hosts []string, right fun
 
 // shadowed is the fault of a host for which docker asks a helper of somebody else.
 func shadowed(file, host string, l clientview.Login) *fault.Error {
-	e := &fault.Error{Reason: fault.Local}
-	if strings.HasPrefix(l.Key, credHelpers+"[") {
-		e.Op = fmt.Sprintf("docker will not read the login stored in %q: %s sends it to the credential helper %q", file, l.Key, excerpt(l.Helper))
-		e.Hint = fmt.Sprintf("delete the key %q under \"credHelpers\" in %s, or set `delivery: helper` for this target", host, file)
-		return e
+	e := &fault.Error{Reason: fault.Local,
+		Op:   fmt.Sprintf("docker will not read the login stored in %q: %s sends it to the credential helper %q", file, l.Key, excerpt(l.Helper)),
+		Hint: fmt.Sprintf("delete the key %q under \"credHelpers\" in %s, or set `delivery: helper` for this target", host, file)}
+	if !strings.HasPrefix(l.Key, credHelpers) {
+		e.Hint = fmt.Sprintf("delete the key %q from %s; or, to keep that helper for other registries, set `delivery: helper` for this target, or add {HOST: \"\"} for each of our hosts under \"credHelpers\"", l.Key, file)
 	}
-	e.Op = fmt.Sprintf("docker will not read the logins stored in %q: %s sends it to the credential helper %q", file, l.Key, excerpt(l.Helper))
-	e.Hint = fmt.Sprintf("delete the key %q from %s; or, to keep that helper for other registries, set `delivery: helper` for this target, or add {HOST: \"\"} for each of our hosts under \"credHelpers\"", l.Key, file)
 	return e
 }
 
@@ -99,15 +99,4 @@ func asked(_ string, l clientview.Login) bool { return l.Ours() }
 const maxExcerpt = 64
 
 // excerpt is as much of a string from the file as people need to recognize it.
-func excerpt(s string) string { return printable(s, maxExcerpt) }
-
-// printable is what can be shown of the first bytes of s.
-func printable(s string, most int) string {
-	s = strings.ToValidUTF8(s[:min(len(s), most)], "")
-	return strings.Map(func(r rune) rune {
-		if !unicode.IsPrint(r) {
-			return -1
-		}
-		return r
-	}, s)
-}
+func excerpt(s string) string { return clientview.Printable(s, maxExcerpt) }

@@ -16,14 +16,13 @@ import (
 )
 
 const (
-	// interval is how often a place that cannot be watched is looked at.
+	// interval is how often a place that cannot be watched, for now, is looked at.
 	interval = time.Second
 	// gathering is how long after a change the next one is not waited for: a rewrite
 	// is some events, and a program that rewrites all the time must cost little.
 	gathering = 250 * time.Millisecond
 	// rearming is how often watches are set up again without a change: the account's
-	// home may be another now, a file system may have been mounted on the way, or a
-	// watch may be had again.
+	// home may be another now, or a file system may have been mounted on the way.
 	rearming = time.Minute
 	// maxNoise is how many changes of other files in the watched directories are sorted
 	// out before the place counts as one that cannot be watched for this moment.
@@ -84,13 +83,8 @@ func (p *place) keepWatch(ctx context.Context) {
 		}
 		watches, err := newWatches(w.path)
 		if p.lookAgain(w, &last, changed); err != nil {
-			for range int(rearming / interval) {
-				if wait(ctx, interval) != nil {
-					return
-				}
-				p.lookAgain(w, &last, false)
-			}
 			changed = false
+			_ = wait(ctx, interval)
 			continue
 		}
 		var pause time.Duration
@@ -106,11 +100,11 @@ func (p *place) keepWatch(ctx context.Context) {
 // whereabouts is the site, if it is known: an account that Store has not found yet has
 // no logins of ours that could be undone.
 func (p *place) whereabouts(ctx context.Context) (site, bool) {
-	w, err := inTurn(ctx, p, func(ctx context.Context) (site, error) {
+	w, err := inTurn(ctx, p, "", func(ctx context.Context) (site, error) {
 		if p.user != "" && p.account == nil {
 			return site{}, errors.New("the account is not known yet")
 		}
-		return p.site(ctx, false)
+		return p.resolve(ctx, false)
 	})
 	return w, err == nil
 }
