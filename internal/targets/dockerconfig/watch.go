@@ -74,7 +74,7 @@ func (p *place) tellAll() {
 // keepWatch tells of changes until ctx ends. After each it sets up all watches again,
 // and then tells once more: nothing that happens in between is lost.
 func (p *place) keepWatch(ctx context.Context) {
-	var last sight
+	var last fingerprint
 	for changed := true; ctx.Err() == nil; {
 		w, ok := p.whereabouts(ctx)
 		if !ok {
@@ -82,8 +82,10 @@ func (p *place) keepWatch(ctx context.Context) {
 			continue
 		}
 		watches, err := newWatches(w.path)
-		if p.lookAgain(w, &last, changed); err != nil {
-			changed = false
+		if w.glance(&last) || changed {
+			p.tellAll()
+		}
+		if changed = false; err != nil {
 			_ = wait(ctx, interval)
 			continue
 		}
@@ -109,30 +111,17 @@ func (p *place) whereabouts(ctx context.Context) (site, bool) {
 	return w, err == nil
 }
 
-// sight is what a stat shows of the file.
-type sight struct {
-	fingerprint
-	err, above error     // above: of the directory over the file's, if the file is missing
-	since      time.Time // when it was first seen like that
-}
-
-// lookAgain compares the file with the last sight of it, and tells all if it may be
-// another one, or if it must be because something has changed.
-func (p *place) lookAgain(w site, last *sight, changed bool) {
-	now := sight{since: last.since}
+// glance reports whether the file may be another than at the last glance, which it replaces.
+// A change in the same tick of the clock as the one before looks like none; see tick.
+func (w site) glance(last *fingerprint) bool {
 	var st unix.Stat_t
-	if now.err = w.stat(w.path, &st); now.err == nil {
-		now.fingerprint = fingerprintOf(&st)
-	} else {
-		now.above = w.stat(filepath.Dir(filepath.Dir(w.path)), &st)
+	var now fingerprint // of a file that is not there, or hidden
+	if w.stat(w.path, &st) == nil {
+		now = fingerprintOf(&st)
 	}
-	if now != *last {
-		now.since = time.Now()
-	}
+	changed := now != *last || time.Since(now.changedAt()) <= tick+interval
 	*last = now
-	if changed || time.Since(now.since) <= tick+interval { // see tick
-		p.tellAll()
-	}
+	return changed
 }
 
 // watches are those on every directory that has a part of a path: whatever can put

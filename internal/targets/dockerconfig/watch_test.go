@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -199,37 +198,30 @@ func TestWithoutWatchesThePlaceIsLookedAt(t *testing.T) {
 	await() // as the file was changed not long ago
 }
 
-func TestALookTellsOfWhatIsDifferentFromTheLast(t *testing.T) {
+func TestAGlanceTellsOfWhatIsDifferentFromTheLast(t *testing.T) {
 	target, path := newTarget(t)
 	store(t, target, logins("pw")...)
-	calls := 0
-	target.watch.changed = map[*bool]func(){nil: func() { calls++ }}
-	var last sight
+	var last fingerprint
 	steps := []struct {
-		name   string
-		change func() error
-		want   int
+		name       string
+		change     func() error
+		want, next bool
 	}{
-		{"the first", func() error { return nil }, 1},
-		{"the same, again", func() error { return nil }, 0},
-		{"another file", func() error { return replaceWith(`{}`)(path) }, 1},
-		{"no file", func() error { return os.Remove(path) }, 1},
-		{"no home", func() error { return os.RemoveAll(filepath.Dir(filepath.Dir(path))) }, 1},
-		{"still none", func() error { return nil }, 0},
+		{"the first", func() error { return nil }, true, true}, // as another change could look the same
+		{"another file", func() error { return replaceWith(`{}`)(path) }, true, true},
+		{"no file", func() error { return os.Remove(path) }, true, false},
+		{"an old one", func() error { return os.Symlink("/etc/passwd", path) }, true, false},
+		{"no home", func() error { return os.RemoveAll(filepath.Dir(filepath.Dir(path))) }, true, false},
 	}
 	for _, s := range steps {
 		if err := s.change(); err != nil {
 			t.Fatal(err)
 		}
-		calls = 0
-		target.lookAgain(site{path: path}, &last, false)
-		if calls != s.want {
-			t.Errorf("%s: told %d times, want %d", s.name, calls, s.want)
+		if got := (site{path: path}).glance(&last); got != s.want {
+			t.Errorf("%s: got %v", s.name, got)
 		}
-		// In the same tick of the clock another change could look the same.
-		if target.lookAgain(site{path: path}, &last, false); calls != 2*s.want {
-			t.Errorf("%s: told %d times soon after", s.name, calls-s.want)
+		if got := (site{path: path}).glance(&last); got != s.next {
+			t.Errorf("%s: got %v soon after", s.name, got)
 		}
-		last.since = last.since.Add(-time.Minute)
 	}
 }
