@@ -140,15 +140,15 @@ func (d *document) store(logins []login.Login) (changed bool) {
 // remove takes out the entries, doubles included, that still hold the login
 // given for their host, and reports whether there were any.
 func (d *document) remove(logins []login.Login) (changed bool) {
-	ours := make(map[string]string, len(logins)) // the value of "auth", by host in lower case
+	ours := make(map[string]login.Login, len(logins)) // by host in lower case
 	for _, l := range logins {
-		ours[strings.ToLower(l.Host)] = l.Basic().Reveal()
+		ours[strings.ToLower(l.Host)] = l
 	}
 	for i := range d.sections {
 		s := &d.sections[i]
 		s.entries = slices.DeleteFunc(s.entries, func(m member) bool {
-			auth, ok := ours[strings.ToLower(bareHost(m.key))]
-			drop := ok && authOf(m.value, false) == auth
+			l, ok := ours[strings.ToLower(bareHost(m.key))]
+			drop := ok && l.Is(authOf(m.value, false))
 			changed = changed || drop
 			return drop
 		})
