@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -151,5 +152,49 @@ func TestWithoutAPlaceForTheRecordOneLineSaysSo(t *testing.T) {
 	}
 	if logs.Len() != 1 || !strings.HasPrefix(logs.All()[0].Message, "record of logins not written") {
 		t.Errorf("got %v", logs.All())
+	}
+}
+
+// A place whose store fails goes on holding the token before.
+func TestTheRecordHasTheLastTwoTokens(t *testing.T) {
+	c, err := config.Parse("c.yaml", []byte(`registries: [{account: "111122223333", region: us-east-1}]`), targets.Kinds)
+	if err != nil {
+		t.Fatal(err)
+	}
+	record := filepath.Join(t.TempDir(), "new", "placed.json")
+	var want []login.Digest
+	for _, password := range []string{"a", "b", "c"} {
+		d, err := New(c, Options{Placed: record, Kinds: targets.Kinds})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := d.ClearFormer(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		token := login.Token{Username: "AWS", Secret: login.NewSecret(password), ObtainedAt: time.Now(), ExpiresAt: time.Now().Add(time.Hour)}
+		note := func() {
+			t.Helper()
+			if err := d.note(); err != nil {
+				t.Fatal(err)
+			}
+			r, err := placed.Read(record)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []login.Digest
+			for _, g := range r.Grants {
+				for _, known := range g.Tokens {
+					got = append(got, known.Digest)
+				}
+			}
+			if !slices.Equal(got, want) {
+				t.Errorf("with %q: got %x, want %x", password, got, want)
+			}
+		}
+		note() // before there is a token
+		d.generation().renewers[0].Adopt(token, true)
+		want = append([]login.Digest{token.Digest()}, want[:min(len(want), 1)]...)
+		note()
+		note()
 	}
 }
