@@ -24,5 +24,5 @@ func main() {
 		getenv = func(string) string { return "" }
 	}
 	helper := credhelper.New(release, credhelper.Sockets(getenv, uid), uid, getenv(credhelper.OnError))
-	os.Exit(helper.Run(os.Args[1:], os.Stdin, os.Stdout))
+	os.Exit(helper.Run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }

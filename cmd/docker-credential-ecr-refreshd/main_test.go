@@ -126,12 +126,13 @@ func run(t *testing.T, cmd *exec.Cmd, input string) (string, int) {
 
 func TestProtocol(t *testing.T) {
 	watchSources(t)
-	const usage = `usage: docker-credential-ecr-refreshd get|list|store|erase|version
+	const usage = `usage: docker-credential-ecr-refreshd get|list|store|erase|kubelet|version
 A credential helper that Docker runs; it asks the ecr-refreshd daemon of this host.
   get      reads a registry's host name on standard input, prints its login as JSON
   list     prints the registries that this user has a login for
   store    does nothing for the registries of ecr-refreshd, and refuses others
   erase    does nothing
+  kubelet  answers as a credential provider plugin of the kubelet
   version  prints the version
 `
 	const notOurs = "ecr-refreshd: store: not a registry of the daemon's configuration, and no other login is kept; " +

@@ -48,7 +48,7 @@ func newKindRig(t *testing.T) kindRig {
 	t.Cleanup(aws.Close)
 	p, dir := emulator.DefaultPrincipal(), t.TempDir()
 	for name, value := range map[string]string{"AWS_ENDPOINT_URL": aws.Endpoint(), "AWS_ACCESS_KEY_ID": p.AccessKeyID, "AWS_SECRET_ACCESS_KEY": p.SecretAccessKey,
-		"AWS_EC2_METADATA_DISABLED": "true", "HOME": dir, "RUNTIME_DIRECTORY": dir, "ECR_REFRESHD_SOCKET": filepath.Join(dir, "s"), "DOCKER_HOST": "unix://" + dir + "/none"} {
+		"AWS_EC2_METADATA_DISABLED": "true", "HOME": dir, "RUNTIME_DIRECTORY": dir, "STATE_DIRECTORY": dir, "ECR_REFRESHD_SOCKET": filepath.Join(dir, "s"), "DOCKER_HOST": "unix://" + dir + "/none"} {
 		t.Setenv(name, value)
 	}
 	return kindRig{t, dir, filepath.Join(dir, "c.yaml")}

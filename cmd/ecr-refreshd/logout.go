@@ -3,12 +3,16 @@ package main
 import (
 	"context"
 	"errors"
+	"os"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"ecr-refreshd/internal/config"
 	"ecr-refreshd/internal/daemon"
 	"ecr-refreshd/internal/fault"
+	"ecr-refreshd/internal/placed"
+	"ecr-refreshd/internal/targets"
 )
 
 func newLogout(f *flags) *cobra.Command {
@@ -16,7 +20,8 @@ func newLogout(f *flags) *cobra.Command {
 		Use:   "logout",
 		Short: "Remove the logins from every target, when the daemon will not run any more",
 		Long: `Removes the logins of the configuration's registries from its targets, and the
-entries of the credential helper. Other logins stay. An engine holds none. A
+entries of the credential helper; also those of registries and targets that have
+left the configuration since the daemon ran last. Other logins stay. An engine holds none. A
 target that cannot forget its logins is named, with exit code 1.
 Stop the daemon first: it would store them again.`,
 		Args: cobra.NoArgs,
@@ -33,7 +38,7 @@ func logout(ctx context.Context, f *flags) error {
 	if err != nil {
 		return err
 	}
-	d, err := daemon.New(c, daemon.Options{})
+	d, err := daemon.New(c, withRecord(c, daemon.Options{}))
 	if err != nil {
 		return misused(err)
 	}
@@ -61,4 +66,12 @@ func stopFirst(err error) error {
 	}
 	return &fault.Error{Reason: taken.Reason, Op: "log out", Err: taken.Err,
 		Hint: "it would log in again; stop it first: systemctl stop ecr-refreshd.socket ecr-refreshd"}
+}
+
+// withRecord adds where it is written down which logins lie where. Without a place for that,
+// there is no record.
+func withRecord(c *config.Config, o daemon.Options) daemon.Options {
+	o.Kinds = targets.Kinds
+	o.Placed, _ = placed.Path(os.Getenv, os.Geteuid(), c.Path)
+	return o
 }

@@ -15,12 +15,13 @@ import (
 
 	"ecr-refreshd/internal/daemon"
 	"ecr-refreshd/internal/eventlog"
+	"ecr-refreshd/internal/fault"
 	"ecr-refreshd/internal/renew"
 	"ecr-refreshd/internal/status"
 )
 
 func newOnce(f *flags) *cobra.Command {
-	limit := 5 * time.Minute
+	limit, out := 5*time.Minute, false
 	cmd := &cobra.Command{
 		Use:   "once",
 		Short: "Renew and store everything once, and print the result",
@@ -31,9 +32,13 @@ standard error, and makes the exit code 1.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx, cancel := context.WithTimeout(cmd.Context(), limit)
 			defer cancel()
+			if out {
+				return logout(ctx, f)
+			}
 			return once(ctx, cmd, f)
 		},
 	}
+	cmd.Flags().BoolVar(&out, "logout", out, "remove the logins instead, as logout does")
 	cmd.Flags().DurationVar(&limit, "timeout", limit, "give up after this long")
 	return f.withOutput(cmd)
 }
@@ -55,10 +60,11 @@ func once(ctx context.Context, cmd *cobra.Command, f *flags) error {
 		shown.w = os.Stderr
 		watching = append(watching, &shown)
 	}
-	d, err := daemon.New(c, daemon.Options{Logger: logger, Observers: watching})
+	d, err := daemon.New(c, withRecord(c, daemon.Options{Logger: logger, Observers: watching}))
 	if err != nil {
 		return misused(err)
 	}
+	left := fault.All(d.ClearFormer(ctx))
 	err = d.Once(ctx)
 	shown.clear()
 	registries := d.Registries()
@@ -76,10 +82,16 @@ func once(ctx context.Context, cmd *cobra.Command, f *flags) error {
 		}
 		printWarnings(cmd.OutOrStdout(), registries, colour)
 	}
-	if err == nil {
+	for _, f := range left {
+		fmt.Fprintf(cmd.ErrOrStderr(), "ecr-refreshd: login of a former configuration not removed: %s\n", line(f.Error(), f.Hint))
+	}
+	if err == nil && len(left) == 0 {
 		return nil
 	}
 	complaint := complain(cmd, registries)
+	if complaint == nil && len(left) > 0 {
+		complaint = failed(nil)
+	}
 	if ctx.Err() != nil {
 		return failed(fmt.Errorf("ended before everything was done: %w", context.Cause(ctx)))
 	}

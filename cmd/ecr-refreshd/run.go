@@ -70,8 +70,8 @@ func serve(ctx context.Context, f *flags) error {
 	default:
 		logger.Info("starts with tokens of the former process", zap.Int("tokens", len(tokens)))
 	}
-	options := daemon.Options{Version: version(), Logger: logger, Observers: []renew.Observer{eventlog.New(logger)},
-		Tokens: tokens, Keep: kept.Save, Socket: socket}
+	options := withRecord(c, daemon.Options{Version: version(), Logger: logger, Observers: []renew.Observer{eventlog.New(logger)},
+		Tokens: tokens, Keep: kept.Save, Socket: socket})
 	if manager != (systemd.Manager{}) {
 		options.Manager = manager
 	}

@@ -18,7 +18,7 @@ import (
 var may = map[string][]string{
 	"cmd/ecr-refreshd": {"github.com/spf13/cobra", "go.uber.org/zap/", "go.uber.org/zap", "golang.org/x/term", "golang.org/x/sys/",
 		"internal/api", "internal/config", "internal/credhelper", "internal/clientview", "internal/daemon", "internal/discover", "internal/doctor", "internal/eventlog", "internal/fault",
-		"internal/login", "internal/nodump", "internal/registry", "internal/renew", "internal/restart", "internal/status", "internal/stdlog", "internal/systemd", "internal/targets", "internal/targets/dockerconfig"},
+		"internal/login", "internal/nodump", "internal/placed", "internal/registry", "internal/renew", "internal/restart", "internal/status", "internal/stdlog", "internal/systemd", "internal/targets", "internal/targets/dockerconfig"},
 	// Its start-up time is its reason to exist.
 	"cmd/docker-credential-ecr-refreshd": {"internal/credhelper", "internal/nodump"},
 	"internal/credhelper":                {"internal/registry"},
@@ -35,6 +35,7 @@ var may = map[string][]string{
 		"internal/status"},
 	"internal/systemd":   {"golang.org/x/sys/"},
 	"internal/restart":   {"golang.org/x/sys/", "internal/fault", "internal/login"},
+	"internal/placed":    {"internal/filetrust", "internal/login"},
 	"internal/registry":  {},
 	"internal/login":     {},
 	"internal/fault":     {},
@@ -52,7 +53,7 @@ var may = map[string][]string{
 	"internal/status":               {"internal/renew", "internal/fault", "internal/login"},
 	"internal/eventlog":             {"go.uber.org/zap", "go.uber.org/zap/", "internal/renew", "internal/fault"},
 	"internal/daemon": {"go.uber.org/zap", "golang.org/x/sys/", "internal/peerauth", "internal/api", "internal/config", "internal/credhelper", "internal/ecr", "internal/fault", "internal/login",
-		"internal/registry", "internal/renew", "internal/schedule", "internal/status"},
+		"internal/placed", "internal/registry", "internal/renew", "internal/schedule", "internal/status"},
 	// Test beds, the demonstration and the benchmark: they may use anything, and
 	// nothing that ships may use them.
 	"internal/emulator": {"*"},

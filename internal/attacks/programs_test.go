@@ -87,7 +87,7 @@ func (r road) site(t *testing.T, c *cloud) *site {
 	s.config = filepath.Join(s.home, "config.yaml")
 	write(s.home, "config.yaml", "registries:\n  - "+attacked+fmt.Sprintf("\n  - {account: %q, region: eu-west-1, aws: {profile: good, endpoint_url: %q}}\n", account, s.good.URL)+
 		fmt.Sprintf("targets: [{type: docker-config, path: %q}]\nsocket: {path: %q}\nrefresh: {timeout: 5s}\n", filepath.Join(s.home, "docker.json"), s.socket()))
-	all := map[string]string{"PATH": os.Getenv("PATH")}
+	all := map[string]string{"PATH": os.Getenv("PATH"), "STATE_DIRECTORY": filepath.Join(s.home, "state")}
 	maps.Copy(all, env)
 	for name, text := range all {
 		if text != "" {

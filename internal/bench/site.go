@@ -43,7 +43,7 @@ func openSite(ctx context.Context, dir string, built programs, largest fleet) (s
 		return nil, err
 	}
 	s.env = []string{
-		"PATH=" + s.path, "HOME=" + dir, "LANG=C.UTF-8", "RUNTIME_DIRECTORY=" + filepath.Join(dir, "run"),
+		"PATH=" + s.path, "HOME=" + dir, "LANG=C.UTF-8", "RUNTIME_DIRECTORY=" + filepath.Join(dir, "run"), "STATE_DIRECTORY=" + dir,
 		"AWS_SHARED_CREDENTIALS_FILE=" + credentials, "AWS_CONFIG_FILE=" + filepath.Join(dir, "aws-config"),
 		"AWS_EC2_METADATA_DISABLED=true", "AWS_PROFILE=" + profile(0),
 	}

@@ -1,7 +1,10 @@
 package config
 
 import (
+	"encoding/json"
 	"fmt"
+	"reflect"
+	"slices"
 
 	"ecr-refreshd/internal/renew"
 )
@@ -25,7 +28,8 @@ type Kind struct {
 
 // Options are what a file says of one target. They are values that
 // reflect.DeepEqual compares: a target whose options are the same after a reload
-// keeps its status.
+// keeps its status. encoding/json writes and reads them, for the record of what is
+// placed where; see Kinds.Restore.
 type Options interface {
 	// Place names where the target writes: two targets with one place are a mistake,
 	// whatever their kinds, and what a reload moves to another place is released in
@@ -44,4 +48,18 @@ type Destination interface {
 	renew.Forgetter // a target that holds nothing returns nil, one that cannot forget an error whose hint says what a person can do
 	// String names the place for people. No secret may be in it.
 	fmt.Stringer
+}
+
+// Restore makes options of the type's kind from their JSON, as a process before this one wrote
+// it. It checks nothing else: they were checked when they were read from a file.
+func (ks Kinds) Restore(typ string, data []byte) (Options, error) {
+	i := slices.IndexFunc(ks, func(k Kind) bool { return k.Type == typ })
+	if i < 0 {
+		return nil, fmt.Errorf("no kind of targets is called %q", typ)
+	}
+	to := reflect.New(reflect.TypeOf(ks[i].Read(&Block{})))
+	if err := json.Unmarshal(data, to.Interface()); err != nil {
+		return nil, fmt.Errorf("options of %s: %w", typ, err)
+	}
+	return to.Elem().Interface().(Options), nil
 }

@@ -8,6 +8,7 @@ import (
 	"io"
 	"strconv"
 	"strings"
+	"time"
 	"unicode"
 )
 
@@ -21,8 +22,9 @@ const (
 
 // answer is what came of a request. A HEAD leaves the body empty.
 type answer struct {
-	status int
-	body   []byte
+	status  int
+	body    []byte
+	expires time.Time // of the login in the body; zero where none is
 }
 
 // errNothing says that the connection ended before the first byte of an answer.
@@ -51,34 +53,34 @@ func readAnswer(r io.Reader, withBody bool) (answer, error) {
 			return answer{}, err
 		}
 	}
-	status, length, err := parseHead(string(buf[:end]))
+	a, length, err := parseHead(string(buf[:end]))
 	if err != nil || !withBody {
-		return answer{status: status}, err
+		return a, err
 	}
 	if length < 0 {
 		return answer{}, errors.New("it does not say how long it is")
 	}
-	body := make([]byte, length)
-	have := copy(body, buf[end+len("\r\n\r\n"):n])
-	if m, err := io.ReadFull(r, body[have:]); err == io.EOF || err == io.ErrUnexpectedEOF {
+	a.body = make([]byte, length)
+	have := copy(a.body, buf[end+len("\r\n\r\n"):n])
+	if m, err := io.ReadFull(r, a.body[have:]); err == io.EOF || err == io.ErrUnexpectedEOF {
 		return answer{}, fmt.Errorf("it ends after %d of %d bytes", have+m, length)
 	} else if err != nil {
 		return answer{}, err
 	}
-	return answer{status, body}, nil
+	return a, nil
 }
 
 // parseHead takes the head of an answer apart, without the empty line that ends
 // it. The length is -1 where there is none.
-func parseHead(head string) (status, length int, err error) {
+func parseHead(head string) (a answer, length int, err error) {
 	line, rest, _ := strings.Cut(head, "\r\n")
 	version, line, _ := strings.Cut(line, " ")
 	code, _, _ := strings.Cut(line, " ")
 	if len(version) != len("HTTP/1.1") || !strings.HasPrefix(version, "HTTP/1.") || len(code) != 3 {
-		return 0, 0, errors.New("it is not HTTP")
+		return answer{}, 0, errors.New("it is not HTTP")
 	}
-	if status, err = strconv.Atoi(code); err != nil || status < 200 || status > 599 {
-		return 0, 0, errors.New("its status is not one of HTTP")
+	if a.status, err = strconv.Atoi(code); err != nil || a.status < 200 || a.status > 599 {
+		return answer{}, 0, errors.New("its status is not one of HTTP")
 	}
 	length = -1
 	for rest != "" {
@@ -86,21 +88,25 @@ func parseHead(head string) (status, length int, err error) {
 		name, value, ok := strings.Cut(line, ":")
 		switch {
 		case !ok:
-			return 0, 0, errors.New("a line of its head has no colon")
+			return answer{}, 0, errors.New("a line of its head has no colon")
 		case strings.EqualFold(name, "Transfer-Encoding"):
-			return 0, 0, errors.New("it comes in another encoding than asked for")
+			return answer{}, 0, errors.New("it comes in another encoding than asked for")
 		case strings.EqualFold(name, "Content-Length"):
 			n, err := strconv.ParseUint(strings.TrimSpace(value), 10, 31)
 			if err != nil || length >= 0 {
-				return 0, 0, errors.New("its length makes no sense")
+				return answer{}, 0, errors.New("its length makes no sense")
 			}
 			if n > bodyLimit {
-				return 0, 0, fmt.Errorf("it is longer than %d bytes", bodyLimit)
+				return answer{}, 0, fmt.Errorf("it is longer than %d bytes", bodyLimit)
 			}
 			length = int(n)
+		case strings.EqualFold(name, "X-Expires-At"):
+			if a.expires, err = time.Parse(time.RFC3339, strings.TrimSpace(value)); err != nil {
+				return answer{}, 0, errors.New("its X-Expires-At is not a time")
+			}
 		}
 	}
-	return status, length, nil
+	return a, length, nil
 }
 
 // object gives the body of a good answer, which the protocol wants to be a JSON

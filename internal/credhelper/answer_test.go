@@ -100,16 +100,16 @@ func TestObject(t *testing.T) {
 		a       answer
 		wantErr string
 	}{
-		{"login", answer{200, []byte(`{"Secret":"s"}` + "\n")}, ""},
-		{"refusal", answer{403, []byte("not you; ask the administrator\n")}, "ecr-refreshd: not you; ask the administrator"},
-		{"no token", answer{503, []byte("no token")}, "ecr-refreshd: no token"},
-		{"no words", answer{503, nil}, "ecr-refreshd: the daemon answered with status 503 and no reason"},
-		{"unexpected success", answer{204, []byte("s3cret")}, "ecr-refreshd: the daemon answered with status 204 and no reason"},
-		{"moved", answer{301, []byte("s3cret")}, "ecr-refreshd: the daemon answered with status 301 and no reason"},
-		{"not an object", answer{200, []byte(`"s3cret"`)}, "ecr-refreshd: the daemon's answer makes no sense: it is not a JSON object"},
-		{"null", answer{200, []byte(`null`)}, "ecr-refreshd: the daemon's answer makes no sense: it is not a JSON object"},
-		{"cut off where its length says", answer{200, []byte(`{"Secret":"s3cr`)}, "ecr-refreshd: the daemon's answer makes no sense: it is not a JSON object"},
-		{"empty", answer{200, nil}, "ecr-refreshd: the daemon's answer makes no sense: it is not a JSON object"},
+		{"login", answer{status: 200, body: []byte(`{"Secret":"s"}` + "\n")}, ""},
+		{"refusal", answer{status: 403, body: []byte("not you; ask the administrator\n")}, "ecr-refreshd: not you; ask the administrator"},
+		{"no token", answer{status: 503, body: []byte("no token")}, "ecr-refreshd: no token"},
+		{"no words", answer{status: 503, body: nil}, "ecr-refreshd: the daemon answered with status 503 and no reason"},
+		{"unexpected success", answer{status: 204, body: []byte("s3cret")}, "ecr-refreshd: the daemon answered with status 204 and no reason"},
+		{"moved", answer{status: 301, body: []byte("s3cret")}, "ecr-refreshd: the daemon answered with status 301 and no reason"},
+		{"not an object", answer{status: 200, body: []byte(`"s3cret"`)}, "ecr-refreshd: the daemon's answer makes no sense: it is not a JSON object"},
+		{"null", answer{status: 200, body: []byte(`null`)}, "ecr-refreshd: the daemon's answer makes no sense: it is not a JSON object"},
+		{"cut off where its length says", answer{status: 200, body: []byte(`{"Secret":"s3cr`)}, "ecr-refreshd: the daemon's answer makes no sense: it is not a JSON object"},
+		{"empty", answer{status: 200, body: nil}, "ecr-refreshd: the daemon's answer makes no sense: it is not a JSON object"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

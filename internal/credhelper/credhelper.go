@@ -27,12 +27,13 @@ var (
 	errNoServer = errors.New("no credentials server URL")
 )
 
-const usage = "usage: " + Name + ` get|list|store|erase|version
+const usage = "usage: " + Name + ` get|list|store|erase|kubelet|version
 A credential helper that Docker runs; it asks the ecr-refreshd daemon of this host.
   get      reads a registry's host name on standard input, prints its login as JSON
   list     prints the registries that this user has a login for
   store    does nothing for the registries of ecr-refreshd, and refuses others
   erase    does nothing
+  kubelet  answers as a credential provider plugin of the kubelet
   version  prints the version`
 
 // Bounds of standard input, in bytes.
@@ -72,11 +73,15 @@ func New(version string, sockets []string, uid int, onError string) *Helper {
 }
 
 // Run does what args, without the program's name, say, and gives the exit code:
-// 0 or 1. By the protocol errors go to out too, in one line.
-func (h *Helper) Run(args []string, in io.Reader, out io.Writer) int {
+// 0 or 1. An error is one line. By docker's protocol it goes to out too; the kubelet reads
+// it from errOut.
+func (h *Helper) Run(args []string, in io.Reader, out, errOut io.Writer) int {
 	text, err := h.do(args, in)
 	code := 0
 	if err != nil {
+		if len(args) > 0 && args[0] == "kubelet" {
+			out = errOut
+		}
 		text, code = []byte(err.Error()+"\n"), 1
 	}
 	if len(text) == 0 {
@@ -104,6 +109,8 @@ func (h *Helper) do(args []string, in io.Reader) ([]byte, error) {
 		// may take a closed pipe for a failure.
 		_, _ = io.Copy(io.Discard, io.LimitReader(in, storeLimit))
 		return nil, nil
+	case "kubelet":
+		return h.kubelet(in)
 	case "version", "--version", "-v":
 		return []byte(Name + " " + h.version + "\n"), nil
 	case "help", "--help", "-h":
@@ -121,18 +128,27 @@ func (h *Helper) get(in io.Reader) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	a, err := h.ask(host)
+	return a.body, h.failure(err)
+}
+
+// ask asks for the login of a host: an answer whose body is a JSON object, or an error, which is
+// errNotFound for a host that is not the daemon's.
+func (h *Helper) ask(host string) (answer, error) {
 	a, err := h.daemon.ask(request{"GET", "/v1/credentials/" + host, true}, h.askTime)
 	if err != nil {
 		if _, foreign := registry.Parse(host); foreign != nil {
-			return nil, errNotFound // no daemon is no reason to fail for other registries
+			return answer{}, errNotFound // no daemon is no reason to fail for other registries
 		}
-		return nil, h.failure(err)
+		return answer{}, err
 	}
 	if a.status == 404 {
-		return nil, errNotFound
+		return answer{}, errNotFound
 	}
-	login, err := a.object()
-	return login, h.failure(err)
+	if _, err := a.object(); err != nil {
+		return answer{}, err
+	}
+	return a, nil
 }
 
 func (h *Helper) list() ([]byte, error) {

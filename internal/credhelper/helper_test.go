@@ -58,7 +58,7 @@ func helper(sockets ...string) *Helper {
 
 func run(h *Helper, command, input string) (string, int) {
 	var out bytes.Buffer
-	code := h.Run([]string{command}, strings.NewReader(input), &out)
+	code := h.Run([]string{command}, strings.NewReader(input), &out, &out)
 	return out.String(), code
 }
 
@@ -130,7 +130,7 @@ func TestRunReadsStandardInputWithinBounds(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			var out bytes.Buffer
-			if code := helper("/nowhere").Run([]string{tt.command}, tt.in, &out); code != 1 || out.String() != tt.want {
+			if code := helper("/nowhere").Run([]string{tt.command}, tt.in, &out, &out); code != 1 || out.String() != tt.want {
 				t.Errorf("got %d, %q, want %q", code, out.String(), tt.want)
 			}
 		})
@@ -141,7 +141,7 @@ func TestRunReadsStandardInputWithinBounds(t *testing.T) {
 func TestEraseReadsWhatItIsTold(t *testing.T) {
 	in := strings.NewReader(ecrHost)
 	var out bytes.Buffer
-	if code := helper("/nowhere").Run([]string{"erase"}, in, &out); code != 0 || out.Len() > 0 || in.Len() > 0 {
+	if code := helper("/nowhere").Run([]string{"erase"}, in, &out, &out); code != 0 || out.Len() > 0 || in.Len() > 0 {
 		t.Errorf("got %d, %q, and %d bytes left", code, out.String(), in.Len())
 	}
 }
@@ -149,7 +149,7 @@ func TestEraseReadsWhatItIsTold(t *testing.T) {
 func TestRunFailsWhenItCannotPrint(t *testing.T) {
 	r, w := io.Pipe()
 	r.Close()
-	if code := helper().Run([]string{"version"}, nil, w); code != 1 {
+	if code := helper().Run([]string{"version"}, nil, w, w); code != 1 {
 		t.Errorf("got %d", code)
 	}
 }

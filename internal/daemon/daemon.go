@@ -16,6 +16,7 @@ import (
 
 	"ecr-refreshd/internal/config"
 	"ecr-refreshd/internal/ecr"
+	"ecr-refreshd/internal/fault"
 	"ecr-refreshd/internal/login"
 	"ecr-refreshd/internal/peerauth"
 	"ecr-refreshd/internal/renew"
@@ -40,6 +41,10 @@ type Options struct {
 	// Keep hands all tokens to the next process; nil for no such way. It is called
 	// by one goroutine, whenever they have changed.
 	Keep func(map[string]login.Token) error
+	// Placed is the file that says which logins lie where, see package placed; empty for none.
+	Placed string
+	// Kinds are those of the targets in that file.
+	Kinds config.Kinds
 	// Socket is one that the service manager listens at for us; nil for one that is
 	// made as configured.
 	Socket net.Listener
@@ -57,6 +62,7 @@ type Daemon struct {
 	changes   changes
 	news      news
 	reloads   chan reload
+	placed    notes
 
 	notices struct {
 		sync.Mutex
@@ -96,6 +102,9 @@ func New(c *config.Config, o Options) (*Daemon, error) {
 // Run keeps the logins right until ctx ends. An error means that something did
 // not stop in time.
 func (d *Daemon) Run(ctx context.Context) error {
+	for _, f := range fault.All(d.ClearFormer(ctx)) {
+		d.warnOf("login of a former process not removed", f)
+	}
 	var beside sync.WaitGroup
 	defer beside.Wait()
 	beside.Go(func() { d.serve(ctx) })
@@ -134,9 +143,13 @@ func (d *Daemon) retire(ctx context.Context, old, next *generation) {
 	ctx, cancel := context.WithTimeout(ctx, retiring)
 	defer cancel()
 	for _, f := range old.retire(ctx, next) {
-		d.Logger.Warn("login of a former registry not removed", zap.Strings("host", f.Hosts),
-			zap.String("reason", string(f.Reason)), zap.String("hint", f.Hint), zap.String("error", f.Error()))
+		d.warnOf("login of a former registry not removed", f)
 	}
+}
+
+func (d *Daemon) warnOf(message string, f *fault.Error) {
+	d.Logger.Warn(message, zap.Strings("host", f.Hosts),
+		zap.String("reason", string(f.Reason)), zap.String("hint", f.Hint), zap.String("error", f.Error()))
 }
 
 func ended(done <-chan struct{}) error {
@@ -189,6 +202,9 @@ func (d *Daemon) Once(ctx context.Context) error {
 		wg.Go(func() { errs[i] = r.Once(ctx) })
 	}
 	wg.Wait()
+	if err := d.note(); err != nil {
+		d.noteFailed(err)
+	}
 	return errors.Join(errs...)
 }
 

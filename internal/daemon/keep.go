@@ -27,12 +27,9 @@ func (c changes) Observe(e renew.Event) {
 	}
 }
 
-// keep hands the tokens to the next process, whenever they change, until ctx
-// ends, and then what is still to be handed over.
+// keep hands the tokens to the next process and notes what lies where, whenever the tokens
+// change, until ctx ends, and then what is still to be done.
 func (d *Daemon) keep(ctx context.Context) {
-	if d.Keep == nil {
-		return
-	}
 	var again <-chan time.Time
 	for over := false; !over; {
 		select {
@@ -44,8 +41,14 @@ func (d *Daemon) keep(ctx context.Context) {
 		case <-again:
 		}
 		again = nil
-		if err := d.Keep(d.generation().tokens()); err != nil {
-			d.Logger.Warn("tokens not handed over, a restart would begin without them", zap.Error(err))
+		if d.Keep != nil {
+			if err := d.Keep(d.generation().tokens()); err != nil {
+				d.Logger.Warn("tokens not handed over, a restart would begin without them", zap.Error(err))
+				again = time.After(keepRetry)
+			}
+		}
+		if err := d.note(); err != nil {
+			d.noteFailed(err)
 			again = time.After(keepRetry)
 		}
 	}

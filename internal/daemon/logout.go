@@ -3,11 +3,12 @@ package daemon
 import (
 	"context"
 	"errors"
+	"os"
 	"slices"
 	"sync"
 )
 
-// Logout takes our logins out of every target of the configuration, for when
+// Logout takes our logins out of every target, of those of a former configuration too, for when
 // nobody is to renew them any more. It must not run beside a daemon, which would
 // put them back. The errors are *fault.Error, joined.
 func (d *Daemon) Logout(ctx context.Context) error {
@@ -17,7 +18,7 @@ func (d *Daemon) Logout(ctx context.Context) error {
 		return slices.ContainsFunc(names, func(name string) bool { return mayBe(name, host) })
 	}
 	var mu sync.Mutex
-	var errs []error
+	errs := []error{d.ClearFormer(ctx)}
 	var wg sync.WaitGroup
 	for _, t := range g.targets {
 		wg.Go(func() {
@@ -28,5 +29,9 @@ func (d *Daemon) Logout(ctx context.Context) error {
 		})
 	}
 	wg.Wait()
-	return errors.Join(errs...)
+	err := errors.Join(errs...)
+	if err == nil && d.Placed != "" {
+		_ = os.Remove(d.Placed) // what it says is true no more, and harms nothing
+	}
+	return err
 }

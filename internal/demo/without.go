@@ -69,7 +69,7 @@ func (s *withoutStage) command(ctx context.Context, program string, args ...stri
 	cmd := exec.CommandContext(ctx, program, args...)
 	cmd.Dir = s.dir
 	cmd.Env = []string{
-		"PATH=" + os.Getenv("PATH"), "HOME=" + s.dir, "LANG=C.UTF-8", "RUNTIME_DIRECTORY=" + s.dir,
+		"PATH=" + os.Getenv("PATH"), "HOME=" + s.dir, "LANG=C.UTF-8", "RUNTIME_DIRECTORY=" + s.dir, "STATE_DIRECTORY=" + s.dir,
 		"AWS_SHARED_CREDENTIALS_FILE=" + s.credentials(), "AWS_CONFIG_FILE=" + filepath.Join(s.dir, "aws-config"),
 		"AWS_EC2_METADATA_DISABLED=true",
 	}

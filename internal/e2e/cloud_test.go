@@ -40,8 +40,9 @@ var (
 	cloudLimits     = newCloud(18)
 	cloudDoctor     = newCloud(19)
 	cloudHealthy    = newCloud(20)
+	cloudKubelet    = newCloud(30)
 	clouds          = []cloud{cloudContinuity, cloudWithout, cloudFaults, cloudCrowd, cloudJenkins, cloudAttacks, cloudBreakage, cloudExitCodes, cloudSignals,
-		cloudClients, cloudAgent, cloudGets, cloudRules, cloudSystemd, cloudGuides, cloudRunner, cloudFleet, cloudLimits, cloudDoctor, cloudHealthy}
+		cloudClients, cloudAgent, cloudGets, cloudRules, cloudSystemd, cloudGuides, cloudRunner, cloudFleet, cloudLimits, cloudDoctor, cloudHealthy, cloudKubelet}
 )
 
 var regions = []string{"us-east-1", "eu-west-1"}

@@ -29,6 +29,8 @@ type Token struct {
 	// Source says where the AWS credentials came from, for people; empty for a token
 	// of a former process or of the daemon's API.
 	Source string
+
+	digest Digest // of a token without a secret; see Remembered
 }
 
 // Basic is the token in the form of HTTP basic authentication: base64 of

@@ -142,13 +142,13 @@ func (d *document) drop(is func(m member, in *section) bool) (changed bool) {
 // remove takes out the entries, doubles included, that still hold the login
 // given for their host, and reports whether there were any.
 func (d *document) remove(logins []login.Login) (changed bool) {
-	ours := make(map[string]string, len(logins)) // the value of "auth", by host in lower case
+	ours := make(map[string]login.Login, len(logins)) // by host in lower case
 	for _, l := range logins {
-		ours[strings.ToLower(l.Host)] = l.Basic().Reveal()
+		ours[strings.ToLower(l.Host)] = l
 	}
 	return d.drop(func(m member, _ *section) bool {
-		auth, ok := ours[strings.ToLower(bareHost(m.key))]
-		return ok && authOf(m.value, false) == auth
+		l, ok := ours[strings.ToLower(bareHost(m.key))]
+		return ok && l.Is(authOf(m.value, false))
 	})
 }
 
