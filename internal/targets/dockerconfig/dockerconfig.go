@@ -19,9 +19,13 @@ package dockerconfig
 import (
 	"context"
 	"fmt"
+	"slices"
+	"sync"
 
 	"golang.org/x/sys/unix"
 
+	"ecr-refreshd/internal/clientview"
+	"ecr-refreshd/internal/fault"
 	"ecr-refreshd/internal/login"
 	"ecr-refreshd/internal/renew"
 )
@@ -61,28 +65,90 @@ func New(o Options) (*Target, error) {
 	return &Target{p}, nil
 }
 
+// order is a Store that waits for its turn, or has been done in that of another.
+type order struct {
+	logins  []login.Login
+	done    bool
+	err     error
+	verdict fault.List
+}
+
+// orders are those of a place that nobody has done yet, in the order in which they came.
+type orders struct {
+	sync.Mutex
+	waiting []*order
+}
+
 // Store puts the logins into the file, each under its bare host and under no other
 // name. Its error is a *fault.Error, or a fault.List for the hosts whose login is in
-// the file but which docker will look for elsewhere.
+// the file but which docker will look for elsewhere. The call whose turn it is does all that
+// wait: grants that come in together are one write.
 func (t *Target) Store(ctx context.Context, logins []login.Login) error {
-	with := access{create: true}
-	for _, l := range logins {
-		with.adds += int64(len(l.Host) + len(l.Basic().Reveal()) + 32)
-	}
-	_, err := t.change(ctx, "store logins", with, func(ctx context.Context, s *session) error {
-		t.ask(hostsOf(logins))
-		var before, after unix.Stat_t
-		linked := s.stat(s.path, &before) == nil && before.Nlink > 1
-		doc, err := s.update(ctx, func(d *document) (bool, error) { return d.store(logins), nil })
-		if err != nil {
-			return err
+	const op = "store logins"
+	mine := &order{logins: logins}
+	t.orders.Lock()
+	t.orders.waiting = append(t.orders.waiting, mine)
+	t.orders.Unlock()
+	defer t.waiting(mine)
+	_, err := inTurn(ctx, t.place, op, func(ctx context.Context) (Report, error) {
+		if !mine.done {
+			_, err := t.act(ctx, op, access{create: true, adds: t.adding()}, t.storeAll)
+			if err != nil || !mine.done {
+				return Report{}, err
+			}
 		}
-		if linked && s.stat(s.path, &after) == nil && after.Nlink == 1 {
-			t.news = fmt.Sprintf("%s was a hard link: the file's other name keeps the old content and goes stale; find it by content, and make it a symbolic link to %s", s.path, s.path)
+		if mine.err != nil {
+			return Report{}, t.fault(op, mine.err)
 		}
-		s.verdict = refused(s.path, doc.view(s.path), hostsOf(logins), sent(logins))
-		return nil
+		return Report{}, mine.verdict.Err()
 	})
+	return err
+}
+
+// waiting are the orders that nobody has done yet; without is taken from them.
+func (t *Target) waiting(without *order) []*order {
+	t.orders.Lock()
+	defer t.orders.Unlock()
+	t.orders.waiting = slices.DeleteFunc(t.orders.waiting, func(o *order) bool { return o == without || o.done })
+	return slices.Clone(t.orders.waiting)
+}
+
+// adding is about how many bytes all orders bring.
+func (t *Target) adding() (bytes int64) {
+	for _, o := range t.waiting(nil) {
+		for _, l := range o.logins {
+			bytes += int64(len(l.Host) + 2*len(l.Secret.Reveal()))
+		}
+	}
+	return bytes
+}
+
+// storeAll does all orders that wait.
+func (t *Target) storeAll(ctx context.Context, s *session) error {
+	orders := t.waiting(nil)
+	var logins []login.Login
+	for _, o := range orders {
+		logins = append(logins, o.logins...)
+	}
+	t.ask(hostsOf(logins))
+	var before, after unix.Stat_t
+	linked := s.stat(s.path, &before) == nil && before.Nlink > 1
+	doc, err := s.update(ctx, func(d *document) (bool, error) { return d.store(logins), nil })
+	if ctx.Err() != nil {
+		return err // the others' contexts may go on: they try it themselves
+	}
+	if err == nil && linked && s.stat(s.path, &after) == nil && after.Nlink == 1 {
+		t.news = fmt.Sprintf("%s was a hard link: the file's other name keeps the old content and goes stale; find it by content, and make it a symbolic link to %s", s.path, s.path)
+	}
+	var view *clientview.DockerFile
+	if err == nil {
+		view = doc.view(s.path)
+	}
+	for _, o := range orders {
+		if o.done, o.err = true, err; err == nil {
+			o.verdict = refused(s.path, view, hostsOf(o.logins), sent(o.logins))
+		}
+	}
 	return err
 }
 

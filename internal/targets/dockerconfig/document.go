@@ -76,13 +76,15 @@ func sectionsOf(top object, name string) (sections []section, err error) {
 
 func isNull(value json.RawMessage) bool { return bytes.Equal(value, []byte("null")) }
 
-// render gives the file's content.
+// render gives the file's content. It is in memory once: with thousands of logins it is large.
 func (d *document) render() []byte {
-	top := slices.Clone(d.top)
+	inner := make(map[int]object, len(d.sections))
+	size := d.top.size()
 	for _, s := range d.sections {
-		top[s.index].value = s.entries.render(1)
+		inner[s.index] = s.entries
+		size += s.entries.size() - len(d.top[s.index].value)
 	}
-	return top.render(0)
+	return d.top.append(make([]byte, 0, size), 0, inner)
 }
 
 // mainSection gives the section that our logins go to, made if there is none.
@@ -103,30 +105,40 @@ func (d *document) mainSection() *section {
 // store puts the logins in, each under its bare host and nowhere else, and
 // reports whether that changed anything.
 func (d *document) store(logins []login.Login) (changed bool) {
-	wanted := make(map[string]string, len(logins)) // the value of "auth", by host
-	names := make(map[string]bool, len(logins))    // the hosts in lower case
-	for _, l := range logins {
-		wanted[l.Host] = l.Basic().Reveal()
+	wanted := make(map[string]*wantedLogin, len(logins)) // by host
+	names := make(map[string]bool, len(logins))          // the hosts in lower case
+	var last *wantedLogin
+	for i, l := range logins {
+		if i == 0 || l.Token != logins[i-1].Token { // those of a token share it: with thousands they are large
+			auth := l.Basic().Reveal()
+			last = &wantedLogin{auth, object{{rawKey: quoted("auth"), value: quoted(auth)}}.render(2)}
+		}
+		wanted[l.Host] = last
 		names[strings.ToLower(l.Host)] = true
 	}
 	main := d.mainSection()
 	done := make(map[string]bool, len(logins))
 	changed = d.drop(func(m member, in *section) bool {
-		auth, ours := wanted[m.key]
+		want, ours := wanted[m.key]
 		if !ours || !in.main || done[m.key] {
 			return names[strings.ToLower(bareHost(m.key))]
 		}
-		done[m.key] = authOf(m.value, true) == auth // otherwise it is set below
+		done[m.key] = authOf(m.value, true) == want.auth // otherwise it is set below
 		return !done[m.key]
 	})
 	for _, l := range logins {
 		if !done[l.Host] {
-			value := object{{rawKey: quoted("auth"), value: quoted(wanted[l.Host])}}.render(2)
-			main.entries = append(main.entries, member{quoted(l.Host), l.Host, value})
+			main.entries = append(main.entries, member{quoted(l.Host), l.Host, wanted[l.Host].entry})
 			done[l.Host], changed = true, true
 		}
 	}
 	return changed
+}
+
+// wantedLogin is a login in the forms in which a file has it.
+type wantedLogin struct {
+	auth  string // the value of "auth"
+	entry json.RawMessage
 }
 
 // drop takes out the entries for which is says so, and reports whether there were any.

@@ -67,20 +67,35 @@ func parseObject(raw []byte) (object, error) {
 // line for each member, indented with tabs, as docker writes it. The values keep the
 // form in which they stand in the file.
 func (o object) render(depth int) json.RawMessage {
+	return o.append(make([]byte, 0, o.size()), depth, nil)
+}
+
+// size is about how many bytes the object takes.
+func (o object) size() (size int) {
+	for _, m := range o {
+		size += len(m.rawKey) + len(m.value) + 8
+	}
+	return size + 8
+}
+
+// append adds what render gives to out. inner are the members that stand for the values at
+// their index.
+func (o object) append(out []byte, depth int, inner map[int]object) []byte {
 	if len(o) == 0 {
-		return []byte("{}")
+		return append(out, "{}"...)
 	}
 	line := "\n" + strings.Repeat("\t", depth)
-	size := len(line) + 2
-	for _, m := range o {
-		size += len(m.rawKey) + len(m.value) + len(line) + 4
-	}
-	out := append(make([]byte, 0, size), '{')
+	out = append(out, '{')
 	for i, m := range o {
 		if i > 0 {
 			out = append(out, ',')
 		}
-		out = append(append(append(append(append(out, line...), '\t'), m.rawKey...), ": "...), m.value...)
+		out = append(append(append(append(out, line...), '\t'), m.rawKey...), ": "...)
+		if in, ok := inner[i]; ok {
+			out = in.append(out, depth+1, nil)
+		} else {
+			out = append(out, m.value...)
+		}
 	}
 	return append(append(out, line...), '}')
 }

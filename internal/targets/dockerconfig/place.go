@@ -38,7 +38,8 @@ type place struct {
 	asked   map[string]struct{} // the hosts to look for
 	news    string              // what Warning has to say, once
 
-	watch *watch
+	orders *orders
+	watch  *watch
 }
 
 const underHome = "~/"
@@ -71,7 +72,7 @@ func newPlace(o Options) (*place, error) {
 		path = filepath.Join(home, path[len(underHome):])
 	}
 	return &place{site: site{path: path, user: o.User, command: o.Command, variable: variable},
-		find: osuser.Lookup, turn: make(chan struct{}, 1), watch: &watch{}}, nil
+		find: osuser.Lookup, turn: make(chan struct{}, 1), orders: &orders{}, watch: &watch{}}, nil
 }
 
 // String names the file and the user, for people.
@@ -206,22 +207,25 @@ func inTurn[T any](ctx context.Context, p *place, op string, f func(context.Cont
 // says was done. Its error is a *fault.Error that names op, or the session's
 // verdict.
 func (p *place) change(ctx context.Context, op string, with access, f func(context.Context, *session) error) (Report, error) {
-	return inTurn(ctx, p, op, func(ctx context.Context) (Report, error) {
-		w, err := p.resolve(ctx, true)
-		if err != nil {
-			return Report{}, w.fault(op, err)
+	return inTurn(ctx, p, op, func(ctx context.Context) (Report, error) { return p.act(ctx, op, with, f) })
+}
+
+// act is change for the call that has the turn.
+func (p *place) act(ctx context.Context, op string, with access, f func(context.Context, *session) error) (Report, error) {
+	w, err := p.resolve(ctx, true)
+	if err != nil {
+		return Report{}, w.fault(op, err)
+	}
+	s := &session{site: w}
+	err = as(w.as, func() error {
+		if err := s.open(ctx, with); err != nil {
+			return s.unlessMissing(err, with)
 		}
-		s := &session{site: w}
-		err = as(w.as, func() error {
-			if err := s.open(ctx, with); err != nil {
-				return s.unlessMissing(err, with)
-			}
-			defer s.close()
-			return s.unlessMissing(f(ctx, s), with)
-		})
-		if err != nil {
-			return newReport(w.path, nil), w.fault(op, err)
-		}
-		return newReport(w.path, s.done), s.verdict.Err()
+		defer s.close()
+		return s.unlessMissing(f(ctx, s), with)
 	})
+	if err != nil {
+		return newReport(w.path, nil), w.fault(op, err)
+	}
+	return newReport(w.path, s.done), s.verdict.Err()
 }
