@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 	"time"
 
@@ -38,6 +39,9 @@ func serve(ctx context.Context, f *flags) error {
 	signal.Notify(signals, syscall.SIGHUP, syscall.SIGUSR1)
 	defer signal.Stop(signals)
 
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(50) // most of the memory is the garbage of the first round; there is little work otherwise
+	}
 	manager, files := systemd.Take()
 	c, err := f.load(ctx)
 	if ctx.Err() != nil {

@@ -2,6 +2,7 @@ package dockerconfig
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"fmt"
 	"io"
 	"os"
@@ -76,6 +77,27 @@ func (f *file) data() []byte {
 // never waits for the other end of a pipe, and looks before it opens, because
 // opening a device can have effects.
 func readFile(dirfd int, name string, limit int64) (*file, error) {
+	// The size is where to start, not what to rely on: it can grow meanwhile.
+	content := new(bytes.Buffer)
+	st, err := copyFile(content, dirfd, name, limit, func(size int64) { content.Grow(int(size) + bytes.MinRead) })
+	if err != nil {
+		return nil, err
+	}
+	return &file{content.Bytes(), st.Mode & 0o777, int(st.Uid), int(st.Gid), fingerprintOf(st)}, nil
+}
+
+// sumFile is the digest of what readFile would read, for little memory.
+func sumFile(dirfd int, name string, limit int64) (sum digest, f fingerprint, err error) {
+	hash := sha256.New()
+	st, err := copyFile(hash, dirfd, name, limit, func(int64) {})
+	if err != nil {
+		return digest{}, fingerprint{}, err
+	}
+	return digest(hash.Sum(nil)), fingerprintOf(st), nil
+}
+
+// copyFile is readFile into a writer, to which expect tells the size beforehand.
+func copyFile(to io.Writer, dirfd int, name string, limit int64, expect func(size int64)) (*unix.Stat_t, error) {
 	var st unix.Stat_t
 	if err := fstatat(dirfd, name, &st, unix.AT_SYMLINK_NOFOLLOW); err != nil {
 		return nil, err
@@ -98,15 +120,15 @@ func readFile(dirfd int, name string, limit int64) (*file, error) {
 	if st.Size > limit {
 		return nil, tooLarge(limit)
 	}
-	// The size is where to start, not what to rely on: it can grow meanwhile.
-	content := bytes.NewBuffer(make([]byte, 0, st.Size+bytes.MinRead))
-	if _, err := content.ReadFrom(io.LimitReader(f, limit+1)); err != nil {
+	expect(st.Size)
+	n, err := io.Copy(to, io.LimitReader(f, limit+1))
+	if err != nil {
 		return nil, err
 	}
-	if int64(content.Len()) > limit {
+	if n > limit {
 		return nil, tooLarge(limit)
 	}
-	return &file{content.Bytes(), st.Mode & 0o777, int(st.Uid), int(st.Gid), fingerprintOf(&st)}, nil
+	return &st, nil
 }
 
 // The system calls below are repeated when a signal interrupts them, which can
