@@ -37,11 +37,14 @@ const (
 	partHelper  = "helper"
 	partAPI     = "api"
 	partRound   = "round"
+	partWide    = "wide"
 	partMemory  = "memory"
 )
 
 // parts are all of them, in their order.
-func parts() []string { return []string{partRefresh, partHelper, partAPI, partRound, partMemory} }
+func parts() []string {
+	return []string{partRefresh, partHelper, partAPI, partRound, partWide, partMemory}
+}
 
 // compare measures the wanted parts and prints each as it comes.
 func (s *site) compare(ctx context.Context, w io.Writer, rounds int, wanted []string) error {
@@ -75,6 +78,8 @@ func (s *site) compare(ctx context.Context, w io.Writer, rounds int, wanted []st
 			err = s.compareAPI(ctx, w)
 		case partRound:
 			err = s.compareRound(ctx, w, base)
+		case partWide:
+			err = s.compareWide(ctx, w)
 		case partMemory:
 			err = s.compareMemory(ctx, w, base)
 		}

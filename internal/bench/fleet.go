@@ -36,7 +36,7 @@ func (f fleet) grants() int { return f.profiles * f.regions }
 func (f fleet) hosts() int  { return f.grants() * f.accounts }
 
 func region(i int) string {
-	return []string{"us-east-1", "eu-west-1", "ap-southeast-2", "us-west-2"}[i]
+	return []string{"us-east-1", "eu-west-1", "ap-southeast-2", "us-west-2", "eu-central-1", "us-east-2", "sa-east-1", "ca-central-1"}[i]
 }
 
 func profile(i int) string { return fmt.Sprintf("team%d", i+1) }
@@ -84,7 +84,7 @@ func (f fleet) credentials() string {
 
 // config is ecr-refreshd's configuration for the fleet. An empty engine leaves
 // that target out.
-func (f fleet) config(endpoint, configJSON, engine, socket string) string {
+func (f fleet) config(endpoint string, files []string, engine, socket string) string {
 	var regions []string
 	for r := range f.regions {
 		regions = append(regions, region(r))
@@ -99,7 +99,10 @@ func (f fleet) config(endpoint, configJSON, engine, socket string) string {
 		fmt.Fprintf(&b, "  - accounts: [%s]\n    regions: [%s]\n    aws: {profile: %s}\n",
 			strings.Join(accounts, ", "), strings.Join(regions, ", "), profile(p))
 	}
-	fmt.Fprintf(&b, "aws: {endpoint_url: %q}\nsocket: {path: %q}\ntargets:\n  - {type: docker-config, path: %q}\n", endpoint, socket, configJSON)
+	fmt.Fprintf(&b, "aws: {endpoint_url: %q}\nsocket: {path: %q}\ntargets:\n", endpoint, socket)
+	for _, path := range files {
+		fmt.Fprintf(&b, "  - {type: docker-config, path: %q}\n", path)
+	}
 	if engine != "" {
 		fmt.Fprintf(&b, "  - {type: engine, host: %q}\n", engine)
 	}

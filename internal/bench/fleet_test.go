@@ -29,7 +29,7 @@ func TestFleetIsWhatItsConfigurationLeadsTo(t *testing.T) {
 				t.Fatal(err)
 			}
 			path := filepath.Join(t.TempDir(), "config.yaml")
-			text := f.config("http://127.0.0.1:1", "/var/x/config.json", tt.engine, "/var/x/socket")
+			text := f.config("http://127.0.0.1:1", []string{"/var/x/config.json"}, tt.engine, "/var/x/socket")
 			if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 				t.Fatal(err)
 			}

@@ -124,7 +124,7 @@ func (s *site) write(hosts int, endpoint, engine string) (path, socket string, e
 		return "", "", err
 	}
 	path, socket = filepath.Join(dir, "ecr-refreshd.yaml"), filepath.Join(dir, "ecr-refreshd.sock")
-	text := f.config(endpoint, filepath.Join(dir, "docker", "config.json"), engine, socket)
+	text := f.config(endpoint, []string{filepath.Join(dir, "docker", "config.json")}, engine, socket)
 	return path, socket, os.WriteFile(path, []byte(text), 0o600)
 }
 

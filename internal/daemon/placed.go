@@ -129,18 +129,18 @@ func (d *Daemon) note() error {
 			continue
 		}
 		grant := placed.Grant{Key: key, Tokens: tokens[key]}
+		var names [][]string // of grant.Held, as configured
 		for _, b := range r.Bindings {
 			place, ok := index[b.Name]
 			if !ok {
 				continue
 			}
-			held := placed.Held{Place: place}
-			for _, h := range b.Hosts {
-				if host := token.For(h).Host; !strings.Contains(host, login.OwnAccount) {
-					held.Hosts = append(held.Hosts, host)
-				}
+			j := slices.IndexFunc(names, func(before []string) bool { return slices.Equal(before, b.Hosts) })
+			if j < 0 { // most targets hold the same hosts
+				j = len(names)
+				names, grant.Held = append(names, b.Hosts), append(grant.Held, placed.Held{Hosts: known(token, b.Hosts)})
 			}
-			grant.Held = append(grant.Held, held)
+			grant.Held[j].Places = append(grant.Held[j].Places, place)
 		}
 		record.Grants = append(record.Grants, grant)
 	}
@@ -149,6 +149,17 @@ func (d *Daemon) note() error {
 	}
 	d.placed.tokens = tokens
 	return record.Write(d.Placed)
+}
+
+// known are the names of hosts, those left out whose account is not known yet.
+func known(token login.Token, names []string) []string {
+	hosts := make([]string, 0, len(names))
+	for _, name := range names {
+		if host := token.For(name).Host; !strings.Contains(host, login.OwnAccount) {
+			hosts = append(hosts, host)
+		}
+	}
+	return hosts
 }
 
 // takesBack reports whether logins can be taken out of the target one by one.

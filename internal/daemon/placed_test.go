@@ -68,7 +68,7 @@ func TestWhatAFormerProcessHasPlacedEnds(t *testing.T) {
 				t.Fatal(err)
 			}
 			r := placed.Record{Places: []placed.Place{{Type: "docker-config", Options: options}},
-				Grants: []placed.Grant{{Key: "k", Tokens: tt.tokens, Held: []placed.Held{{Hosts: []string{hostUS, gone}}}}}}
+				Grants: []placed.Grant{{Key: "k", Tokens: tt.tokens, Held: []placed.Held{{Places: []int{0}, Hosts: []string{hostUS, gone}}}}}}
 			if err := r.Write(record); err != nil {
 				t.Fatal(err)
 			}

@@ -27,13 +27,13 @@ func (d *Digest) UnmarshalText(text []byte) error {
 // Remembered is a token of which only the digest and the end are known. It can be
 // recognized where it lies, and cannot be used.
 func Remembered(d Digest, expiresAt time.Time) Token {
-	return Token{digest: d, ExpiresAt: expiresAt}
+	return Token{digest: &d, ExpiresAt: expiresAt}
 }
 
-// Digest is the token's, the one that it was Remembered by where there is no secret.
+// Digest is the token's, the one that it was Remembered by where its secret is not known.
 func (t Token) Digest() Digest {
-	if t.Secret.IsZero() {
-		return t.digest
+	if t.digest != nil {
+		return *t.digest
 	}
 	return sha256.Sum256([]byte(t.Basic().Reveal()))
 }

@@ -30,7 +30,7 @@ type Token struct {
 	// of a former process or of the daemon's API.
 	Source string
 
-	digest Digest // of a token without a secret; see Remembered
+	digest *Digest // of a token without a secret, see Remembered; nil of all others
 }
 
 // Basic is the token in the form of HTTP basic authentication: base64 of

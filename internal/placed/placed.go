@@ -45,10 +45,10 @@ type Token struct {
 	ExpiresAt time.Time    `json:"expires_at"`
 }
 
-// Held are the hosts whose logins a place holds.
+// Held are the hosts whose logins some places hold.
 type Held struct {
-	Place int      `json:"place"` // index in Record.Places
-	Hosts []string `json:"hosts"`
+	Places []int    `json:"places"` // indexes in Record.Places
+	Hosts  []string `json:"hosts"`
 }
 
 // limit bounds a record, in bytes: room for 50,000 hosts with several targets.
@@ -95,8 +95,10 @@ func Read(path string) (r Record, err error) {
 	}
 	for _, g := range r.Grants {
 		for _, h := range g.Held {
-			if h.Place < 0 || h.Place >= len(r.Places) {
-				return Record{}, fmt.Errorf("read %q: there is no place %d", path, h.Place)
+			for _, i := range h.Places {
+				if i < 0 || i >= len(r.Places) {
+					return Record{}, fmt.Errorf("read %q: there is no place %d", path, i)
+				}
 			}
 		}
 	}
@@ -105,10 +107,6 @@ func Read(path string) (r Record, err error) {
 
 // Write puts the record in the place of the last one. It makes its directory where that is missing.
 func (r Record) Write(path string) error {
-	text, err := json.Marshal(r)
-	if err != nil {
-		return err
-	}
 	dir, name := filepath.Split(path)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
@@ -118,8 +116,7 @@ func (r Record) Write(path string) error {
 		return err
 	}
 	defer os.Remove(f.Name()) // there is none after the renaming
-	_, err = f.Write(text)
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+	if err := errors.Join(json.NewEncoder(f).Encode(r), f.Sync(), f.Close()); err != nil {
 		return err
 	}
 	return os.Rename(f.Name(), path)
@@ -130,7 +127,7 @@ func (r Record) Write(path string) error {
 func (r Record) Logins(place int) (logins [][]login.Login) {
 	for _, g := range r.Grants {
 		for _, h := range g.Held {
-			if h.Place != place {
+			if !slices.Contains(h.Places, place) {
 				continue
 			}
 			for i, t := range g.Tokens {
@@ -160,13 +157,12 @@ func (r Record) Tokens() map[string][]Token {
 func (r *Record) Add(other Record, place int) {
 	r.Places = append(r.Places, other.Places[place])
 	for _, g := range other.Grants {
-		held := slices.DeleteFunc(slices.Clone(g.Held), func(h Held) bool { return h.Place != place })
-		if len(held) == 0 {
-			continue
+		added := Grant{Key: g.Key, Tokens: g.Tokens}
+		for _, h := range g.Held {
+			if slices.Contains(h.Places, place) {
+				added.Held = append(added.Held, Held{Places: []int{len(r.Places) - 1}, Hosts: h.Hosts})
+			}
 		}
-		for i := range held {
-			held[i].Place = len(r.Places) - 1
-		}
-		r.Grants = append(r.Grants, Grant{Key: g.Key, Tokens: g.Tokens, Held: held})
+		r.Grants = append(r.Grants, added)
 	}
 }

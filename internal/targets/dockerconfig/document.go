@@ -76,15 +76,21 @@ func sectionsOf(top object, name string) (sections []section, err error) {
 
 func isNull(value json.RawMessage) bool { return bytes.Equal(value, []byte("null")) }
 
-// render gives the file's content. It is in memory once: with thousands of logins it is large.
+// render gives the file's content.
 func (d *document) render() []byte {
+	var out bytes.Buffer
+	d.write(&out)
+	return out.Bytes()
+}
+
+// write writes the file's content, which with thousands of logins is too large to be in
+// memory besides its parts.
+func (d *document) write(out writer) {
 	inner := make(map[int]object, len(d.sections))
-	size := d.top.size()
 	for _, s := range d.sections {
 		inner[s.index] = s.entries
-		size += s.entries.size() - len(d.top[s.index].value)
 	}
-	return d.top.append(make([]byte, 0, size), 0, inner)
+	d.top.write(out, 0, inner)
 }
 
 // mainSection gives the section that our logins go to, made if there is none.

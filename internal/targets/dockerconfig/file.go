@@ -56,14 +56,14 @@ type file struct {
 	fingerprint
 }
 
-// same reports whether two readings agree in what a rewrite must keep. Either may
-// be nil, for a file that is not there.
-func (f *file) same(g *file) bool {
-	if f == nil || g == nil {
-		return f == g
-	}
-	return f.mode == g.mode && f.uid == g.uid && f.gid == g.gid && bytes.Equal(f.content, g.content)
+// reading is what a rewrite must keep of a file; two that are the same are equal.
+type reading struct {
+	sum      digest
+	mode     uint32 // permission bits
+	uid, gid int
 }
+
+func (f *file) reading() reading { return reading{sha256.Sum256(f.content), f.mode, f.uid, f.gid} }
 
 // data is the content, empty for a file that is not there.
 func (f *file) data() []byte {
@@ -86,14 +86,14 @@ func readFile(dirfd int, name string, limit int64) (*file, error) {
 	return &file{content.Bytes(), st.Mode & 0o777, int(st.Uid), int(st.Gid), fingerprintOf(st)}, nil
 }
 
-// sumFile is the digest of what readFile would read, for little memory.
-func sumFile(dirfd int, name string, limit int64) (sum digest, f fingerprint, err error) {
+// sumFile is readFile without the content, for little memory.
+func sumFile(dirfd int, name string, limit int64) (r reading, f fingerprint, err error) {
 	hash := sha256.New()
 	st, err := copyFile(hash, dirfd, name, limit, func(int64) {})
 	if err != nil {
-		return digest{}, fingerprint{}, err
+		return reading{}, fingerprint{}, err
 	}
-	return digest(hash.Sum(nil)), fingerprintOf(st), nil
+	return reading{digest(hash.Sum(nil)), st.Mode & 0o777, int(st.Uid), int(st.Gid)}, fingerprintOf(st), nil
 }
 
 // copyFile is readFile into a writer, to which expect tells the size beforehand.

@@ -124,9 +124,9 @@ func (w site) same(l *look, limit int64) (same bool) {
 		if err != nil {
 			return err
 		}
-		sum, f, err := sumFile(dirfd, name, limit)
+		now, f, err := sumFile(dirfd, name, limit)
 		_ = unix.Close(dirfd)
-		if same = err == nil && sum == l.sum; same {
+		if same = err == nil && now.sum == l.sum; same {
 			l.fingerprint, l.at = f, at
 		}
 		return err

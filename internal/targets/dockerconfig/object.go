@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"io"
 	"strings"
 
 	"ecr-refreshd/internal/clientview"
@@ -24,16 +25,23 @@ var errNotObject = errors.New("not a JSON object")
 
 // check returns a *problem unless data is one JSON value that could be read again.
 func check(data []byte) error {
-	switch {
-	case !json.Valid(data):
+	if !json.Valid(data) {
 		why, line := clientview.NotJSON(data)
 		if line == 0 {
 			return &problem{why, "save {path} as UTF-8 without a byte order mark, with an editor or iconv"}
 		}
 		return &problem{why, correctIt}
-	case len(data) > maxSize:
+	}
+	return withinBounds(len(data), bytes.Count(data, []byte{':'})) // as cheap as it gets, and never too few
+}
+
+// withinBounds returns a *problem for a file that is too large or has too many members, of each of
+// which there is a colon.
+func withinBounds(size, colons int) error {
+	switch {
+	case size > maxSize:
 		return tooLarge(maxSize)
-	case bytes.Count(data, []byte{':'}) > maxMembers: // as cheap as it gets, and never too few
+	case colons > maxMembers:
 		return errTooMany
 	}
 	return nil
@@ -67,37 +75,38 @@ func parseObject(raw []byte) (object, error) {
 // line for each member, indented with tabs, as docker writes it. The values keep the
 // form in which they stand in the file.
 func (o object) render(depth int) json.RawMessage {
-	return o.append(make([]byte, 0, o.size()), depth, nil)
+	var out bytes.Buffer
+	o.write(&out, depth, nil)
+	return out.Bytes()
 }
 
-// size is about how many bytes the object takes.
-func (o object) size() (size int) {
-	for _, m := range o {
-		size += len(m.rawKey) + len(m.value) + 8
-	}
-	return size + 8
+// writer is a bytes.Buffer or a bufio.Writer, which keep an error to themselves.
+type writer interface {
+	io.Writer
+	io.StringWriter
 }
 
-// append adds what render gives to out. inner are the members that stand for the values at
-// their index.
-func (o object) append(out []byte, depth int, inner map[int]object) []byte {
+// write writes what render gives. inner are the objects that stand for the values at their
+// index.
+func (o object) write(out writer, depth int, inner map[int]object) {
 	if len(o) == 0 {
-		return append(out, "{}"...)
+		_, _ = out.WriteString("{}")
+		return
 	}
 	line := "\n" + strings.Repeat("\t", depth)
-	out = append(out, '{')
+	between := "{"
 	for i, m := range o {
-		if i > 0 {
-			out = append(out, ',')
-		}
-		out = append(append(append(append(out, line...), '\t'), m.rawKey...), ": "...)
+		_, _ = out.WriteString(between + line + "\t")
+		_, _ = out.Write(m.rawKey)
+		_, _ = out.WriteString(": ")
 		if in, ok := inner[i]; ok {
-			out = in.append(out, depth+1, nil)
+			in.write(out, depth+1, nil)
 		} else {
-			out = append(out, m.value...)
+			_, _ = out.Write(m.value)
 		}
+		between = ","
 	}
-	return append(append(out, line...), '}')
+	_, _ = out.WriteString(line + "}")
 }
 
 // quoted is s as a JSON string.

@@ -1,7 +1,6 @@
 package dockerconfig
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 
@@ -36,7 +35,7 @@ func (s *session) update(ctx context.Context, edit func(*document) (bool, error)
 		if !edited {
 			return doc, nil
 		}
-		done, err := s.replace(was, doc.render())
+		done, err := s.replace(was, doc)
 		if err != nil {
 			return nil, err
 		}
@@ -51,11 +50,11 @@ func (s *session) update(ctx context.Context, edit func(*document) (bool, error)
 	return nil, errRestless
 }
 
-// replace puts content in the file's place if that still is what was read, nil
+// replace puts the document in the file's place if that still is what was read, nil
 // being no file, and reports whether it did. If not, what another program wrote is in
 // place.
-func (s *session) replace(was *file, content []byte) (done bool, err error) {
-	ours, err := s.write(content, was)
+func (s *session) replace(was *file, doc *document) (done bool, err error) {
+	ours, sum, err := s.write(doc, was)
 	if err != nil {
 		return false, err
 	}
@@ -87,7 +86,7 @@ func (s *session) replace(was *file, content []byte) (done bool, err error) {
 	case was == nil:
 		return true, nil
 	}
-	return s.settle(ours, was, content)
+	return s.settle(ours, was, sum)
 }
 
 // settle looks at what an exchange brought out under the name swap. If that is not
@@ -95,10 +94,9 @@ func (s *session) replace(was *file, content []byte) (done bool, err error) {
 // the exchange had placed, content of ours; a still newer write takes its place in the
 // same way, so that the last one stands. It reports whether ours does. A process that is
 // killed here takes that one write of the other program with it.
-func (s *session) settle(swap string, was *file, placed []byte) (done bool, err error) {
-	limit := max(s.share, int64(len(placed))) // what is larger is not ours
-	out, _ := readFile(s.dirfd, swap, limit)  // nil for what is no file of ours either
-	if out.same(was) {
+func (s *session) settle(swap string, was *file, placed digest) (done bool, err error) {
+	out := s.sum(swap)
+	if out == was.reading() {
 		unlinkat(s.dirfd, swap)
 		return true, nil
 	}
@@ -112,8 +110,8 @@ func (s *session) settle(swap string, was *file, placed []byte) (done bool, err 
 			return false, fmt.Errorf("put back what another program wrote: %w", err)
 		}
 		expected := placed
-		placed = out.data()
-		if out, _ = readFile(s.dirfd, swap, limit); bytes.Equal(out.data(), expected) {
+		placed = out.sum
+		if out = s.sum(swap); out.sum == expected {
 			unlinkat(s.dirfd, swap)
 			return false, nil
 		}

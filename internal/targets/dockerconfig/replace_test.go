@@ -18,7 +18,7 @@ type collision struct {
 	target *Target
 	path   string
 	was    *file
-	ours   []byte
+	ours   digest
 	swap   string
 }
 
@@ -39,8 +39,7 @@ func collide(t *testing.T, before, after func(path string) error) *collision {
 		t.Fatal(err)
 	}
 	doc.store([]login.Login{loginFor(hostA, "pw")})
-	c.ours = doc.render()
-	if c.swap, err = c.session.write(c.ours, c.was); err != nil {
+	if c.swap, c.ours, err = c.session.write(doc, c.was); err != nil {
 		t.Fatal(err)
 	}
 	if err := before(c.path); err != nil {
@@ -172,7 +171,8 @@ func TestAFileThatComesOrGoesMeanwhileIsNotOverwritten(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.close()
-	if done, err := s.replace(nil, []byte("{}")); done || err != nil {
+	empty := parsed(t, []byte("{}"))
+	if done, err := s.replace(nil, empty); done || err != nil {
 		t.Errorf("a file that came: %v, %v", done, err)
 	}
 	was, _, err := s.read(t.Context())
@@ -182,13 +182,13 @@ func TestAFileThatComesOrGoesMeanwhileIsNotOverwritten(t *testing.T) {
 	if err := os.Remove(path); err != nil {
 		t.Fatal(err)
 	}
-	if done, err := s.replace(was, []byte("{}")); done || err != nil {
+	if done, err := s.replace(was, empty); done || err != nil {
 		t.Errorf("a file that went: %v, %v", done, err)
 	}
 	if _, err := os.Lstat(path); !os.IsNotExist(err) {
 		t.Errorf("the file is back: %v", err)
 	}
-	if done, err := s.replace(nil, []byte("{}")); !done || err != nil || read(t, path) != "{}" {
+	if done, err := s.replace(nil, empty); !done || err != nil || read(t, path) != "{}" {
 		t.Errorf("a new file: %v, %v", done, err)
 	}
 	wantTidy(t, path)

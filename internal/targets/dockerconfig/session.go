@@ -1,10 +1,14 @@
 package dockerconfig
 
 import (
+	"bufio"
+	"bytes"
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"time"
 
@@ -168,12 +172,9 @@ func (s *session) read(ctx context.Context) (*file, *document, error) {
 func (s *session) temp() string { return "." + s.name + ".ecr-refreshd-new" }
 
 // write makes a file of ours beside the target, on disk before it is used, and
-// returns its name. Its mode and owner are those of the file that it is to
-// replace; nil is a new one.
-func (s *session) write(content []byte, like *file) (name string, err error) {
-	if err := check(content); err != nil {
-		return "", err
-	}
+// returns its name and the digest of its content. Its mode and owner are those of the file that
+// it is to replace; nil is a new one.
+func (s *session) write(doc *document, like *file) (name string, sum digest, err error) {
 	const flags = unix.O_WRONLY | unix.O_CREAT | unix.O_EXCL | unix.O_NOFOLLOW
 	name, fd := s.temp(), -1
 	if err = unix.EEXIST; s.locked {
@@ -184,19 +185,25 @@ func (s *session) write(content []byte, like *file) (name string, err error) {
 		fd, err = openat(s.dirfd, name, flags, 0o600)
 	}
 	if err != nil {
-		return "", fmt.Errorf("make a file beside %q: %w", s.name, err)
+		return "", digest{}, fmt.Errorf("make a file beside %q: %w", s.name, err)
 	}
 	f := os.NewFile(uintptr(fd), name)
 	defer f.Close()
-	if err = fill(f, content, like); err != nil {
+	if sum, err = fill(f, doc, like); err != nil {
 		unlinkat(s.dirfd, name)
-		return "", fmt.Errorf("write a file beside %q: %w", s.name, err)
+		return "", digest{}, fmt.Errorf("write a file beside %q: %w", s.name, err)
 	}
-	return name, nil
+	return name, sum, nil
 }
 
-func fill(f *os.File, content []byte, like *file) error {
-	_, err := f.Write(content)
+// fill writes what could be read again, or returns a *problem.
+func fill(f *os.File, doc *document, like *file) (sum digest, err error) {
+	hash, count := sha256.New(), &counter{}
+	out := bufio.NewWriterSize(io.MultiWriter(f, hash, count), 64<<10)
+	doc.write(out)
+	if err = out.Flush(); err == nil {
+		err = withinBounds(count.bytes, count.colons)
+	}
 	if err == nil {
 		err = dress(int(f.Fd()), like)
 	}
@@ -204,9 +211,24 @@ func fill(f *os.File, content []byte, like *file) error {
 		err = f.Sync()
 	}
 	if named := new(os.PathError); errors.As(err, &named) {
-		return named.Err // the name may be drawn again each time; a cause that stays should read the same
+		err = named.Err // the name may be drawn again each time; a cause that stays should read the same
 	}
-	return err
+	return digest(hash.Sum(nil)), err
+}
+
+// counter counts what is written to it.
+type counter struct{ bytes, colons int }
+
+func (c *counter) Write(p []byte) (int, error) {
+	c.bytes += len(p)
+	c.colons += bytes.Count(p, []byte{':'})
+	return len(p), nil
+}
+
+// sum is what lies under a name beside the file; zero for what is no file of ours.
+func (s *session) sum(name string) reading {
+	r, _, _ := sumFile(s.dirfd, name, maxSize)
+	return r
 }
 
 // dress gives our file owner and mode of the one that it is to replace, as far as the
