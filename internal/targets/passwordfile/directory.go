@@ -47,6 +47,7 @@ func fingerprintOf(st *unix.Stat_t) fingerprint {
 // file is a reading of one; the zero value is of none.
 type file struct {
 	content []byte // nothing, where others could have written it
+	denied  bool   // there is something that cannot be read
 	stat    unix.Stat_t
 	fingerprint
 }
@@ -137,22 +138,29 @@ func enter(rule filetrust.Rule, path string, create bool) (fd int, err error) {
 // readOurs reads a file that may hold something of ours; what is no regular file does not.
 func (d *directory) readOurs(name string) (file, error) {
 	f, err := d.readAny(name)
-	if errors.Is(err, errNotRegular) {
+	switch {
+	case errors.Is(err, errNotRegular):
 		return file{}, nil
+	case err == unix.EACCES:
+		return file{}, errUnreadable
 	}
 	return f, err
 }
 
-// read is readAny without what others could have written.
+// read is readAny without what others could have written, or this process may not read.
 func (d *directory) read(name string) (file, error) {
 	f, err := d.readAny(name)
-	if err == nil && !d.trusted(&f.stat) {
+	switch {
+	case err == unix.EACCES:
+		f.denied, err = true, nil
+	case err == nil && !d.trusted(&f.stat):
 		f.content = nil
 	}
 	return f, err
 }
 
-// readAny reads a regular file, and never waits for the other end of a pipe.
+// readAny reads a regular file, and never waits for the other end of a pipe. With EACCES there is all
+// but the content.
 func (d *directory) readAny(name string) (read file, err error) {
 	var st unix.Stat_t
 	switch err := fstatat(d.fd, name, &st); {
@@ -165,7 +173,7 @@ func (d *directory) readAny(name string) (read file, err error) {
 	}
 	fd, err := openat(d.fd, name, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_NOFOLLOW, 0)
 	if err != nil {
-		return file{}, err
+		return file{stat: st, fingerprint: fingerprintOf(&st)}, err
 	}
 	f := os.NewFile(uintptr(fd), name)
 	defer f.Close() // nothing was written
@@ -185,7 +193,7 @@ func (d *directory) readAny(name string) (read file, err error) {
 	if content.Len() > maxSize {
 		return file{}, errTooLarge
 	}
-	return file{content.Bytes(), st, fingerprintOf(&st)}, nil
+	return file{content: content.Bytes(), stat: st, fingerprint: fingerprintOf(&st)}, nil
 }
 
 // dressed reports whether a file has the owner, group and mode that write gives it.

@@ -95,6 +95,8 @@ func (t *Target) Store(ctx context.Context, logins []login.Login) error {
 					displaced = append(displaced, host)
 				}
 			}
+		case was.fingerprint == before.fingerprint && was.denied:
+			return errUnreadable
 		case was.fingerprint == before.fingerprint:
 			maps.Copy(hosts, before.hosts)
 		}
@@ -283,6 +285,10 @@ func (t *Target) within(ctx context.Context, f func(context.Context) error) erro
 
 // errNotRegular is for what is in a file's place.
 var errNotRegular = &problem{"not a regular file", "see what it is with `ls -ld {path}` and move it away"}
+
+// errUnreadable: the file was given to its owner, say, and what else is in it must stay.
+var errUnreadable = &problem{"this process may not read what is in it",
+	"run ecr-refreshd as root or with CAP_DAC_READ_SEARCH (see the drop-in password-files.conf), or write {host} in the file's name for a file each"}
 
 // errShared comes before the names of two registries.
 var errShared = &problem{"one file is for the passwords of", "write {host} in the file's name for a file each, or format: dockerconfigjson"}
