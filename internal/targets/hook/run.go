@@ -68,7 +68,10 @@ func (t *Target) run(ctx context.Context, logins []login.Login, over func()) (sa
 		// What the kernel takes for the parent, whose end sends the death signal, is a thread: this
 		// one must not end before the command, as those of osuser.As end.
 		runtime.LockOSThread()
-		err := execute(ctx, t.commandOf(as, in, out))
+		err := dropAmbient()
+		if err == nil {
+			err = execute(ctx, t.commandOf(as, in, out))
+		}
 		runtime.UnlockOSThread()
 		over()
 		ended <- err
@@ -162,6 +165,16 @@ func (t *Target) commandOf(as *osuser.Account, in []byte, out *tail) *exec.Cmd {
 	return cmd
 }
 
+// dropAmbient takes from the calling thread the capabilities that what it starts would have, as
+// whatever account. A service has them to take identities; nothing that it starts needs them.
+func dropAmbient() error {
+	err := unix.Prctl(unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0)
+	if err != nil {
+		return fmt.Errorf("drop ambient capabilities: %w", err)
+	}
+	return nil
+}
+
 // execute runs the command to its end, or ends it with ctx, and with it what it has started in
 // its process group.
 func execute(ctx context.Context, cmd *exec.Cmd) error {
@@ -250,7 +263,7 @@ func (t *Target) hint(err error) string {
 	case errors.Is(err, errTimeout):
 		return "see what it waits for, or set a longer `timeout`; it is run again"
 	case errors.Is(err, errStuck):
-		return "ecr-refreshd may not end processes of " + t.User + ": give it CAP_KILL (see the drop-in hooks.conf); or a disk or network file system holds the command"
+		return "ecr-refreshd may not end processes of " + t.User + ": give it CAP_KILL (see docs/guides/hooks.md); or a disk or network file system holds the command"
 	case isExit && exit.Exited():
 		return "see what the command says, and run it by hand; it is run again"
 	case isExit:
@@ -262,7 +275,7 @@ func (t *Target) hint(err error) string {
 	case unix.EACCES:
 		return "make it executable for the account that it runs as: ls -l " + t.Command[0]
 	case unix.EPERM:
-		return "run ecr-refreshd as root, or with CAP_SETUID and CAP_SETGID (see the drop-in hooks.conf), or leave out `user`"
+		return "run ecr-refreshd as root, or with CAP_SETUID and CAP_SETGID (see docs/guides/hooks.md), or leave out `user`"
 	case unix.ENOEXEC:
 		return "begin the script with a line such as #!/bin/sh"
 	case unix.EAGAIN, unix.ENOMEM:

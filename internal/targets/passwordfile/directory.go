@@ -205,7 +205,7 @@ func (d *directory) dressed(f file) bool {
 const temporary = ".ecr-refreshd-"
 
 // errGive marks that a file cannot be given to its owner or group.
-var errGive = &problem{"refused", "run ecr-refreshd as root or with CAP_CHOWN (see the drop-in password-files.conf), or make {dir} the owner's: chown {owner} {dir}; " +
+var errGive = &problem{"refused", "run ecr-refreshd as root or with CAP_CHOWN (see docs/guides/password-files.md), or make {dir} the owner's: chown {owner} {dir}; " +
 	"a group that the owner is not in only root or CAP_CHOWN can give"}
 
 // write replaces a file by one with the content, and returns its fingerprint.

@@ -133,7 +133,7 @@ const (
 var errnoHints = map[unix.Errno]string{
 	unix.ENOSPC:       "make room: df -h {dir}; df -i {dir}",
 	unix.EDQUOT:       "the disk quota is used up: make room in {dir}, or raise it",
-	unix.EROFS:        "{dir} is read-only: remount it, or, where systemd made it so, add ReadWritePaths={dir} to the unit (see the drop-in password-files.conf)",
+	unix.EROFS:        "{dir} is read-only: remount it, or, where systemd made it so, add ReadWritePaths={dir} to the unit (see docs/guides/password-files.md)",
 	unix.EACCES:       mustWrite,
 	unix.EPERM:        "{path} or {dir} may be immutable: see `lsattr -d {dir} {path}`. Otherwise " + mustWrite,
 	unix.EBUSY:        "{path} is a mount point and cannot be replaced: mount the directory {dir} instead of the file",
