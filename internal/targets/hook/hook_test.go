@@ -251,6 +251,14 @@ func TestWhatHangsIsKilled(t *testing.T) {
 	}
 }
 
+func TestWhatHangsMayEndByItself(t *testing.T) {
+	s := hookOf(t, `trap 'echo >$D/tidy; exit 0' TERM; cat >/dev/null; while :; do sleep 0.01; done`).short()
+	wantFault(t, s.Store(t.Context(), []login.Login{loginFor(hostA, "one")}), "it did not end in time and was killed", "")
+	if _, err := os.Stat(s.dir + "/tidy"); err != nil {
+		t.Error("it got no SIGTERM")
+	}
+}
+
 // A command that ends well and leaves something behind: what is in its group ends with it, and what
 // is not does not hold us up.
 func TestWhatIsLeftBehind(t *testing.T) {

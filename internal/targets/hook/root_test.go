@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -62,6 +63,9 @@ func TestItRunsAsItsUser(t *testing.T) {
 		t.Fatal(err)
 	}
 	groups := strings.Trim(fmt.Sprint(a.Groups), "[]")
+	if c := s.commandOf(&osuser.Account{UID: other, GID: other, Groups: []int{7, 8}}, nil, new(tail)).SysProcAttr.Credential; !slices.Equal(c.Groups, []uint32{7, 8}) {
+		t.Errorf("the groups are %v", c.Groups)
+	}
 	want := fmt.Sprintf("%d\n%d\n%s\n%s %s %s\nCapEff:\t0000000000000000", a.UID, a.GID, groups, a.Home, a.Name, a.Name)
 	if got := s.read(t, "id"); got != want {
 		t.Errorf("got %q, want %q", got, want)
