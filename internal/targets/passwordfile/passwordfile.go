@@ -158,7 +158,10 @@ func (t *Target) look(name string) (fingerprint, error) {
 // with nothing else in it.
 func (t *Target) Remove(ctx context.Context, logins []login.Login) error {
 	return t.each(ctx, "remove logins", logins, false, func(d *directory, name string, logins []login.Login) error {
-		return t.takeOut(d, name, func(content []byte) []byte { return t.format().without(content, logins) })
+		gone := func(host string) bool {
+			return slices.ContainsFunc(logins, func(l login.Login) bool { return l.Host == host })
+		}
+		return t.takeOut(d, name, gone, func(content []byte) []byte { return t.format().without(content, logins) })
 	})
 }
 
@@ -174,7 +177,7 @@ func (t *Target) Forget(ctx context.Context, ours func(host string) bool) error 
 		return t.visit(ctx, false, func(d *directory) error {
 			names, err := t.named(d, ours)
 			for _, name := range names {
-				if err := t.takeOut(d, name, func(content []byte) []byte { return t.format().forget(content, ours) }); err != nil {
+				if err := t.takeOut(d, name, ours, func(content []byte) []byte { return t.format().forget(content, ours) }); err != nil {
 					return fmt.Errorf("%q: %w", name, err)
 				}
 			}
@@ -187,8 +190,9 @@ func (t *Target) Forget(ctx context.Context, ours func(host string) bool) error 
 	return nil
 }
 
-// takeOut makes a file what edit leaves of it. What is no regular file holds no login of ours.
-func (t *Target) takeOut(d *directory, name string, edit func([]byte) []byte) error {
+// takeOut makes a file what edit leaves of it, which takes out the hosts that are gone. What is no
+// regular file holds no login of ours.
+func (t *Target) takeOut(d *directory, name string, gone func(host string) bool, edit func([]byte) []byte) error {
 	was, err := d.readOurs(name)
 	if err != nil || len(was.content) == 0 {
 		return err
@@ -197,11 +201,16 @@ func (t *Target) takeOut(d *directory, name string, edit func([]byte) []byte) er
 	if bytes.Equal(left, was.content) {
 		return nil
 	}
-	delete(t.files, name) // another grant's Stale has the rest written again, if it must
+	before := t.files[name]
+	delete(t.files, name)
 	if len(left) == 0 {
 		return d.unlink(name)
 	}
-	_, err = d.write(name, left)
+	now, err := d.write(name, left)
+	if err == nil && before.fingerprint == was.fingerprint { // the logins of other grants are there as before
+		maps.DeleteFunc(before.hosts, func(host string, _ login.Secret) bool { return gone(host) })
+		t.files[name] = kept{now, before.hosts, before.displaced}
+	}
 	return err
 }
 

@@ -178,6 +178,19 @@ func TestRemoveAndForgetLeaveWhatIsNotOurs(t *testing.T) {
 	}
 }
 
+// One grant's logins expire, and no other's counts as undone.
+func TestRemoveUndoesNoOtherGrant(t *testing.T) {
+	target := targetAt(home(t)+"/file", "env")
+	a, b := loginFor(hostA, "one"), loginFor(hostB, "two")
+	store(t, target, a)
+	store(t, target, b)
+	if err := target.Remove(t.Context(), []login.Login{a}); err != nil {
+		t.Fatal(err)
+	}
+	wantStale(t, target, false, b)
+	wantStale(t, target, true, a)
+}
+
 // A reader that does nothing but open and read sees one whole password, and never an open file.
 func TestNoReaderMeetsHalfAFile(t *testing.T) {
 	path := home(t) + "/file"
