@@ -20,7 +20,8 @@ type format interface {
 	// with returns the content with the logins, in the place of what there was of their hosts.
 	// All logins are of one token.
 	with(content []byte, logins []login.Login) ([]byte, error)
-	// without returns it without those of the logins that are there as they were stored.
+	// without returns it without those of the logins that are there as they were stored. Of a login
+	// of a former process only the digest is known.
 	without(content []byte, logins []login.Login) []byte
 	// forget returns it without what may be a login of ours at a host of ours. What tells
 	// no host is of one: it is where the configuration wants it.
@@ -30,13 +31,18 @@ type format interface {
 func (s settings) format() format {
 	switch s.Format {
 	case "basic":
-		return single{of: func(l login.Login) login.Secret { return l.Basic() }, isOurs: isBasic}
+		return single{of: func(l login.Login) login.Secret { return l.Basic() }, isOurs: isBasic, basic: func(text string) string { return text }}
 	case "dockerconfigjson":
 		return dockerConfigJSON{}
 	case "env":
 		return env{s.suffix}
 	}
-	return single{of: func(l login.Login) login.Secret { return l.Secret }, isOurs: isToken}
+	return single{of: func(l login.Login) login.Secret { return l.Secret }, isOurs: isToken, basic: func(text string) string { return basicOf(user, text) }}
+}
+
+// basicOf is a login in its Basic form, by which it is recognized.
+func basicOf(username, password string) string {
+	return login.Token{Username: username, Secret: login.NewSecret(password)}.Basic().Reveal()
 }
 
 // single is a file of one text, without a line's end: a program that wants none would take
@@ -44,6 +50,7 @@ func (s settings) format() format {
 type single struct {
 	of     func(login.Login) login.Secret
 	isOurs func(text string) bool
+	basic  func(text string) string // the text in its Basic form
 }
 
 func (f single) with(_ []byte, logins []login.Login) ([]byte, error) {
@@ -52,7 +59,7 @@ func (f single) with(_ []byte, logins []login.Login) ([]byte, error) {
 
 func (f single) without(content []byte, logins []login.Login) []byte {
 	for _, l := range logins {
-		if f.of(l).Equal(login.NewSecret(string(content))) {
+		if l.Is(f.basic(string(content))) {
 			return nil
 		}
 	}
@@ -162,7 +169,7 @@ func (f dockerConfigJSON) take(content []byte, gone func(host string, is auth) b
 func (f dockerConfigJSON) without(content []byte, logins []login.Login) []byte {
 	return f.take(content, func(host string, is auth) bool {
 		return slices.ContainsFunc(logins, func(l login.Login) bool {
-			return l.Host == host && l.Secret.Equal(login.NewSecret(is.Password))
+			return l.Host == host && l.Is(basicOf(is.Username, is.Password))
 		})
 	})
 }
@@ -221,7 +228,8 @@ func (f env) take(lines []string, host string) []string {
 func (f env) without(content []byte, logins []login.Login) []byte {
 	lines := linesOf(content)
 	for _, l := range logins {
-		if slices.Contains(lines, varPassword+f.suffix(l.Host)+"="+l.Secret.Reveal()) {
+		end := f.suffix(l.Host)
+		if l.Is(basicOf(valueOf(lines, varUsername+end), valueOf(lines, varPassword+end))) {
 			lines = f.take(lines, l.Host)
 		}
 	}
@@ -238,6 +246,16 @@ func (f env) forget(content []byte, ours func(string) bool) []byte {
 		}
 	}
 	return contentOf(lines)
+}
+
+// valueOf returns the value of a variable; nothing for one that is not there.
+func valueOf(lines []string, name string) string {
+	for _, line := range lines {
+		if value, is := strings.CutPrefix(line, name+"="); is {
+			return value
+		}
+	}
+	return ""
 }
 
 func linesOf(content []byte) []string {
