@@ -27,7 +27,8 @@ import (
 // Target is a command. It is safe for concurrent use.
 type Target struct {
 	settings
-	busy chan struct{} // full while the command runs
+	grace time.Duration // usualGrace; tests have more time
+	busy  chan struct{} // full while the command runs
 
 	mu     sync.Mutex
 	logins map[string]login.Login // by host, of all grants
@@ -47,7 +48,7 @@ var (
 )
 
 func newTarget(s settings) *Target {
-	return &Target{settings: s, busy: make(chan struct{}, 1), logins: map[string]login.Login{}}
+	return &Target{settings: s, grace: usualGrace, busy: make(chan struct{}, 1), logins: map[string]login.Login{}}
 }
 
 // join shows a command as people type it.
@@ -92,7 +93,7 @@ var errBusy = errors.New("the run before has not ended, although it was killed")
 // been killed. The others who wait for the run then get an error, and try again.
 func (t *Target) lead(ctx context.Context, r *round) {
 	defer close(r.done)
-	patience := time.NewTimer(t.Timeout + 2*grace)
+	patience := time.NewTimer(t.Timeout + 2*t.grace)
 	defer patience.Stop()
 	taken := false
 	select {

@@ -224,7 +224,7 @@ func TestTheOutputShowsNoSecret(t *testing.T) {
 
 // short is a timeout that is over soon.
 func (s scene) short() scene {
-	s.Timeout = 300 * time.Millisecond
+	s.Timeout = time.Second
 	return s
 }
 
@@ -246,14 +246,22 @@ func TestWhatHangsIsKilled(t *testing.T) {
 				many = append(many, loginFor(fmt.Sprintf("h%d.example.com", i), "one"))
 			}
 			wantFault(t, s.Store(t.Context(), many), "it did not end in time and was killed", "longer `timeout`")
-			s.wantDead(t, "pid")
+			if _, err := os.Stat(s.dir + "/pid"); err == nil { // a machine that is very busy may not have come so far
+				s.wantDead(t, "pid")
+			}
 		})
 	}
 }
 
 func TestWhatHangsMayEndByItself(t *testing.T) {
-	s := hookOf(t, `trap 'echo >$D/tidy; exit 0' TERM; cat >/dev/null; while :; do sleep 0.01; done`).short()
-	wantFault(t, s.Store(t.Context(), []login.Login{loginFor(hostA, "one")}), "it did not end in time and was killed", "")
+	s := hookOf(t, `trap 'echo >$D/tidy; exit 0' TERM; echo >$D/ready; cat >/dev/null; while :; do sleep 0.01; done`)
+	s.grace = patience
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- s.Store(ctx, []login.Login{loginFor(hostA, "one")}) }()
+	s.await(t, "ready")
+	cancel()
+	<-ended
 	if _, err := os.Stat(s.dir + "/tidy"); err != nil {
 		t.Error("it got no SIGTERM")
 	}

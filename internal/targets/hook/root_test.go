@@ -166,6 +166,7 @@ func TestWhatCannotBeKilledIsNotWaitedFor(t *testing.T) {
 	if err != nil || !strings.Contains(string(out), errStuck.Error()) {
 		t.Errorf("got %q, %v", out, err)
 	}
+	await(t, "pid", func() bool { c, _ := os.ReadFile(s.dir + "/pid"); return strings.HasSuffix(string(c), "\n") })
 	// It outlives its parent too: the death signal needs the same right.
 	if pid, err := strconv.Atoi(s.read(t, "pid")); err != nil || unix.Kill(pid, unix.SIGKILL) != nil {
 		t.Errorf("process %d has ended, %v: what was tested?", pid, err)

@@ -24,9 +24,9 @@ import (
 )
 
 const (
-	// grace is how long the command may take to end by itself after SIGTERM, and then how long
+	// usualGrace is how long the command may take to end by itself after SIGTERM, and then how long
 	// the kernel may take to end it after SIGKILL.
-	grace = time.Second
+	usualGrace = time.Second
 	// lastWords is how long what the command has left behind may hold its output open.
 	lastWords = 200 * time.Millisecond
 	// kept is how much of the end of the output is kept, in bytes. What is shown of it is less.
@@ -70,7 +70,7 @@ func (t *Target) run(ctx context.Context, logins []login.Login, over func()) (sa
 		runtime.LockOSThread()
 		err := dropAmbient()
 		if err == nil {
-			err = execute(ctx, t.commandOf(as, in, out))
+			err = execute(ctx, t.commandOf(as, in, out), t.grace)
 		}
 		runtime.UnlockOSThread()
 		over()
@@ -79,7 +79,7 @@ func (t *Target) run(ctx context.Context, logins []login.Login, over func()) (sa
 	select {
 	case err = <-ended:
 	case <-ctx.Done():
-		late := time.NewTimer(2*grace + lastWords)
+		late := time.NewTimer(2*t.grace + lastWords)
 		defer late.Stop()
 		select {
 		case err = <-ended:
@@ -177,7 +177,7 @@ func dropAmbient() error {
 
 // execute runs the command to its end, or ends it with ctx, and with it what it has started in
 // its process group.
-func execute(ctx context.Context, cmd *exec.Cmd) error {
+func execute(ctx context.Context, cmd *exec.Cmd, grace time.Duration) error {
 	if err := cmd.Start(); err != nil {
 		return err
 	}
