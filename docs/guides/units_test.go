@@ -33,6 +33,12 @@ func TestSystemdUnderstandsTheUnits(t *testing.T) {
 			"ecr-refreshd.service":              filepath.Join(ours, "ecr-refreshd.service"),
 			"ecr-refreshd.socket.d/agents.conf": example("many-agents/socket.conf"),
 		}},
+		{"the service with the drop-ins for files and hooks", "ecr-refreshd.service", map[string]string{
+			"ecr-refreshd.socket":                        filepath.Join(ours, "ecr-refreshd.socket"),
+			"ecr-refreshd.service":                       filepath.Join(ours, "ecr-refreshd.service"),
+			"ecr-refreshd.service.d/password-files.conf": example("password-files/service.conf"),
+			"ecr-refreshd.service.d/hooks.conf":          example("hooks/service.conf"),
+		}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -46,7 +46,7 @@ var may = map[string][]string{
 	"internal/config":    {"go.yaml.in/yaml/v3", "internal/registry", "internal/schedule", "internal/login", "internal/renew", "internal/filetrust"},
 	"internal/targets":   {"internal/config", "internal/targets/"},
 	// What every kind may import; one that needs more has a line of its own.
-	kinds + "*": {"golang.org/x/sys/", "internal/osuser", "internal/config", "internal/fault", "internal/login", "internal/renew", "internal/filetrust"},
+	kinds + "*": {"golang.org/x/sys/", "internal/osuser", "internal/registry", "internal/config", "internal/fault", "internal/login", "internal/renew", "internal/filetrust"},
 	"internal/targets/engine": {"github.com/docker/docker/", "github.com/docker/cli/", "github.com/docker/go-connections/",
 		"github.com/containerd/errdefs", "go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp", "golang.org/x/sys/", "internal/config", "internal/fault", "internal/login", "internal/renew", "internal/filetrust"},
 	"internal/targets/dockerconfig": {"github.com/fsnotify/fsnotify", "internal/clientview", "golang.org/x/sync/semaphore", "golang.org/x/sys/", "internal/osuser", "internal/config", "internal/fault", "internal/login", "internal/renew", "internal/filetrust"},

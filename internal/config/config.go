@@ -117,9 +117,10 @@ func (d *decoder) config(root value, c *Config, kinds Kinds) {
 	if b.keys == nil {
 		return
 	}
-	c.Targets = kinds.decode(f.targets)
+	drafts := kinds.decode(f.targets)
 	p := planner{base: f.base, byKey: map[string]int{}, byName: map[string][]place{}}
-	for _, t := range c.Targets {
+	for _, t := range drafts {
+		c.Targets = append(c.Targets, t.Target)
 		p.targets = append(p.targets, t.Name)
 	}
 	if f.registries.written() {
@@ -128,6 +129,12 @@ func (d *decoder) config(root value, c *Config, kinds Kinds) {
 		root.report("has no registries; write at least %s", smallestLine)
 	}
 	c.Grants = p.grants
+	if len(d.problems) > 0 {
+		return
+	}
+	for i := range drafts {
+		drafts[i].checkHosts(c.Grants)
+	}
 }
 
 // file is what a file says, but for what is already in its Config.

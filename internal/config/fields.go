@@ -92,8 +92,17 @@ func names(key, doc string, to *[]string, t Text, example string) Field {
 	}}
 }
 
-// duration is a Go duration between least and most, both included.
-func duration(key, doc string, to *time.Duration, least, most time.Duration) Field {
+// List is a list of texts, in the order of the file. It may be empty.
+func List(key, doc string, to *[]string, t Text, example string) Field {
+	return Field{key, doc, shape{form: aList, text: t}, func(v value) bool {
+		items, ok := v.items(t, example)
+		*to = textsOf(items)
+		return ok
+	}}
+}
+
+// Duration is a Go duration between least and most, both included.
+func Duration(key, doc string, to *time.Duration, least, most time.Duration) Field {
 	t := durationText(to, least, most)
 	return Field{key, doc, shape{text: t, preset: brief(*to)}, t.good}
 }

@@ -40,6 +40,13 @@ type Options interface {
 	New() (Destination, error)
 }
 
+// HostChecker is what Options are too that suit some hosts only.
+type HostChecker interface {
+	// CheckHosts reports on the Block, which Read has read, what is wrong with the options for the
+	// hosts of the target, by grant. It is called if nothing is wrong in the whole file otherwise.
+	CheckHosts(b *Block, grants []Grant)
+}
+
 // Destination is a target at work. What more can be done with it, it says by
 // the other interfaces of package renew. For a moment after a reload, the targets of
 // both configurations work on the same place.

@@ -18,10 +18,10 @@ func (r *Refresh) field() Field {
 		percent("jitter", "Spread, of the token's life, drawn once a token, always earlier. Less than at.", &jitter, 0, 89),
 		oneOrMore("schedule", "A cron line of five fields, or a list of them. It only ever brings a renewal forward.",
 			&r.Schedule, cronLine, `["0 3 * * *"]`),
-		duration("timeout", "Of one attempt, at most 5m.", &r.Timeout, time.Millisecond, 5*time.Minute),
+		Duration("timeout", "Of one attempt, at most 5m.", &r.Timeout, time.Millisecond, 5*time.Minute),
 		Group("backoff", "The pause after a failure, 100ms to 1h.", []Field{
-			duration("initial", "After the first failure.", &r.BackoffInitial, floor, ceiling),
-			duration("max", "What the pause grows to.", &r.BackoffMax, floor, ceiling),
+			Duration("initial", "After the first failure.", &r.BackoffInitial, floor, ceiling),
+			Duration("max", "What the pause grows to.", &r.BackoffMax, floor, ceiling),
 		}, func(b *Block) {
 			if !b.Good() || r.BackoffInitial <= r.BackoffMax {
 				return

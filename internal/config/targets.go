@@ -19,6 +19,7 @@ var targetName = Matching(`^[a-z0-9][a-z0-9_.-]{0,63}$`, "is not a name",
 // registries that use it are not reported as well.
 type draft struct {
 	Target
+	block      Block
 	at, nameAt value
 	good       bool // nothing was reported
 }
@@ -39,7 +40,7 @@ func (ks Kinds) defaultNames() string {
 }
 
 // decode reads the list of targets, if there is one.
-func (ks Kinds) decode(block value) []Target {
+func (ks Kinds) decode(block value) []draft {
 	if !block.written() {
 		return ks.defaults()
 	}
@@ -60,22 +61,34 @@ func (ks Kinds) decode(block value) []Target {
 	}
 	nameAll(drafts)
 	refuseDoubles(drafts)
-	targets := make([]Target, len(drafts))
-	for i, t := range drafts {
-		targets[i] = t.Target
-	}
-	return targets
+	return drafts
 }
 
 // defaults are the targets of a file that names none.
-func (ks Kinds) defaults() []Target {
-	var targets []Target
+func (ks Kinds) defaults() []draft {
+	var drafts []draft
 	for _, k := range ks {
 		if k.Default {
-			targets = append(targets, Target{k.Type, k.Type, k.Read(&Block{})})
+			drafts = append(drafts, draft{Target: Target{k.Type, k.Type, k.Read(&Block{})}})
 		}
 	}
-	return targets
+	return drafts
+}
+
+// checkHosts has a target's kind say what is wrong with it for the hosts that it is to hold.
+func (t *draft) checkHosts(grants []Grant) {
+	checker, ok := t.Options.(HostChecker)
+	if !ok {
+		return
+	}
+	var its []Grant
+	for _, g := range grants {
+		g.Hosts = slices.DeleteFunc(slices.Clone(g.Hosts), func(h Host) bool { return !slices.Contains(h.Targets, t.Name) })
+		if len(g.Hosts) > 0 {
+			its = append(its, g)
+		}
+	}
+	checker.CheckHosts(&t.block, its)
 }
 
 // nameAll sees that names are unique, and names the targets that have none
@@ -132,9 +145,9 @@ func (ks Kinds) decodeTarget(v value) draft {
 		return t
 	}
 	k := ks[slices.IndexFunc(ks, func(k Kind) bool { return k.Type == t.Type })]
-	b := Block{at: v, fields: t.fields(k)}
-	t.Options = k.Read(&b)
-	if name, ok := b.keys["name"]; ok {
+	t.block = Block{at: v, fields: t.fields(k)}
+	t.Options = k.Read(&t.block)
+	if name, ok := t.block.keys["name"]; ok {
 		t.nameAt = name
 	}
 	t.good = len(v.d.problems) == before

@@ -40,9 +40,10 @@ var (
 	cloudLimits     = newCloud(18)
 	cloudDoctor     = newCloud(19)
 	cloudHealthy    = newCloud(20)
+	cloudKinds      = newCloud(21)
 	cloudKubelet    = newCloud(30)
 	clouds          = []cloud{cloudContinuity, cloudWithout, cloudFaults, cloudCrowd, cloudJenkins, cloudAttacks, cloudBreakage, cloudExitCodes, cloudSignals,
-		cloudClients, cloudAgent, cloudGets, cloudRules, cloudSystemd, cloudGuides, cloudRunner, cloudFleet, cloudLimits, cloudDoctor, cloudHealthy, cloudKubelet}
+		cloudClients, cloudAgent, cloudGets, cloudRules, cloudSystemd, cloudGuides, cloudRunner, cloudFleet, cloudLimits, cloudDoctor, cloudHealthy, cloudKinds, cloudKubelet}
 )
 
 var regions = []string{"us-east-1", "eu-west-1"}

@@ -209,5 +209,6 @@ func fields(e renew.Event) []zap.Field {
 	instant("expires_at", e.ExpiresAt)
 	instant("next_refresh_at", e.NextRefreshAt)
 	span("retry_in", e.RetryIn)
+	text("output", e.Output)
 	return fs
 }

@@ -162,6 +162,14 @@ func TestAWarningOfATargetIsSaidOnce(t *testing.T) {
 	}
 }
 
+func TestWhatAHookPrintsIsInTheDebugLog(t *testing.T) {
+	core, logs := observer.New(zapcore.DebugLevel)
+	New(zap.New(core)).Observe(renew.Event{Kind: renew.Stored, Target: "hook", Output: "secret/pull configured"})
+	if e := logs.All()[0]; e.Level != zapcore.DebugLevel || e.ContextMap()["output"] != "secret/pull configured" {
+		t.Errorf("got %v %v", e.Level, e.ContextMap())
+	}
+}
+
 func TestTheLinesOfOneEventAreBounded(t *testing.T) {
 	for n, want := range map[int]int{1: 1, maxFaults: maxFaults, maxFaults + 1: maxFaults + 1, 5000: maxFaults + 1} {
 		core, logs := observer.New(zapcore.DebugLevel)

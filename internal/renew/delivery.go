@@ -157,8 +157,11 @@ func (d *delivery) store(ctx context.Context) error {
 		if w, warns := d.Target.(Warner); warns {
 			event.Warning = w.Warning(ctx)
 		}
+		if p, prints := d.Target.(Printer); prints {
+			event.Output = p.Output()
+		}
 		d.renewer.observe(event)
-		event.Warning = ""
+		event.Warning, event.Output = "", ""
 	}
 	d.reportRefusals(good, refusing)
 	if len(bad) == 0 {

@@ -134,6 +134,13 @@ type Warner interface {
 	Warning(ctx context.Context) string
 }
 
+// Printer is a Target whose Store runs a program of the user's.
+type Printer interface {
+	// Output returns what the program has printed in its last run, on one line and without secrets;
+	// empty for nothing.
+	Output() string
+}
+
 // Prober is a Target that can find out, without changing anything, whether clients get in
 // by it.
 type Prober interface {
@@ -186,6 +193,7 @@ type Event struct {
 	RetryIn       time.Duration
 	Err           error
 	Warning       string // of a Stored: see Warner
+	Output        string // of a Stored: see Printer
 }
 
 // Grant names what is renewed: one token for one identity in one region.

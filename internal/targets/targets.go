@@ -6,10 +6,14 @@ import (
 	"ecr-refreshd/internal/config"
 	"ecr-refreshd/internal/targets/dockerconfig"
 	"ecr-refreshd/internal/targets/engine"
+	"ecr-refreshd/internal/targets/hook"
+	"ecr-refreshd/internal/targets/passwordfile"
 )
 
 // Kinds are all kinds of targets. Nobody changes them.
 var Kinds = config.Kinds{
 	{Type: "engine", Default: true, Doc: "A Docker Engine that checks each login.", Read: engine.Read},
 	{Type: "docker-config", Default: true, Doc: "A config.json of docker that holds the logins, or names the credential helper.", Read: dockerconfig.Read},
+	{Type: "password-file", Doc: "A file with the password, or the logins, for programs that read one.", Read: passwordfile.Read},
+	{Type: "exec", Doc: "A command that is run after each renewal, with the logins on its standard input.", Read: hook.Read},
 }
