@@ -6,10 +6,12 @@ import (
 	"ecr-refreshd/internal/config"
 	"ecr-refreshd/internal/targets/dockerconfig"
 	"ecr-refreshd/internal/targets/engine"
+	"ecr-refreshd/internal/targets/swarm"
 )
 
 // Kinds are all kinds of targets. Nobody changes them.
 var Kinds = config.Kinds{
 	{Type: "engine", Default: true, Doc: "A Docker Engine that checks each login.", Read: engine.Read},
 	{Type: "docker-config", Default: true, Doc: "A config.json of docker that holds the logins, or names the credential helper.", Read: dockerconfig.Read},
+	{Type: "swarm", Doc: "The login inside running Swarm services.", Read: swarm.Read},
 }
