@@ -41,8 +41,11 @@ var (
 	cloudDoctor     = newCloud(19)
 	cloudHealthy    = newCloud(20)
 	cloudKubelet    = newCloud(30)
+	cloudSwarm      = newCloud(41).withLongTokens()
+	cloudRollback   = newCloud(42)
 	clouds          = []cloud{cloudContinuity, cloudWithout, cloudFaults, cloudCrowd, cloudJenkins, cloudAttacks, cloudBreakage, cloudExitCodes, cloudSignals,
-		cloudClients, cloudAgent, cloudGets, cloudRules, cloudSystemd, cloudGuides, cloudRunner, cloudFleet, cloudLimits, cloudDoctor, cloudHealthy, cloudKubelet}
+		cloudClients, cloudAgent, cloudGets, cloudRules, cloudSystemd, cloudGuides, cloudRunner, cloudFleet, cloudLimits, cloudDoctor, cloudHealthy, cloudKubelet,
+		cloudSwarm, cloudRollback}
 )
 
 var regions = []string{"us-east-1", "eu-west-1"}
