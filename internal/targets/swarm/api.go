@@ -45,6 +45,9 @@ func (s service) moving() bool {
 	return false
 }
 
+// stopped reports whether the service's own update has stopped after a failure.
+func (s service) stopped() bool { return strings.HasSuffix(s.progress, "paused") }
+
 // full is a service with its specification as the engine writes it, which is sent back so.
 type full struct {
 	service
@@ -112,32 +115,46 @@ func (t *Target) look(ctx context.Context, c *engine.Connection) (seen sight, er
 		list.Query = url.Values{"filters": {`{"label":["` + label + `"]}`}}
 	}
 	err = c.Do(ctx, list, func(answer io.Reader) error {
-		seen.services, err = services(answer)
-		return err
+		return each(answer, func(f full) { seen.services = append(seen.services, f.service) })
 	})
 	return seen, hinted(err, nil)
 }
 
-// services reads a list, a service at a time: their specifications together may be large.
-func services(list io.Reader) (all []service, err error) {
+// each reads a list, a member at a time: the specifications together may be large.
+func each[T any](list io.Reader, use func(T)) error {
 	d := json.NewDecoder(list)
 	if start, err := d.Token(); err != nil || start != json.Delim('[') {
-		return nil, errors.Join(errors.New("it is no list of services"), err)
+		return errors.Join(errors.New("it is no list"), err)
 	}
 	for d.More() {
-		var f full
-		if err := d.Decode(&f); err != nil {
-			return nil, err
+		var one T
+		if err := d.Decode(&one); err != nil {
+			return err
 		}
-		all = append(all, f.service)
+		use(one)
 	}
-	_, err = d.Token()
-	return all, err
+	_, err := d.Token()
+	return err
 }
 
 func read(ctx context.Context, c *engine.Connection, op, id string) (f full, err error) {
 	err = c.Get(ctx, engine.Request{Op: op, Path: "/services/" + url.PathEscape(id)}, &f)
 	return f, err
+}
+
+// pulling reports whether a task of the service has yet to pull its image.
+func pulling(ctx context.Context, c *engine.Connection, s service) (pulls bool, err error) {
+	filters, err := json.Marshal(map[string][]string{"service": {s.id}, "desired-state": {"running"}})
+	if err != nil {
+		return false, err
+	}
+	list := engine.Request{Op: fmt.Sprintf("list the tasks of service %q", s.name), Method: http.MethodGet, Path: "/tasks", Query: url.Values{"filters": {string(filters)}}}
+	err = c.Do(ctx, list, func(answer io.Reader) error {
+		return each(answer, func(task struct{ Status struct{ State string } }) {
+			pulls = pulls || task.Status.State == "preparing"
+		})
+	})
+	return pulls, hinted(err, nil)
 }
 
 // replace updates the service with its own specification. Without a query for registryAuthFrom and

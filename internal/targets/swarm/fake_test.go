@@ -34,6 +34,7 @@ type fakeService struct {
 	version        uint64
 	updated        time.Time
 	progress       string
+	task           string   // the state of its task
 	auth           []string // the passwords of all updates that brought one
 }
 
@@ -177,6 +178,10 @@ func (f *fakeSwarm) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			}
 		}
 		_, _ = io.WriteString(w, "["+strings.Join(all, ",")+"]\n")
+	case r.URL.Path == "/tasks":
+		var filters struct{ Service []string }
+		_ = json.Unmarshal([]byte(r.URL.Query().Get("filters")), &filters)
+		_, _ = fmt.Fprintf(w, `[{"Status":{"State":"running"}},{"Status":{"State":%q}}]`, f.services[filters.Service[0]].task)
 	case f.services[part[2]] == nil:
 		fail(http.StatusNotFound, "service "+part[2]+" not found")
 	case r.Method == http.MethodPost:

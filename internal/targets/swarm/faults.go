@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"slices"
 	"strings"
 
 	"ecr-refreshd/internal/fault"
@@ -56,19 +55,32 @@ func hinted(err error, answer *engine.Answer) error {
 	return e
 }
 
-// waiting is the fault of services of one host that are left alone for now.
-func waiting(all []service, host string) *fault.Error {
-	stopped := slices.DeleteFunc(slices.Clone(all), func(s service) bool { return !strings.HasSuffix(s.progress, "paused") })
-	if len(stopped) == 0 {
-		return &fault.Error{Reason: fault.Engine, Op: "renew the login of " + names(all), Hosts: []string{host},
-			Err:  errors.New("its own update or rollback is under way, and an update would take its place"),
-			Hint: fmt.Sprintf("nothing: the login is renewed when that is over; `docker service ps %s` shows it", all[0].name)}
+// waiting are the faults of services of one host that are left alone for now, one for each cause.
+func waiting(all []wait, host string) (faults fault.List) {
+	causes := []struct {
+		holds     func(wait) bool
+		why, hint string // of one service; NAME is its name
+	}{
+		{func(w wait) bool { return w.pulls }, "it is pulling its image, and an update would begin that again",
+			"nothing: the login is renewed when that is over; `docker service ps NAME` shows it"},
+		{func(w wait) bool { return !w.pulls && !w.stopped() }, "its own update or rollback is under way, and an update would take its place",
+			"nothing: the login is renewed when that is over; `docker service ps NAME` shows it"},
+		{func(w wait) bool { return !w.pulls && w.stopped() }, "its own update or rollback has stopped after a failure, and an update would go on with it",
+			"end it: `docker service rollback NAME`, or a good version with `docker service update`; `docker service ps --no-trunc NAME` says why it has stopped"},
 	}
-	name := stopped[0].name
-	return &fault.Error{Reason: fault.Engine, Op: "renew the login of " + names(stopped), Hosts: []string{host},
-		Err: errors.New("its own update or rollback has stopped after a failure, and an update would go on with it"),
-		Hint: fmt.Sprintf("end it: `docker service rollback %s`, or a good version with `docker service update`; `docker service ps --no-trunc %s` says why it has stopped",
-			name, name)}
+	for _, c := range causes {
+		var those []service
+		for _, w := range all {
+			if c.holds(w) {
+				those = append(those, w.service)
+			}
+		}
+		if len(those) > 0 {
+			faults = append(faults, &fault.Error{Reason: fault.Engine, Op: "renew the login of " + names(those), Hosts: []string{host},
+				Err: errors.New(c.why), Hint: strings.ReplaceAll(c.hint, "NAME", those[0].name)})
+		}
+	}
+	return faults
 }
 
 // names are those of some services, for people.

@@ -4,14 +4,18 @@
 // without the image after 12 hours does not start.
 //
 // The login is replaced by an update of the service with the same specification and a
-// new X-Registry-Auth. That restarts no task. What else an update does, decides which
-// services are left alone (see state):
+// new X-Registry-Auth. That restarts no task that has its image. What else an update does,
+// decides which services are left alone:
 //
 //   - A service whose own update or rollback is under way or has stopped: an update would
 //     take its place, and would go on with one that has stopped after a failure.
+//   - A service that is pulling its image: the task would be replaced, and the pull begin again.
 //   - A job: every update runs it again.
 //   - For an hour, a service that somebody has updated: the specification before an update
 //     is what `docker service rollback` goes back to, and after ours it is the same one.
+//
+// Tasks that have failed are replaced by any update, and the engine notes with the service how
+// that goes, or even takes our update back. That counts as undone after an hour only.
 //
 // Each manager may run this program. The leader's renews the services. The others' step in
 // for a service whose login is about to end, which the leader's would have replaced long before.
@@ -41,7 +45,7 @@ const (
 	// of some kB.
 	answerLimit = 64 << 20
 	// uses is for engine.NewConnector.
-	uses = "GET /info, /nodes, /services, /events and POST /services/ID/update (docker-socket-proxy: PING=1, INFO=1, NODES=1, SERVICES=1, EVENTS=1, POST=1)"
+	uses = "GET /info, /nodes, /services, /tasks, /events and POST /services/ID/update (docker-socket-proxy: PING=1, INFO=1, NODES=1, SERVICES=1, TASKS=1, EVENTS=1, POST=1)"
 )
 
 // Target keeps the logins in the services of one swarm. It is safe for concurrent use.
@@ -59,7 +63,8 @@ type Target struct {
 type held struct {
 	secret  login.Secret
 	expires time.Time
-	version uint64 // of the service, after the update that brought the login
+	at      time.Time // of the update that brought it
+	version uint64    // of the service, after that
 }
 
 var (
@@ -95,16 +100,16 @@ func (t *Target) Store(ctx context.Context, logins []login.Login) error {
 	}
 	t.prune(seen)
 	var faults fault.List
-	busy := map[string][]service{} // by host
+	busy := map[string][]wait{} // by host
 	for _, s := range seen.services {
 		l, ours := loginOf(s, logins)
 		if !ours {
 			continue
 		}
-		switch err := t.renew(ctx, c, seen, s, l); {
-		case errors.Is(err, errBusy):
-			busy[l.Host] = append(busy[l.Host], s)
-		case err != nil:
+		err := t.renew(ctx, c, seen, s, l)
+		if w, waits := err.(wait); waits {
+			busy[l.Host] = append(busy[l.Host], w)
+		} else if err != nil {
 			e := fault.All(err)[0]
 			if answer := (*engine.Answer)(nil); !errors.As(err, &answer) { // no engine: it is the same for the others
 				return e
@@ -115,7 +120,7 @@ func (t *Target) Store(ctx context.Context, logins []login.Login) error {
 	}
 	for _, l := range logins {
 		if all := busy[l.Host]; len(all) > 0 {
-			faults = append(faults, waiting(all, l.Host))
+			faults = append(faults, waiting(all, l.Host)...)
 		}
 	}
 	return faults.Err()
@@ -134,10 +139,24 @@ func (t *Target) Stale(ctx context.Context, logins []login.Login) (bool, error) 
 	if err != nil {
 		return false, err
 	}
-	return slices.ContainsFunc(seen.services, func(s service) bool {
+	all := slices.DeleteFunc(slices.Clone(seen.services), func(s service) bool {
 		l, ours := loginOf(s, logins)
-		return ours && t.state(seen, s, l, time.Now()) == due
-	}), nil
+		return !ours || t.state(seen, s, l, time.Now()) != due
+	})
+	if len(all) == 0 {
+		return false, nil
+	}
+	c, err := t.Connect(ctx)
+	if err != nil {
+		return false, err
+	}
+	defer c.Close()
+	for _, s := range all {
+		if pulls, err := pulling(ctx, c, s); err != nil || !pulls {
+			return err == nil, err
+		}
+	}
+	return false, nil
 }
 
 // Forget cannot take a login back: the services need it when a task moves, and an update
@@ -179,11 +198,14 @@ func (t *Target) state(seen sight, s service, l login.Login, now time.Time) stat
 	t.mu.Lock()
 	h, ours := t.held[s.id]
 	t.mu.Unlock()
-	ours = ours && h.version == s.version
+	now = now.Round(0) // what ExpiresAt has, too, counts while the machine is suspended
 	life := l.ExpiresAt.Sub(l.ObtainedAt)
 	// An hour, of twelve. It is time enough to notice that a new version is bad, and
 	// the same for others to see that nobody renews a login.
 	spell := life / 12
+	// Its own progress, with the specification that it had, is that of our update.
+	aftermath := s.progress != "" && !s.differs && now.Sub(h.at) < spell
+	ours = ours && (h.version == s.version || aftermath)
 	until := s.updated.Add(life)
 	if ours {
 		until = h.expires
@@ -193,7 +215,7 @@ func (t *Target) state(seen sight, s service, l login.Login, now time.Time) stat
 		return settled
 	case !seen.leads && until.Sub(now) > spell:
 		return settled
-	case s.moving():
+	case s.differs && s.moving():
 		return busy
 	case s.differs && !s.updated.After(now) && now.Sub(s.updated) < spell:
 		return settled
@@ -201,7 +223,13 @@ func (t *Target) state(seen sight, s service, l login.Login, now time.Time) stat
 	return due
 }
 
-var errBusy = errors.New("the service is being updated")
+// wait is why a service is left alone for now.
+type wait struct {
+	service
+	pulls bool // its image; otherwise it is being updated
+}
+
+func (w wait) Error() string { return w.name + " is left alone" }
 
 // renew updates the service that was seen as s, if it is to be.
 func (t *Target) renew(ctx context.Context, c *engine.Connection, seen sight, s service, l login.Login) error {
@@ -210,7 +238,12 @@ func (t *Target) renew(ctx context.Context, c *engine.Connection, seen sight, s 
 		case settled:
 			return nil
 		case busy:
-			return errBusy
+			return wait{s, false}
+		}
+		if pulls, err := pulling(ctx, c, s); err != nil {
+			return err
+		} else if pulls {
+			return wait{s, true}
 		}
 		now, err := t.update(ctx, c, s, l)
 		var answer *engine.Answer
@@ -257,7 +290,7 @@ func (t *Target) update(ctx context.Context, c *engine.Connection, s service, l 
 	// former one that is not ours.
 	if string(after.spec) == string(before.spec) && !after.differs {
 		t.mu.Lock()
-		t.held[s.id] = held{l.Secret, l.ExpiresAt, after.version}
+		t.held[s.id] = held{l.Secret, l.ExpiresAt, time.Now().Round(0), after.version}
 		t.mu.Unlock()
 	}
 	return after.service, nil

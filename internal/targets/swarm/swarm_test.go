@@ -1,8 +1,6 @@
 package swarm
 
 import (
-	"context"
-	"errors"
 	"net/http"
 	"slices"
 	"strings"
@@ -94,6 +92,8 @@ func TestState(t *testing.T) {
 		{"updated in the future, by its clock", func(f *fakeSwarm) { f.deploy("web", host+"/app:2", -day, "completed") }, false, due},
 		{"updated just now to what it was", func(f *fakeSwarm) { f.deploy("web", host+"/app", 0, "") }, false, due},
 		{"rolled back just now, after our update", func(f *fakeSwarm) { f.deploy("web", host+"/app", 0, "rollback_completed") }, false, due},
+		{"pulling its image", func(f *fakeSwarm) { f.change("web", func(s *fakeService) { s.task = "preparing" }) }, false, busy},
+		{"whose tasks fail, with a former update of ours", func(f *fakeSwarm) { f.deploy("web", host+"/app", 0, "paused") }, false, due},
 		{"that is a job", func(f *fakeSwarm) {
 			f.change("web", func(s *fakeService) { s.spec = specOf("web", host+"/app", "ReplicatedJob") })
 		}, false, settled},
@@ -139,6 +139,33 @@ func TestAServiceWithItsOwnUpdateIsTakenUpAfterwards(t *testing.T) {
 		f.change("web", func(s *fakeService) { s.progress = "completed" })
 		if err := target.Store(t.Context(), logins); err != nil || len(f.passwords("web")) != 1 {
 			t.Errorf("%s: afterwards %v, and %q", progress, err, f.passwords("web"))
+		}
+	}
+}
+
+// The engine notes with the service how our own update goes, where its tasks fail.
+func TestWhatOurUpdateLeadsToIsNotUndone(t *testing.T) {
+	for _, progress := range []string{"updating", "paused", "rollback_completed"} {
+		f := newSwarm()
+		f.add("web", host+"/app")
+		target, _ := start(t, f)
+		logins := loginsWith("one", host)
+		if err := target.Store(t.Context(), logins); err != nil {
+			t.Fatal(err)
+		}
+		f.change("web", func(s *fakeService) { s.progress, s.updated = progress, time.Now() })
+		target.sights.clear()
+		if stale, err := target.Stale(t.Context(), logins); stale || err != nil {
+			t.Errorf("%s: undone: %t, %v", progress, stale, err)
+		}
+		h := target.held["id-web"]
+		h.at = h.at.Add(-time.Hour)
+		target.held["id-web"] = h
+		if stale, err := target.Stale(t.Context(), logins); !stale || err != nil {
+			t.Errorf("%s, an hour later: undone: %t, %v", progress, stale, err)
+		}
+		if err := target.Store(t.Context(), loginsWith("two", host)); err != nil || !slices.Equal(f.passwords("web"), []string{"one", "two"}) {
+			t.Errorf("%s: the next token: %q, %v", progress, f.passwords("web"), err)
 		}
 	}
 }
@@ -312,69 +339,5 @@ func TestForgetSaysThatServicesKeepTheirLogin(t *testing.T) {
 	f.set(func(f *fakeSwarm) { f.worker = true })
 	if err := target.Forget(t.Context(), ours); err != nil {
 		t.Errorf("on a worker: %v", err)
-	}
-}
-
-func TestANewServiceIsReportedAndTheWatchSurvivesTheEngine(t *testing.T) {
-	f := newSwarm()
-	target, server := start(t, f)
-	ctx, stop := context.WithCancel(t.Context())
-	defer stop()
-	told := make(chan struct{}, 100)
-	target.Watch(ctx, func() { told <- struct{}{} })
-	wait := func(what string) {
-		t.Helper()
-		select {
-		case <-told:
-		case <-time.After(time.Minute):
-			t.Fatalf("nothing was told of %s", what)
-		}
-	}
-	wait("the start")
-	logins := loginsWith("one", host)
-	if stale, err := target.Stale(ctx, logins); stale || err != nil {
-		t.Fatalf("undone: %t, %v", stale, err)
-	}
-	f.add("late", host+"/app")
-	wait("a new service")
-	if stale, err := target.Stale(ctx, logins); !stale || err != nil {
-		t.Errorf("undone: %t, %v", stale, err)
-	}
-	socket := server.Listener.Addr().String()
-	server.CloseClientConnections()
-	server.Close()
-	f.set(func(f *fakeSwarm) { f.events = nil })
-	serve(t, f, socket)
-	wait("the engine's return")
-}
-
-// A look that is under way while something changes is not what the next one returns.
-func TestAChangeDuringALookIsNotLost(t *testing.T) {
-	var s sights
-	ctx := t.Context()
-	looks := 0
-	look := func(context.Context) (sight, error) {
-		if looks++; looks == 1 {
-			s.clear()
-		}
-		return sight{leads: looks > 1}, nil
-	}
-	if seen, _ := s.get(ctx, look); seen.leads {
-		t.Fatal("the first look is the second")
-	}
-	for range 2 {
-		if seen, _ := s.get(ctx, look); !seen.leads {
-			t.Error("what was seen before the change serves after it")
-		}
-	}
-	if looks != 2 {
-		t.Errorf("%d looks, want 2", looks)
-	}
-	s.clear()
-	if _, err := s.get(ctx, func(context.Context) (sight, error) { return sight{}, errors.New("x") }); err == nil {
-		t.Error("an error is not returned")
-	}
-	if seen, err := s.get(ctx, look); err != nil || !seen.leads {
-		t.Error("an error lasts")
 	}
 }
