@@ -108,7 +108,7 @@ engine:
 	@command -v docker >/dev/null || $(call install,docker-cli)
 
 # The clients of docs/clients.md: Debian's, and those that come as Go modules.
-clients: engine readers bin/clients/crane bin/clients/compose bin/clients/kubelet-login
+clients: engine readers bin/clients/crane bin/clients/compose bin/clients/kubelet-login bin/clients/node_modules
 	@test -x /usr/bin/docker-compose && /usr/bin/python3 -c 'import docker' 2>/dev/null || $(call install,docker-compose python3-docker) || $(call left,clients)
 	@for docker in docker /usr/bin/docker; do DOCKER_BUILDKIT=1 $$docker build --help >/dev/null 2>&1 && exit; done; \
 	$(call install,docker-buildx) || $(call left,docker-buildx)
@@ -137,6 +137,10 @@ bin/clients/compose:
 bin/clients/kubelet-login: $(wildcard internal/e2e/testdata/kubelet/*)
 	@echo "building the kubelet's part of a login"; mkdir -p $(@D) && cd internal/e2e/testdata/kubelet && \
 	CGO_ENABLED=0 $(GO) build -ldflags '-s -w' -o $(CURDIR)/$@ . || $(call left,kubelet)
+
+# What Dokploy creates services with; where there is no npm, the tests make its request themselves.
+bin/clients/node_modules:
+	@! command -v npm >/dev/null || npm install --silent --no-audit --no-fund --ignore-scripts --prefix $(@D) dockerode@4.0.12 >/dev/null || $(call left,dockerode)
 
 left = echo 'MISSING: $(1); a part is left out'
 

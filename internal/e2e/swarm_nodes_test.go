@@ -10,6 +10,9 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -102,18 +105,14 @@ func (n *swarmNode) get(path string, answer any) {
 	}
 }
 
-// create creates a service of two tasks as Dokploy does, by dockerode's createService with an
-// authconfig: the login goes in the header, and the image is not resolved to a digest.
+// dockerode is where `make clients` puts the library, where there is npm.
+var dockerode = filepath.Join("..", "..", "bin", "clients", "node_modules")
+
+// create creates a service of two tasks as Dokploy does: by dockerode's createService with an
+// authconfig where the library is there, otherwise by the same request.
 func (n *swarmNode) create(name, image, password string, labels map[string]string) {
 	n.t.Helper()
-	header := http.Header{"Content-Type": {"application/json"}}
-	if password != "" {
-		host, _, _ := strings.Cut(image, "/")
-		auth, err := json.Marshal(map[string]string{"username": "AWS", "password": password, "serveraddress": host})
-		must(n.t, err)
-		header.Set("X-Registry-Auth", base64.URLEncoding.EncodeToString(auth))
-	}
-	err := n.call(http.MethodPost, "/services/create", header, map[string]any{
+	service := map[string]any{
 		"Name": name, "Labels": labels,
 		"TaskTemplate": map[string]any{
 			"ContainerSpec": map[string]any{"Image": image},
@@ -121,10 +120,33 @@ func (n *swarmNode) create(name, image, password string, labels map[string]strin
 			"RestartPolicy": map[string]any{"Condition": "any", "Delay": int64(time.Second)},
 		},
 		"Mode": map[string]any{"Replicated": map[string]int{"Replicas": 2}},
-	}, new(any))
-	if err != nil {
-		n.t.Fatal(err)
 	}
+	host, _, _ := strings.Cut(image, "/")
+	auth := map[string]string{"username": "AWS", "password": password, "serveraddress": host}
+	modules, err := filepath.Abs(dockerode)
+	must(n.t, err)
+	node, noNode := exec.LookPath("node")
+	if _, missing := os.Stat(filepath.Join(modules, "dockerode")); noNode == nil && missing == nil {
+		if password != "" {
+			service["authconfig"] = auth
+		}
+		text, err := json.Marshal(service)
+		must(n.t, err)
+		script, err := filepath.Abs(filepath.Join("testdata", "create-service.js"))
+		must(n.t, err)
+		if out, code := n.run(n.bed.Root(), []string{"NODE_PATH=" + modules}, string(text), node, script, n.engine.Socket); code != 0 {
+			n.t.Fatalf("dockerode: %s", out)
+		}
+		return
+	}
+	n.t.Log("dockerode is not there (npm; make clients): the request that it would make")
+	header := http.Header{"Content-Type": {"application/json"}}
+	if password != "" {
+		text, err := json.Marshal(auth)
+		must(n.t, err)
+		header.Set("X-Registry-Auth", base64.URLEncoding.EncodeToString(text))
+	}
+	must(n.t, n.call(http.MethodPost, "/services/create", header, service, new(any)))
 }
 
 type swarmService struct {

@@ -48,6 +48,12 @@ func (s service) moving() bool {
 // stopped reports whether the service's own update has stopped after a failure.
 func (s service) stopped() bool { return strings.HasSuffix(s.progress, "paused") }
 
+// shown is the service with a name that is fit to show: it is a text of the engine.
+func (s service) shown(c *engine.Connection) service {
+	s.name = c.Clean(s.name)
+	return s
+}
+
 // full is a service with its specification as the engine writes it, which is sent back so.
 type full struct {
 	service
@@ -115,7 +121,7 @@ func (t *Target) look(ctx context.Context, c *engine.Connection) (seen sight, er
 		list.Query = url.Values{"filters": {`{"label":["` + label + `"]}`}}
 	}
 	err = c.Do(ctx, list, func(answer io.Reader) error {
-		return each(answer, func(f full) { seen.services = append(seen.services, f.service) })
+		return each(answer, func(f full) { seen.services = append(seen.services, f.service.shown(c)) })
 	})
 	return seen, hinted(err, nil)
 }
@@ -139,6 +145,7 @@ func each[T any](list io.Reader, use func(T)) error {
 
 func read(ctx context.Context, c *engine.Connection, op, id string) (f full, err error) {
 	err = c.Get(ctx, engine.Request{Op: op, Path: "/services/" + url.PathEscape(id)}, &f)
+	f.service = f.service.shown(c)
 	return f, err
 }
 

@@ -46,10 +46,24 @@ type fakeSwarm struct {
 	follower bool // a manager that does not lead
 	version  uint64
 	services map[string]*fakeService
-	before   func(id string)                     // runs before an update is looked at, without the lock
+	before   func(r *http.Request)               // runs before a request is looked at, without the lock
+	after    func(r *http.Request)               // runs after an answer, without the lock
 	refuse   func(r *http.Request) (int, string) // an answer instead
 	requests []string
 	events   []chan string
+}
+
+// isUpdate reports whether a request updates a service.
+func isUpdate(r *http.Request) bool { return strings.HasSuffix(r.URL.Path, "/update") }
+
+// once is a hook for the first request of which is is true.
+func once(is func(*http.Request) bool, do func()) func(*http.Request) {
+	var first sync.Once
+	return func(r *http.Request) {
+		if is(r) {
+			first.Do(do)
+		}
+	}
 }
 
 func newSwarm() *fakeSwarm {
@@ -129,8 +143,11 @@ func (f *fakeSwarm) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(status)
 		_ = json.NewEncoder(w).Encode(map[string]string{"message": text})
 	}
-	if f.before != nil && strings.HasSuffix(r.URL.Path, "/update") {
-		f.before(strings.Split(r.URL.Path, "/")[2])
+	if f.before != nil {
+		f.before(r)
+	}
+	if f.after != nil {
+		defer f.after(r)
 	}
 	f.mu.Lock()
 	if r.URL.Path == "/events" {

@@ -62,9 +62,9 @@ func waiting(all []wait, host string) (faults fault.List) {
 		why, hint string // of one service; NAME is its name
 	}{
 		{func(w wait) bool { return w.pulls }, "it is pulling its image, and an update would begin that again",
-			"nothing: the login is renewed when that is over; `docker service ps NAME` shows it"},
+			"nothing: the login is renewed afterwards; `docker service ps NAME` shows it"},
 		{func(w wait) bool { return !w.pulls && !w.stopped() }, "its own update or rollback is under way, and an update would take its place",
-			"nothing: the login is renewed when that is over; `docker service ps NAME` shows it"},
+			"nothing: the login is renewed afterwards; `docker service ps NAME` shows it"},
 		{func(w wait) bool { return !w.pulls && w.stopped() }, "its own update or rollback has stopped after a failure, and an update would go on with it",
 			"end it: `docker service rollback NAME`, or a good version with `docker service update`; `docker service ps --no-trunc NAME` says why it has stopped"},
 	}

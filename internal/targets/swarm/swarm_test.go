@@ -46,8 +46,12 @@ func TestTheLoginIsReplacedAndNothingElse(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if err := target.Store(ctx, loginsWith("two", host, other)); err != nil {
+	logins = loginsWith("two", host, other)
+	if err := target.Store(ctx, logins); err != nil {
 		t.Error(err)
+	}
+	if stale, err := target.Stale(ctx, logins); stale || err != nil { // what was seen before does not count
+		t.Errorf("undone after another token: %t, %v", stale, err)
 	}
 	if got := f.passwords("web"); !slices.Equal(got, []string{"one", "two"}) {
 		t.Errorf("the service was updated with %q", got)
@@ -129,14 +133,23 @@ func TestAServiceWithItsOwnUpdateIsTakenUpAfterwards(t *testing.T) {
 		f.deploy("web", host+"/app:2", 2*time.Hour, progress)
 		target, _ := start(t, f)
 		logins := loginsWith("one", host, other)
+		f.set(func(f *fakeSwarm) { f.services["id-web"].progress = "" })
+		if err := target.Store(t.Context(), logins); err != nil { // before, it has had one of ours
+			t.Fatal(err)
+		}
+		f.set(func(f *fakeSwarm) { f.services["id-web"].auth = nil })
+		f.deploy("web", host+"/app:3", 0, progress)
 		all := fault.All(target.Store(t.Context(), logins))
 		if len(all) != 1 || all[0].Reason != fault.Engine || !slices.Equal(all[0].Hosts, []string{host}) || !strings.Contains(all[0].Error(), `"web"`) || !strings.Contains(all[0].Hint, want) {
 			t.Errorf("%s: got %v, hint %q", progress, all, all[0].Hint)
 		}
+		if target.Store(t.Context(), logins) == nil {
+			t.Errorf("%s: the second time all is well", progress)
+		}
 		if got := f.passwords("calm"); len(got) != 1 {
 			t.Errorf("%s: the other service has %q", progress, got)
 		}
-		f.change("web", func(s *fakeService) { s.progress = "completed" })
+		f.change("web", func(s *fakeService) { s.progress, s.updated = "completed", time.Now().Add(-61*time.Minute) })
 		if err := target.Store(t.Context(), logins); err != nil || len(f.passwords("web")) != 1 {
 			t.Errorf("%s: afterwards %v, and %q", progress, err, f.passwords("web"))
 		}
@@ -167,35 +180,6 @@ func TestWhatOurUpdateLeadsToIsNotUndone(t *testing.T) {
 		if err := target.Store(t.Context(), loginsWith("two", host)); err != nil || !slices.Equal(f.passwords("web"), []string{"one", "two"}) {
 			t.Errorf("%s: the next token: %q, %v", progress, f.passwords("web"), err)
 		}
-	}
-}
-
-func TestAnotherUpdateAtTheSameTimeIsReadAgain(t *testing.T) {
-	f := newSwarm()
-	f.add("web", host+"/app:1")
-	once := make(chan struct{}, 1)
-	once <- struct{}{}
-	f.before = func(string) {
-		select {
-		case <-once:
-			f.change("web", func(s *fakeService) {
-				s.spec = specOf("web", host+"/app:2", "Replicated")
-				s.previous = s.spec
-			})
-		default:
-		}
-	}
-	target, _ := start(t, f)
-	if err := target.Store(t.Context(), loginsWith("one", host)); err != nil {
-		t.Fatal(err)
-	}
-	if s := f.services["id-web"]; !strings.Contains(s.spec, "app:2") || len(s.auth) != 1 {
-		t.Errorf("got %s with %q", s.spec, s.auth)
-	}
-	f.before = func(string) { f.change("web", func(*fakeService) {}) }
-	err := target.Store(t.Context(), loginsWith("two", host))
-	if all := fault.All(err); len(all) != 1 || !strings.Contains(all[0].Hint, "again and again") {
-		t.Errorf("a service that changes all the time: %v", err)
 	}
 }
 
@@ -288,6 +272,11 @@ func TestFaultsSayWhatToDoAndHeal(t *testing.T) {
 		{"no quorum", refuse("/update", 500, "rpc error: code = DeadlineExceeded desc = context deadline exceeded"), "deadline", "more than half of the managers"},
 		{"demoted meanwhile", refuse("/services", 503, "This node is not a swarm manager. Worker nodes can't be used to view or modify cluster state."), "manager", "managers only"},
 		{"a refusal", refuse("/update", 400, "invalid "+secret), "invalid [redacted]", "docker service update"},
+		{"a name that repeats the secret", func(f *fakeSwarm) {
+			f.change("web", func(s *fakeService) {
+				s.previous, s.spec, s.progress = s.spec, specOf(secret, host+"/app", "Replicated"), "updating"
+			})
+		}, "[redacted]", "nothing"},
 		{"a plugin", refuse("/update", 403, "authorization denied by plugin opa: no"), "opa", "POST /services/ID/update"},
 		{"a socket proxy", refuse("/services", 403, "forbidden"), "not by a docker engine", "SERVICES=1"},
 	}
@@ -295,14 +284,16 @@ func TestFaultsSayWhatToDoAndHeal(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			f := newSwarm()
 			f.add("web", host+"/app")
-			f.set(tt.fail)
+			tt.fail(f)
 			target, _ := start(t, f)
 			err := target.Store(t.Context(), loginsWith(secret, host))
 			all := fault.All(err)
-			if len(all) != 1 || all[0].Reason != fault.Engine || !strings.Contains(err.Error(), tt.text) || !strings.Contains(all[0].Hint, tt.hint) || strings.Contains(err.Error(), secret) {
+			if len(all) != 1 || all[0].Reason != fault.Engine || !strings.Contains(err.Error(), tt.text) || !strings.Contains(all[0].Hint, tt.hint) || strings.Contains(err.Error()+all[0].Hint, secret) {
 				t.Errorf("got %v, hint %q", err, all[0].Hint)
 			}
-			f.set(func(f *fakeSwarm) { f.worker, f.state, f.refuse = false, "active", nil })
+			f.set(func(f *fakeSwarm) {
+				f.worker, f.state, f.refuse, f.services["id-web"].progress = false, "active", nil, ""
+			})
 			if err := target.Store(t.Context(), loginsWith(secret, host)); err != nil {
 				t.Errorf("it has not healed: %v", err)
 			}
@@ -330,6 +321,10 @@ func TestForgetSaysThatServicesKeepTheirLogin(t *testing.T) {
 	ours := func(h string) bool { return h == host }
 	if err := target.Forget(t.Context(), ours); err != nil {
 		t.Errorf("without a service of ours: %v", err)
+	}
+	f.add("job", host+"/app").spec = specOf("job", host+"/app", "GlobalJob")
+	if err := target.Forget(t.Context(), ours); err != nil {
+		t.Errorf("with a job, which has no login of ours: %v", err)
 	}
 	f.add("web", host+"/app")
 	err := target.Forget(t.Context(), ours)
