@@ -66,7 +66,9 @@ func TestSwarmServicesOutliveTheirToken(t *testing.T) {
 		t.Errorf("the service without the label was updated %d times", n)
 	}
 
-	await(t, func() (bool, string) { return s.aws.Check(host, "AWS", first) != nil, "the end of the first token" })
+	if missing := awaitWithin(s.life+patience, func() (bool, string) { return s.aws.Check(host, "AWS", first) != nil, "the end of the first token" }); missing != "" {
+		t.Fatalf("waited in vain: %s", missing)
+	}
 	c.nodes[2].availability("active")
 	c.nodes[1].availability("drain")
 	c.nodes[0].awaitRunning("kept", c.nodes[0].id, c.nodes[2].id)
