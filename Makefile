@@ -20,7 +20,7 @@ FUZZTIME        = 1m
 NFPM_VERSION    = v2.45.2
 NFPM            = $(CURDIR)/bin/tools/nfpm-$(NFPM_VERSION)
 
-.PHONY: all build demo test lint staticcheck unit long attacks fuzz e2e package package-test image inspectors bench engine clients readers engines systemd clean help
+.PHONY: all build demo test lint staticcheck unit long attacks fuzz e2e package package-test image inspectors bench engine clients nodes readers engines systemd clean help
 all: build
 
 help:
@@ -66,7 +66,7 @@ attacks:
 fuzz:
 	$(GO) test -run '^$$' -fuzz FuzzEcho -fuzztime $(FUZZTIME) ./internal/attacks
 
-e2e: engine clients systemd
+e2e: engine clients nodes systemd
 	PATH="$(CURDIR)/bin/clients:$$PATH" $(GO) test -count=1 -timeout 15m -run "$(or $(TESTS),.)" -v ./internal/e2e
 
 # The same on the engines of Debian 12 and 13 and on the newest one; takes an hour the
@@ -108,10 +108,14 @@ engine:
 	@command -v docker >/dev/null || $(call install,docker-cli)
 
 # The clients of docs/clients.md: Debian's, and those that come as Go modules.
-clients: engine readers bin/clients/crane bin/clients/compose bin/clients/kubelet-login
+clients: engine readers bin/clients/crane bin/clients/compose bin/clients/kubelet-login bin/clients/node_modules
 	@test -x /usr/bin/docker-compose && /usr/bin/python3 -c 'import docker' 2>/dev/null || $(call install,docker-compose python3-docker) || $(call left,clients)
 	@for docker in docker /usr/bin/docker; do DOCKER_BUILDKIT=1 $$docker build --help >/dev/null 2>&1 && exit; done; \
 	$(call install,docker-buildx) || $(call left,docker-buildx)
+
+# What makes the networks between the nodes of a swarm.
+nodes:
+	@command -v ip >/dev/null && command -v nsenter >/dev/null || $(call install,iproute2 util-linux)
 
 # What internal/clientview is compared with, besides docker.
 readers:
@@ -137,6 +141,10 @@ bin/clients/compose:
 bin/clients/kubelet-login: $(wildcard internal/e2e/testdata/kubelet/*)
 	@echo "building the kubelet's part of a login"; mkdir -p $(@D) && cd internal/e2e/testdata/kubelet && \
 	CGO_ENABLED=0 $(GO) build -ldflags '-s -w' -o $(CURDIR)/$@ . || $(call left,kubelet)
+
+# What Dokploy creates services with; where there is no npm, the tests make its request themselves.
+bin/clients/node_modules:
+	@! command -v npm >/dev/null || npm install --silent --no-audit --no-fund --ignore-scripts --prefix $(@D) dockerode@4.0.12 >/dev/null || $(call left,dockerode)
 
 left = echo 'MISSING: $(1); a part is left out'
 

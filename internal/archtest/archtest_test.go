@@ -49,6 +49,7 @@ var may = map[string][]string{
 	kinds + "*": {"golang.org/x/sys/", "internal/osuser", "internal/registry", "internal/config", "internal/fault", "internal/login", "internal/renew", "internal/filetrust"},
 	"internal/targets/engine": {"github.com/docker/docker/", "github.com/docker/cli/", "github.com/docker/go-connections/",
 		"github.com/containerd/errdefs", "go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp", "golang.org/x/sys/", "internal/config", "internal/fault", "internal/login", "internal/renew", "internal/filetrust"},
+	"internal/targets/swarm":        {"github.com/docker/docker/api/types/registry", "internal/targets/engine", "internal/config", "internal/fault", "internal/login", "internal/renew"},
 	"internal/targets/dockerconfig": {"github.com/fsnotify/fsnotify", "internal/clientview", "golang.org/x/sync/semaphore", "golang.org/x/sys/", "internal/osuser", "internal/config", "internal/fault", "internal/login", "internal/renew", "internal/filetrust"},
 	"internal/status":               {"internal/renew", "internal/fault", "internal/login"},
 	"internal/eventlog":             {"go.uber.org/zap", "go.uber.org/zap/", "internal/renew", "internal/fault"},
@@ -56,12 +57,13 @@ var may = map[string][]string{
 		"internal/placed", "internal/registry", "internal/renew", "internal/schedule", "internal/status"},
 	// Test beds, the demonstration and the benchmark: they may use anything, and
 	// nothing that ships may use them.
-	"internal/emulator": {"*"},
-	"internal/testbed":  {"*"},
-	"internal/testuser": {},
-	"internal/e2e":      {"*"},
-	"internal/attacks":  {"*"},
-	"internal/bench":    {"*"},
+	"internal/emulator":     {"*"},
+	"internal/testbed":      {"*"},
+	"internal/testbed/idle": {},
+	"internal/testuser":     {},
+	"internal/e2e":          {"*"},
+	"internal/attacks":      {"*"},
+	"internal/bench":        {"*"},
 	// It puts the least memory under what it starts.
 	"internal/bench/launcher": {},
 	"internal/demo":           {"*"},

@@ -54,7 +54,8 @@ func outside() (code int, err error) {
 		return 0, err
 	}
 	defer os.RemoveAll(dir)
-	build := exec.CommandContext(ctx, "go", "build", "-o", dir, "ecr-refreshd/cmd/ecr-refreshd", "ecr-refreshd/cmd/docker-credential-ecr-refreshd")
+	build := exec.CommandContext(ctx, "go", "build", "-o", dir, "ecr-refreshd/cmd/ecr-refreshd",
+		"ecr-refreshd/cmd/docker-credential-ecr-refreshd", "ecr-refreshd/internal/testbed/idle")
 	// Static, as they are shipped: a container has no C library for them.
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	build.Stdout, build.Stderr = os.Stdout, os.Stderr

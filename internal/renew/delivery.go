@@ -34,6 +34,7 @@ type delivery struct {
 	retry struct {
 		at       time.Duration // when to store or remove again; a failed look sets it too
 		failures int           // in a row, of any of these
+		engine   bool          // the last one was an engine's: it may be over when a change is reported
 	}
 	looks        looks    // of a Checker
 	refusedHosts []string // whose registry refused a token and has accepted none since
@@ -71,9 +72,19 @@ func (d *delivery) run(ctx context.Context) {
 		case <-timer.C:
 		case <-placeChanged:
 			now, _ = r.clock.read() // the sleep may have been long
-			d.looks.soon(now)
+			d.placeChanged(now)
 		}
 	}
+}
+
+// placeChanged plans a look soon after a Watcher has reported a change, or the next try of
+// what an engine has failed: it is back, or has done what the target waits for.
+func (d *delivery) placeChanged(now time.Duration) {
+	if d.retry.failures > 0 && d.retry.engine {
+		d.retry.at = min(d.retry.at, now+afterChange)
+		d.looks.at = min(d.looks.at, d.retry.at)
+	}
+	d.looks.soon(now)
 }
 
 // take makes h the token whose logins the target should hold. They replace those of
@@ -270,6 +281,7 @@ func (d *delivery) remove(ctx context.Context) {
 // tryFailed plans the next try after err and observes the failed one.
 func (d *delivery) tryFailed(event Event, err error) {
 	d.retry.failures++
+	d.retry.engine = fault.Has(err, fault.Engine)
 	now, wall := d.renewer.clock.read()
 	wait, luck := never, draw()
 	for _, f := range fault.All(err) { // the fault that may be over soonest decides

@@ -97,7 +97,8 @@ type Watcher interface {
 	// goroutine, holding any lock, for no reason, for this process's own stores and
 	// after ctx's end; it never blocks, and many calls in a row cost one Stale. A
 	// change must be reported within a second: Stale is called half a second after
-	// the report, and an undone login must be back within two seconds.
+	// the report, and an undone login must be back within two seconds. So is a Store that
+	// failed with reason engine, whose cause may be over.
 	Watch(ctx context.Context, changed func())
 }
 

@@ -167,3 +167,17 @@ func TestATargetThatCannotBeLookedAtIsNotUndone(t *testing.T) {
 		}
 	})
 }
+
+// An engine is back, or is done with what the target waits for: the back-off is over.
+func TestAReportedChangeEndsTheWaitForAnEngine(t *testing.T) {
+	const now = time.Hour
+	for reason, want := range map[fault.Reason]time.Duration{fault.Engine: now + afterChange, fault.Local: now + time.Minute} {
+		var d delivery
+		d.retry.at, d.retry.failures, d.retry.engine = now+time.Minute, 3, reason == fault.Engine
+		d.looks.at, d.looks.failed = d.retry.at, true // a look has failed, and waits
+		d.placeChanged(now)
+		if d.retry.at != want || d.looks.at != want {
+			t.Errorf("%s: the next try is in %s and the next look in %s, want %s", reason, d.retry.at-now, d.looks.at-now, want-now)
+		}
+	}
+}

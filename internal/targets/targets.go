@@ -8,6 +8,7 @@ import (
 	"ecr-refreshd/internal/targets/engine"
 	"ecr-refreshd/internal/targets/hook"
 	"ecr-refreshd/internal/targets/passwordfile"
+	"ecr-refreshd/internal/targets/swarm"
 )
 
 // Kinds are all kinds of targets. Nobody changes them.
@@ -16,4 +17,5 @@ var Kinds = config.Kinds{
 	{Type: "docker-config", Default: true, Doc: "A config.json of docker that holds the logins, or names the credential helper.", Read: dockerconfig.Read},
 	{Type: "password-file", Doc: "A file with the password, or the logins, for programs that read one.", Read: passwordfile.Read},
 	{Type: "exec", Doc: "A command that is run after each renewal, with the logins on its standard input.", Read: hook.Read},
+	{Type: "swarm", Doc: "The login inside running Swarm services.", Read: swarm.Read},
 }

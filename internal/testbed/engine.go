@@ -29,6 +29,7 @@ const (
 type Engine struct {
 	Socket string // its path
 	dir    string
+	netns  string // the path of its network namespace; empty: this process's
 	cmd    *exec.Cmd
 	ended  chan struct{} // closed when cmd has ended
 	output *os.File
@@ -55,6 +56,10 @@ func (b *Bed) StartEngine(ctx context.Context) (*Engine, error) {
 	if err := FindEngine(); err != nil {
 		return nil, err
 	}
+	return b.startEngine(ctx, "")
+}
+
+func (b *Bed) startEngine(ctx context.Context, netns string) (*Engine, error) {
 	dir, err := os.MkdirTemp(b.Dir, "engine-")
 	if err != nil {
 		return nil, err
@@ -62,7 +67,7 @@ func (b *Bed) StartEngine(ctx context.Context) (*Engine, error) {
 	if err := os.Chmod(dir, 0o755); err != nil { // the group docker gets to the socket
 		return nil, err
 	}
-	e := &Engine{Socket: filepath.Join(dir, "docker.sock"), dir: dir}
+	e := &Engine{Socket: filepath.Join(dir, "docker.sock"), dir: dir, netns: netns}
 	if e.output, err = os.OpenFile(filepath.Join(dir, "log"), os.O_CREATE|os.O_RDWR|os.O_APPEND, 0o600); err != nil {
 		return nil, err
 	}
@@ -78,10 +83,14 @@ func (e *Engine) Host() string { return "unix://" + e.Socket }
 // Start starts the engine again after Stop or Kill, with what it had, and waits
 // until it answers.
 func (e *Engine) Start(ctx context.Context) error {
-	cmd := exec.Command("dockerd", "--host="+e.Host(), "--group="+groupDocker,
-		"--data-root="+filepath.Join(e.dir, "data"), "--exec-root="+e.execRoot(), "--pidfile="+filepath.Join(e.dir, "pid"),
+	command := []string{"dockerd", "--host=" + e.Host(), "--group=" + groupDocker,
+		"--data-root=" + filepath.Join(e.dir, "data"), "--exec-root=" + e.execRoot(), "--pidfile=" + filepath.Join(e.dir, "pid"),
 		"--storage-driver=vfs", // works on every file system, also on the tmpfs of the bed
-		"--bridge=none", "--iptables=false", "--ip-forward=false", "--ip-masq=false", "--userland-proxy=false")
+		"--bridge=none", "--iptables=false", "--ip-forward=false", "--ip-masq=false", "--userland-proxy=false"}
+	if e.netns != "" {
+		command = append([]string{"nsenter", "--net=" + e.netns}, command...) // which becomes dockerd
+	}
+	cmd := exec.Command(command[0], command[1:]...)
 	cmd.Stdout, cmd.Stderr = e.output, e.output
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("start dockerd: %w", err)

@@ -10,6 +10,8 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
+	"runtime"
 
 	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/name"
@@ -33,6 +35,19 @@ const imageBytes = 64 << 10
 // registry of an ECR host under the reference "HOST/REPOSITORY:TAG". The token
 // is asked for with the profile of Options.Profiles.
 func (b *Bed) PushImage(ctx context.Context, server *emulator.Server, profile, reference string) error {
+	return b.push(ctx, server, profile, reference, nil)
+}
+
+// PushProgram is PushImage of an image that runs a static program.
+func (b *Bed) PushProgram(ctx context.Context, server *emulator.Server, profile, reference, program string) error {
+	content, err := os.ReadFile(program)
+	if err != nil {
+		return err
+	}
+	return b.push(ctx, server, profile, reference, content)
+}
+
+func (b *Bed) push(ctx context.Context, server *emulator.Server, profile, reference string, program []byte) error {
 	fail := func(err error) error { return fmt.Errorf("push an image as %q: %w", reference, err) }
 	ref, err := name.ParseReference(reference)
 	if err != nil {
@@ -47,7 +62,7 @@ func (b *Bed) PushImage(ctx context.Context, server *emulator.Server, profile, r
 	if err != nil {
 		return fail(err)
 	}
-	image, err := newImage()
+	image, err := newImage(program)
 	if err != nil {
 		return fail(err)
 	}
@@ -63,17 +78,23 @@ func (b *Bed) PushImage(ctx context.Context, server *emulator.Server, profile, r
 	return nil
 }
 
-// newImage makes an image of one layer with one file of random bytes.
-func newImage() (v1.Image, error) {
+// newImage makes an image of one layer with one file of random bytes and, if there is one, the
+// program that it runs.
+func newImage(program []byte) (v1.Image, error) {
 	content := make([]byte, imageBytes)
 	_, _ = rand.Read(content) // does not fail
 	var archive bytes.Buffer
 	w := tar.NewWriter(&archive)
-	if err := w.WriteHeader(&tar.Header{Name: "content", Mode: 0o644, Size: imageBytes}); err != nil {
-		return nil, err
-	}
-	if _, err := w.Write(content); err != nil {
-		return nil, err
+	for name, file := range map[string][]byte{"content": content, "program": program} {
+		if file == nil {
+			continue
+		}
+		if err := w.WriteHeader(&tar.Header{Name: name, Mode: 0o755, Size: int64(len(file))}); err != nil {
+			return nil, err
+		}
+		if _, err := w.Write(file); err != nil {
+			return nil, err
+		}
 	}
 	if err := w.Close(); err != nil {
 		return nil, err
@@ -84,5 +105,14 @@ func newImage() (v1.Image, error) {
 	if err != nil {
 		return nil, err
 	}
-	return mutate.AppendLayers(empty.Image, layer)
+	image, err := mutate.AppendLayers(empty.Image, layer)
+	if err != nil || program == nil {
+		return image, err
+	}
+	file, err := image.ConfigFile()
+	if err != nil {
+		return nil, err
+	}
+	file.OS, file.Architecture, file.Config.Entrypoint = runtime.GOOS, runtime.GOARCH, []string{"/program"}
+	return mutate.ConfigFile(image, file)
 }

@@ -281,7 +281,7 @@ func TestSlowRegistryIsNetwork(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := open(t.Context(), where, tgt.secrets.clean)
+	s, err := open(t.Context(), where, answerLimit, tgt.secrets.clean)
 	if err != nil {
 		t.Fatal(err)
 	}

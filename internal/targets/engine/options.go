@@ -30,8 +30,14 @@ type Options struct {
 // Read reads the options of an engine.
 func Read(b *config.Block) config.Options {
 	var o Options
+	o.Read(b)
+	return o
+}
+
+// Read reads the keys that say which engine, and more, as Block.Read does.
+func (o *Options) Read(b *config.Block, more ...config.Field) {
 	file := config.AbsolutePath.OrEmpty()
-	b.Read(
+	b.Read(append([]config.Field{
 		config.String("host", "Address of the engine. Default: $DOCKER_HOST, then the local socket.", &o.Host, hostText.OrEmpty()),
 		config.String("context", "Name of a docker context, instead of host.", &o.Context, contextText.OrEmpty()),
 		config.Group("tls", "For a tcp:// host: paths of the files.", []config.Field{
@@ -39,11 +45,10 @@ func Read(b *config.Block) config.Options {
 			config.String("cert", "Client certificate.", &o.Cert, file),
 			config.String("key", "Its key.", &o.Key, file),
 		}, o.checkTLS),
-	)
+	}, more...)...)
 	if o.Context != "" && o.Host != "" {
 		b.Report("context", "%q and host exclude each other; write one of the two", o.Context)
 	}
-	return o
 }
 
 func (o *Options) checkTLS(b *config.Block) {

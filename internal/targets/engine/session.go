@@ -36,16 +36,19 @@ const (
 	headerLimit = 64 << 10
 )
 
-// session is the conversation with the engine during one Store.
+// session is a conversation with the engine.
 type session struct {
 	where endpoint
 	api   *client.Client
+	http  *http.Client // the one below api
+	base  string       // of URLs
 	wire  *wire
+	uses  string                   // see Connector
 	clean func(text string) string // makes what came from the engine fit to show
 }
 
 // open prepares a session and contacts nobody yet. Its error is a fault.
-func open(ctx context.Context, where endpoint, clean func(string) string) (*session, error) {
+func open(ctx context.Context, where endpoint, limit int64, clean func(string) string) (*session, error) {
 	local := func(err error) error {
 		hint := "check the ca, cert and key files of this engine, and that the daemon may read them"
 		if refused := (*filetrust.Error)(nil); errors.As(err, &refused) {
@@ -66,23 +69,27 @@ func open(ctx context.Context, where endpoint, clean func(string) string) (*sess
 	// keeps 2 and would open the others again and again.
 	transport := &http.Transport{TLSClientConfig: secured, MaxResponseHeaderBytes: headerLimit,
 		MaxConnsPerHost: parallel, MaxIdleConns: parallel, MaxIdleConnsPerHost: parallel}
-	host := where.String()
+	host, base := where.String(), "http://api.moby.localhost"
 	var helper *connhelper.ConnectionHelper
 	if where.scheme == "ssh" {
 		var err error
 		if helper, err = connhelper.GetConnectionHelper(host); err != nil {
 			return nil, local(err)
 		}
-		host = helper.Host
+		host, base = helper.Host, helper.Host
 	}
 	scheme := "http"
 	if secured != nil {
 		scheme = "https"
 	}
+	if where.isTCP() {
+		base = scheme + "://" + strings.TrimRight(where.target, "/")
+	}
+	bound := &http.Client{Transport: bounded{transport, limit}, CheckRedirect: client.CheckRedirect}
 	api, err := client.NewClientWithOpts(
 		client.WithHTTPClient(&http.Client{Transport: transport}),
 		client.WithHost(host), // it sets the transport up, which it knows only by its type
-		client.WithHTTPClient(&http.Client{Transport: bounded{transport}, CheckRedirect: client.CheckRedirect}),
+		client.WithHTTPClient(bound),
 		client.WithScheme(scheme),
 		// The filter takes every request past the tracing, which nobody reads here.
 		client.WithTraceOptions(otelhttp.WithFilter(func(*http.Request) bool { return false })),
@@ -96,12 +103,15 @@ func open(ctx context.Context, where endpoint, clean func(string) string) (*sess
 	}
 	w := newWire(ctx, dial)
 	transport.DialContext = w.dialContext
-	return &session{where: where, api: api, wire: w, clean: clean}, nil
+	return &session{where: where, api: api, http: bound, base: base, wire: w, clean: clean}, nil
 }
 
-// bounded gives answers of answerLimit at most: the rest is an error. So is an answer
+// bounded gives answers of limit at most: the rest is an error. So is an answer
 // that no engine gives.
-type bounded struct{ *http.Transport }
+type bounded struct {
+	*http.Transport
+	limit int64 // of an answer, in bytes
+}
 
 func (b bounded) RoundTrip(r *http.Request) (*http.Response, error) {
 	response, err := b.Transport.RoundTrip(r)
@@ -112,7 +122,7 @@ func (b bounded) RoundTrip(r *http.Request) (*http.Response, error) {
 		_ = response.Body.Close()
 		return nil, err
 	}
-	response.Body = http.MaxBytesReader(nil, response.Body, answerLimit)
+	response.Body = http.MaxBytesReader(nil, response.Body, b.limit)
 	return response, nil
 }
 
@@ -168,7 +178,7 @@ func (s *session) ping(ctx context.Context) error {
 		return e
 	}
 	if errors.As(err, &elsewhere) {
-		e.Err, e.Hint = elsewhere, proxyHint
+		e.Err, e.Hint = elsewhere, s.proxyHint()
 		return e
 	}
 	// The text alone: what it wraps holds the engine's own words.
@@ -190,7 +200,7 @@ func (s *session) login(ctx context.Context, l login.Login) result {
 		return result{host: l.Host, outcome: proven}
 	case errors.As(err, &elsewhere):
 		r.text = elsewhere.Error()
-		r.verdict = verdict{reason: fault.Engine, hint: proxyHint, concernsAll: true}
+		r.verdict = verdict{reason: fault.Engine, hint: s.proxyHint(), concernsAll: true}
 	case ok:
 		r.text = answer
 		r.verdict = judge(answer[:min(len(answer), readLimit)], l.Host)

@@ -78,7 +78,7 @@ func TestRootFollowsOnlyItsOwnContexts(t *testing.T) {
 			}
 			got, err := env.resolve(tt.o)
 			if err == nil && got.isTCP() {
-				_, err = open(t.Context(), got, new(secrets).clean)
+				_, err = open(t.Context(), got, answerLimit, new(secrets).clean)
 			}
 			part := strings.TrimPrefix(tt.want, "!")
 			if strings.HasPrefix(tt.want, "tcp://") {

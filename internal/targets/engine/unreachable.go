@@ -67,8 +67,10 @@ func isTLS(err error) bool {
 }
 
 // proxyHint is about the programs that stand between clients and an engine's socket.
-const proxyHint = "a socket proxy or a web server is in front of the engine: let it pass GET and HEAD /_ping and POST /auth (docker-socket-proxy: PING=1, AUTH=1, POST=1), " +
-	"name the engine's own socket with the target's host, or leave this target out: pulls do not need it"
+func (s *session) proxyHint() string {
+	return "a socket proxy or a web server is in front of the engine: let it pass GET and HEAD /_ping and " + s.uses +
+		", or name the engine's own socket with the target's host"
+}
 
 const hangHint = "check what the engine's socket, its TLS files and docker's contexts are on (`findmnt -T FILE`): a network server may be away"
 
