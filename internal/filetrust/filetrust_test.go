@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"ecr-refreshd/internal/shell"
 )
 
 func me() uint32 { return uint32(os.Geteuid()) }
@@ -151,6 +153,18 @@ func TestOwnerAndGroup(t *testing.T) {
 				t.Errorf("got %+v", refused)
 			}
 		})
+	}
+}
+
+func TestTheFixIsSafeToPaste(t *testing.T) {
+	path := home(t) + "/$(id)'"
+	if err := file(path, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	_, err := rule(me(), 0).Open(path)
+	var refused *Error
+	if !errors.As(err, &refused) || refused.Fix != "chmod go-w "+shell.Quote(path) {
+		t.Errorf("got %+v", refused)
 	}
 }
 
