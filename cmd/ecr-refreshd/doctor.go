@@ -123,7 +123,7 @@ func printChecks(w io.Writer, checks []doctor.Check, colour paint) error {
 			on += " " + c.On
 		}
 		fmt.Fprintf(&b, "%s  %s: %s\n", colour(colours[c.Mark], fmt.Sprintf("%-8s", c.Mark)), harmless(on), harmless(c.Text))
-		for _, more := range []struct{ name, text string }{{"at", c.Where}, {"fix", c.Cure}} {
+		for _, more := range []struct{ name, text string }{{"at", c.Where}, {"fix", c.Cure}, {"run", c.Command}} {
 			if more.text != "" && c.Mark != doctor.OK {
 				fmt.Fprintf(&b, "          %-4s %s\n", more.name+":", harmless(more.text))
 			}

@@ -72,7 +72,7 @@ func printReport(w io.Writer, report status.Report, asJSON bool, colour paint) e
 	}
 	now := time.Now()
 	fmt.Fprintf(w, "ecr-refreshd %s, up for %s, %s loaded %s ago\n", report.Version,
-		span(now.Sub(report.StartedAt)), report.Config.Path, span(now.Sub(report.Config.LoadedAt)))
+		status.Span(now.Sub(report.StartedAt)), report.Config.Path, status.Span(now.Sub(report.Config.LoadedAt)))
 	if p := report.Config.Error; p != nil {
 		fmt.Fprintln(w, colour(red, "the changed file was rejected; the previous configuration stays active:"), line(p.Message, p.Hint))
 	}

@@ -30,8 +30,19 @@ func (w *walk) tokens(ctx context.Context) {
 	}
 	if w.Host != "" && !slices.ContainsFunc(w.held, func(h held) bool { return h.host == w.Host }) && (w.report != nil || w.config != nil) {
 		w.add(Check{Stop: "token", On: w.Host, Mark: Fault, Text: "not a host of the configuration",
-			Cure: "add it to registries, then: sudo systemctl reload ecr-refreshd"})
+			Cure: "add it to registries in " + w.file() + ", and reload the daemon"})
 	}
+}
+
+// file is the configuration, where one is known.
+func (w *walk) file() string {
+	switch {
+	case w.config != nil:
+		return w.config.Path
+	case w.report != nil:
+		return w.report.Config.Path
+	}
+	return "the configuration"
 }
 
 func (w *walk) tokensOfTheDaemon(ctx context.Context) {
@@ -62,33 +73,22 @@ func rowCheck(r status.Registry, now time.Time) Check {
 	case r.State == status.Pending && r.Error == nil:
 		c.Mark, c.Text = Note, "the daemon is getting the first one"
 	case r.State == status.Fresh:
-		c.Text = fmt.Sprintf("by %s, good for %s", r.Identity, inOneUnit(r.ExpiresAt.Sub(now)))
+		c.Text = fmt.Sprintf("by %s, good for %s", r.Identity, status.Span(r.ExpiresAt.Sub(now)))
 	default:
 		c.Mark = Fault
 		c.Text = map[status.State]string{status.Pending: "none yet", status.Failing: "cannot be renewed", status.Expired: "has expired"}[r.State]
 		if r.ExpiresAt != nil && r.State == status.Failing {
-			c.Text += ", good for " + inOneUnit(r.ExpiresAt.Sub(now)) + " more"
+			c.Text += ", good for " + status.Span(r.ExpiresAt.Sub(now)) + " more"
 		}
 		if r.Error != nil {
 			c.Text += ": " + r.Error.Message
 			c.Cure = r.Error.Hint
 		}
 		if c.Cure == "" {
-			c.Cure = "wait, or: sudo ecr-refreshd refresh " + r.Host
+			c.Cure, c.Command = "wait, or have the daemon try now", refresh(r.Host)
 		}
 	}
 	return c
-}
-
-// inOneUnit is a duration in one unit.
-func inOneUnit(d time.Duration) string {
-	switch {
-	case d >= 2*time.Hour:
-		return fmt.Sprintf("%dh", int(d.Hours()))
-	case d >= 2*time.Minute:
-		return fmt.Sprintf("%dm", int(d.Minutes()))
-	}
-	return fmt.Sprintf("%ds", int(d.Seconds()))
 }
 
 // fetching bounds what a walk waits for AWS.
@@ -167,7 +167,7 @@ func source(t login.Token, now time.Time) (text string) {
 		text = ", with credentials from " + t.Source
 	}
 	if !t.SessionEndsAt.IsZero() {
-		text += "; the AWS session ends in " + inOneUnit(t.SessionEndsAt.Sub(now))
+		text += "; the AWS session ends in " + status.Span(t.SessionEndsAt.Sub(now))
 	}
 	return text
 }
