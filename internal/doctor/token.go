@@ -73,7 +73,7 @@ func rowCheck(r status.Registry, now time.Time) Check {
 	case r.State == status.Pending && r.Error == nil:
 		c.Mark, c.Text = Note, "the daemon is getting the first one"
 	case r.State == status.Fresh:
-		c.Text = fmt.Sprintf("by %s, good for %s", r.Identity, status.Span(r.ExpiresAt.Sub(now)))
+		c.Text = fmt.Sprintf("by %s%s; good for %s", r.Identity, source(r.Source, r.SessionEndsAt, now), status.Span(r.ExpiresAt.Sub(now)))
 	default:
 		c.Mark = Fault
 		c.Text = map[status.State]string{status.Pending: "none yet", status.Failing: "cannot be renewed", status.Expired: "has expired"}[r.State]
@@ -137,7 +137,7 @@ func (w *walk) fetch(ctx context.Context, g config.Grant) (checks []Check, all [
 	if len(all) == 0 {
 		return nil, nil
 	}
-	return []Check{{Stop: "token", On: names(all), Mark: OK, Text: "fetched for this check by " + asker(g.Identity) + source(l.Token, time.Now())}}, all
+	return []Check{{Stop: "token", On: names(all), Mark: OK, Text: "fetched for this check by " + asker(g.Identity) + source(l.Token.Source, &l.Token.SessionEndsAt, time.Now())}}, all
 }
 
 // asker names an identity, and the variables that decide what is its.
@@ -162,12 +162,12 @@ func asker(id login.Identity) string {
 }
 
 // source says where the AWS credentials came from that got a token, and until when they are good.
-func source(t login.Token, now time.Time) (text string) {
-	if t.Source != "" {
-		text = ", with credentials from " + t.Source
+func source(from string, end *time.Time, now time.Time) (text string) {
+	if from != "" {
+		text = ", with credentials from " + from
 	}
-	if !t.SessionEndsAt.IsZero() {
-		text += "; the AWS session ends in " + status.Span(t.SessionEndsAt.Sub(now))
+	if end != nil && !end.IsZero() {
+		text += "; the AWS session ends in " + status.Span(end.Sub(now))
 	}
 	return text
 }

@@ -186,6 +186,10 @@ type Event struct {
 	RetryIn       time.Duration
 	Err           error
 	Warning       string // of a Stored: see Warner
+
+	// Of a Renewed or Adopted, the token's: see login.Token.
+	Source        string
+	SessionEndsAt time.Time
 }
 
 // Grant names what is renewed: one token for one identity in one region.
