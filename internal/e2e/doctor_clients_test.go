@@ -4,6 +4,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -141,6 +143,10 @@ func TestDoctorLeavesHealthyHostsAlone(t *testing.T) {
 			p := s.patient(t)
 			tt.make(p)
 			p.awaitHealthy()
+			checks, _ := p.examine()
+			if i := slices.IndexFunc(checks, func(c check) bool { return c.Stop == "token" }); i < 0 || !strings.Contains(checks[i].Text, "with credentials from profile") {
+				t.Errorf("the token's source is not said: %+v", checks)
+			}
 		})
 	}
 }
