@@ -146,6 +146,9 @@ type looker struct {
 	seen    []Check // On is the host
 	helper  []Check
 	asked   map[string]bool // the helpers that have been run for the account, by path
+
+	dockerFile string             // see dockers
+	contents   map[string]content // see contentOf
 }
 
 // installed reports whether the account has the client; docker's file is read by many.

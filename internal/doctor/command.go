@@ -44,10 +44,8 @@ func (l *looker) asAccount(command string) string {
 // empty where the client does not read that.
 func (l *looker) configure(a clientview.Answer) string {
 	file := a.File
-	if l.client != clientview.Docker {
-		if file != l.eye.Look(clientview.Docker, a.Host).File || l.client == clientview.DockerSnap {
-			return ""
-		}
+	if l.client != clientview.Docker && file != l.dockers(a.Host) {
+		return ""
 	}
 	command := "ecr-refreshd configure-docker"
 	switch {
@@ -59,6 +57,14 @@ func (l *looker) configure(a clientview.Answer) string {
 		command += " --file " + shell.Quote(file) // sudo keeps neither HOME nor DOCKER_CONFIG
 	}
 	return asRoot(command)
+}
+
+// dockers is docker's own file. It is the same for every host.
+func (l *looker) dockers(host string) string {
+	if l.dockerFile == "" {
+		l.dockerFile = l.eye.Look(clientview.Docker, host).File
+	}
+	return l.dockerFile
 }
 
 // again is the command that puts a login where the client finds it, once nothing is in its way.
@@ -98,6 +104,8 @@ func (l *looker) remedy(a clientview.Answer) (cure, command string) {
 		return cure, again
 	case errors.Is(err, syscall.ENOTDIR) && filepath.Base(l.eye.Getenv("DOCKER_CONFIG")) == "config.json":
 		return cure + l.setAt("DOCKER_CONFIG"), "export DOCKER_CONFIG=" + shell.Quote(filepath.Dir(l.eye.Getenv("DOCKER_CONFIG")))
+	case errors.Is(err, syscall.ENOTDIR) && filepath.Base(filepath.Dir(a.File)) == ".docker":
+		return l.aside("there is a file where the directory has to be", filepath.Dir(a.File), again)
 	case errors.Is(err, fs.ErrPermission):
 		return l.aside(cure, l.closed(a.File), again)
 	case errors.Is(err, filetrust.ErrNotRegular), errors.Is(err, syscall.EISDIR), errors.Is(err, filetrust.ErrTooLarge):
@@ -105,16 +113,15 @@ func (l *looker) remedy(a clientview.Answer) (cure, command string) {
 	case err != nil:
 		return cure, ""
 	}
-	data, err := l.read(a.File)
-	switch {
-	case err != nil:
+	switch content := l.contentOf(a.File); {
+	case content == unread:
 		return cure, ""
-	case bytes.HasPrefix(data, []byte("\xef\xbb\xbf")):
+	case content == marked:
 		return cure, both(l.asAccount(`sed -i '1s/^\xef\xbb\xbf//' `+shell.Quote(a.File)), again)
-	case !holdsHelpers(data):
+	case content == useless:
 		return l.aside(cure, a.File, again)
 	case l.client == clientview.Docker && again != "" && !l.isTarget(a.File):
-		return cure + "; docker uses the credential helper all the same", again
+		return cure + "; docker asks the credential helper all the same", again
 	case strings.HasPrefix(a.Key, "auths[") && l.client != clientview.Crane: // which gives up with any such entry
 		return cure, again
 	}
@@ -132,19 +139,46 @@ func both(first, then string) string {
 	return first + " && " + then
 }
 
-// holdsHelpers reports whether docker finds the entries of credHelpers in the file: it does
-// whatever else is wrong with it, if it is an object.
-func holdsHelpers(data []byte) bool {
+// content is what a file is good for.
+type content int
+
+const (
+	usable  content = iota // docker finds the entries of credHelpers in it, whatever else is wrong
+	useless                // it finds nothing, or credHelpers has the wrong shape
+	marked                 // it starts with a byte order mark
+	unread
+)
+
+// contentOf looks at a file once: it may be large, and there is an answer for each host.
+func (l *looker) contentOf(path string) content {
+	c, known := l.contents[path]
+	if !known {
+		data, err := l.read(path)
+		if c = judge(data); err != nil {
+			c = unread
+		}
+		if l.contents == nil {
+			l.contents = map[string]content{}
+		}
+		l.contents[path] = c
+	}
+	return c
+}
+
+func judge(data []byte) content {
+	if bytes.HasPrefix(data, []byte("\xef\xbb\xbf")) {
+		return marked
+	}
 	var top map[string]json.RawMessage
 	if json.NewDecoder(bytes.NewReader(data)).Decode(&top) != nil {
-		return false
+		return useless
 	}
 	for key, value := range top {
 		if strings.EqualFold(key, "credHelpers") && json.Unmarshal(value, new(map[string]string)) != nil {
-			return false
+			return useless
 		}
 	}
-	return true
+	return usable
 }
 
 // read reads a file as the account does.

@@ -63,6 +63,11 @@ func illnessesOfClients() []illness {
 			must(p.t, os.RemoveAll(configOf(p.root)))
 			must(p.t, os.MkdirAll(configOf(p.root), 0o700))
 		}, stop: "client", want: "config.json", cure: "mv -n"},
+		{name: "a file where the directory has to be", harm: func(p *patient) {
+			p.reconfigure(noFile + p.settings(p.aws.Endpoint()))
+			must(p.t, os.RemoveAll(filepath.Dir(configOf(p.root))))
+			must(p.t, os.WriteFile(filepath.Dir(configOf(p.root)), nil, 0o600))
+		}, stop: "client", want: "not a directory", cure: ".docker.old"},
 		{name: "a home whose name is a command", harm: func(p *patient) {
 			p.root.Home = filepath.Join(p.root.Home, "it's $(touch owned) `touch owned` \"; touch owned; #")
 			p.t.Cleanup(func() {
