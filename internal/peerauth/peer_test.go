@@ -3,6 +3,7 @@ package peerauth
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"net"
 	"os"
@@ -11,6 +12,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"golang.org/x/sys/unix"
 
 	"ecr-refreshd/internal/testuser"
 )
@@ -161,6 +164,29 @@ func TestThePeerIsAnotherUser(t *testing.T) {
 				t.Error("refused what its group may have")
 			}
 		})
+	}
+}
+
+// TestNobodyIsAPeerWithoutAnIdentity: the kernel gives such a one the uid -1, and no error.
+func TestNobodyIsAPeerWithoutAnIdentity(t *testing.T) {
+	alone, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = unix.Close(alone) }()
+	if p, err := peerOf(alone); err == nil {
+		t.Errorf("a socket without a peer has the peer %+v", p)
+	}
+	file, err := os.Open(os.DevNull)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = file.Close() }()
+	if p, err := peerOf(int(file.Fd())); !errors.Is(err, unix.ENOTSOCK) {
+		t.Errorf("what is no socket has the peer %+v, %v", p, err)
+	}
+	if groups, err := peerGroups(int(file.Fd())); !errors.Is(err, unix.ENOTSOCK) {
+		t.Errorf("what is no socket has the groups %v, %v", groups, err)
 	}
 }
 
