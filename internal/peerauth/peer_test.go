@@ -169,13 +169,24 @@ func TestThePeerIsAnotherUser(t *testing.T) {
 
 // TestNobodyIsAPeerWithoutAnIdentity: the kernel gives such a one the uid -1, and no error.
 func TestNobodyIsAPeerWithoutAnIdentity(t *testing.T) {
-	alone, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = unix.Close(alone) }()
-	if p, err := peerOf(alone); err == nil {
-		t.Errorf("a socket without a peer has the peer %+v", p)
+	alone := os.NewFile(uintptr(fd), "alone")
+	defer func() { _ = alone.Close() }()
+	c, err := net.FileConn(alone) // a copy
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []*net.UnixConn{c.(*net.UnixConn), {}} {
+		if p, err := PeerOf(c); err == nil {
+			t.Errorf("a socket without a peer has the peer %+v", p)
+		}
+	}
+	_ = c.Close()
+	if p, err := PeerOf(c.(*net.UnixConn)); err == nil {
+		t.Errorf("a closed connection has the peer %+v", p)
 	}
 	file, err := os.Open(os.DevNull)
 	if err != nil {
