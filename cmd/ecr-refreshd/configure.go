@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -14,6 +15,7 @@ import (
 
 	"ecr-refreshd/internal/api"
 	"ecr-refreshd/internal/credhelper"
+	"ecr-refreshd/internal/doctor"
 	"ecr-refreshd/internal/login"
 	"ecr-refreshd/internal/targets/dockerconfig"
 )
@@ -32,7 +34,10 @@ does not bring that back.
 
 The hosts are those of the running daemon, or of the configuration if none
 runs. A target with delivery: helper keeps such entries all the time: in its
-file, the daemon adds them again after --undo.`,
+file, the daemon adds them again after --undo.
+
+The exit code is 1 too where docker, run by the account, would still not ask the
+helper, because of DOCKER_AUTH_CONFIG for example.`,
 		Example: `  ecr-refreshd configure-docker
   sudo ecr-refreshd configure-docker --user jenkins --user ci
   sudo ecr-refreshd configure-docker --user ci --file /srv/agent/.docker/config.json
@@ -60,6 +65,9 @@ file, the daemon adds them again after --undo.`,
 				for _, r := range reports {
 					fmt.Fprintln(cmd.OutOrStdout(), r)
 				}
+			}
+			if err == nil && !undo {
+				err = unasked(ctx, users, files, hosts)
 			}
 			if err != nil {
 				return failed(err)
@@ -128,6 +136,45 @@ func configure(ctx context.Context, places []*dockerconfig.Helper, hosts []strin
 		errs = append(errs, err)
 	}
 	return reports, errors.Join(errs...)
+}
+
+// unasked reports for which account docker would not ask the helper in spite of the entries. Who
+// names files knows which docker reads them, unless it is the caller's usual one.
+func unasked(ctx context.Context, users, files, hosts []string) error {
+	if len(files) > 0 {
+		if len(users) > 0 || !slices.ContainsFunc(files, func(f string) bool {
+			path, err := filepath.Abs(f)
+			return err == nil && path == filepath.Join(os.Getenv("HOME"), ".docker", "config.json")
+		}) {
+			return nil
+		}
+	}
+	if len(users) == 0 {
+		users = []string{""}
+	}
+	var errs []error
+	for _, u := range users {
+		docker, err := doctor.OwnOf(ctx, u)
+		if err != nil {
+			continue // of an account that is in no list of accounts, no more is known
+		}
+		if c := docker.Unasked(ctx, hosts); c != nil {
+			errs = append(errs, errors.New("docker, run by "+docker.Account.Name+", still does not ask the credential helper for "+explained(*c)))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// explained is a check in one line.
+func explained(c doctor.Check) string {
+	text := line(c.Text, c.Cure)
+	if c.On != "" {
+		text = c.On + ": " + text
+	}
+	if c.Command != "" {
+		text += "; run: " + c.Command
+	}
+	return harmless(text)
 }
 
 // hosts gives the names that the helper answers for.

@@ -32,7 +32,8 @@ func newDoctor(f *flags) *cobra.Command {
 		Short: "Find out why a pull fails, and what to do",
 		Long: `Follows the way of a pull: configuration, daemon, token, registry, engine, and for each
 account on this host what its clients would send and which line of which file
-decides that. At a fault it prints the cause and the command that fixes it.
+decides that. At a fault it prints the cause and what to do and, where nothing is left
+to decide, the command that does it, to be pasted into the same shell or root's.
 
 It changes nothing and prints no secret. It works with and without a running
 daemon; run it as root to look at all accounts. The exit code is 0 when all is
@@ -123,7 +124,7 @@ func printChecks(w io.Writer, checks []doctor.Check, colour paint) error {
 			on += " " + c.On
 		}
 		fmt.Fprintf(&b, "%s  %s: %s\n", colour(colours[c.Mark], fmt.Sprintf("%-8s", c.Mark)), harmless(on), harmless(c.Text))
-		for _, more := range []struct{ name, text string }{{"at", c.Where}, {"fix", c.Cure}} {
+		for _, more := range []struct{ name, text string }{{"at", c.Where}, {"fix", c.Cure}, {"run", c.Command}} {
 			if more.text != "" && c.Mark != doctor.OK {
 				fmt.Fprintf(&b, "          %-4s %s\n", more.name+":", harmless(more.text))
 			}

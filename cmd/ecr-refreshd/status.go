@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"ecr-refreshd/internal/api"
+	"ecr-refreshd/internal/doctor"
 	"ecr-refreshd/internal/status"
 )
 
@@ -23,7 +24,9 @@ func newStatus(f *flags) *cobra.Command {
 		Short: "Show what the running daemon holds, one row for each host",
 		Long: `Asks the running daemon and prints one row for each host, those with errors first,
 and below the table each error with what to do. The exit code is 0 when every
-token is fresh and in all its targets, 1 when not, 3 without a daemon.`,
+token is fresh and in all its targets, 1 when not, 3 without a daemon.
+
+A last line says where docker, run by the caller, would not send a login.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			client, err := f.client(cmd.Context())
@@ -46,6 +49,9 @@ token is fresh and in all its targets, 1 when not, 3 without a daemon.`,
 			w := cmd.OutOrStdout()
 			if err := printReport(w, report, f.output.value == "json", painter(w)); err != nil {
 				return failed(err)
+			}
+			if f.output.value != "json" {
+				printOwn(cmd.Context(), w, report, client)
 			}
 			if !well(report) {
 				return failed(nil)
@@ -72,7 +78,7 @@ func printReport(w io.Writer, report status.Report, asJSON bool, colour paint) e
 	}
 	now := time.Now()
 	fmt.Fprintf(w, "ecr-refreshd %s, up for %s, %s loaded %s ago\n", report.Version,
-		span(now.Sub(report.StartedAt)), report.Config.Path, span(now.Sub(report.Config.LoadedAt)))
+		status.Span(now.Sub(report.StartedAt)), report.Config.Path, status.Span(now.Sub(report.Config.LoadedAt)))
 	if p := report.Config.Error; p != nil {
 		fmt.Fprintln(w, colour(red, "the changed file was rejected; the previous configuration stays active:"), line(p.Message, p.Hint))
 	}
@@ -92,6 +98,24 @@ func printReport(w io.Writer, report status.Report, asJSON bool, colour paint) e
 	}
 	printWarnings(w, report.Registries, colour)
 	return nil
+}
+
+// printOwn says where the caller's own docker would not use what the daemon holds.
+func printOwn(ctx context.Context, w io.Writer, report status.Report, client *api.Client) {
+	docker, err := doctor.OwnOf(ctx, "")
+	if err != nil {
+		return // an account without a name and a home
+	}
+	var hosts []string
+	for _, r := range report.Registries {
+		if r.State == status.Fresh || r.State == status.Failing {
+			hosts = append(hosts, r.Host)
+		}
+	}
+	if c := docker.Unsent(ctx, hosts, client.Credential); c != nil {
+		fmt.Fprintf(w, "\n%s\n", harmless(fmt.Sprintf("docker, run by %s, does not use this login of %s: %s; run: ecr-refreshd doctor %s",
+			docker.Account.Name, c.On, c.Text, c.On)))
+	}
 }
 
 func ask(ctx context.Context, client *api.Client) (status.Report, error) {

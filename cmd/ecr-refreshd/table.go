@@ -124,9 +124,9 @@ func until(t *time.Time, now time.Time, passed string) string {
 	case t == nil:
 		return "-"
 	case !t.After(now):
-		return strings.ReplaceAll(passed, "%s", span(now.Sub(*t)))
+		return strings.ReplaceAll(passed, "%s", status.Span(now.Sub(*t)))
 	}
-	return span(t.Sub(now))
+	return status.Span(t.Sub(now))
 }
 
 // trouble is something that is wrong, as people read it.
@@ -189,16 +189,4 @@ func few(names []string) string {
 		return strings.Join(names, ", ")
 	}
 	return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)
-}
-
-// span says a duration as people do: "5h 12m", "41s".
-func span(d time.Duration) string {
-	d = d.Round(time.Second)
-	switch {
-	case d < time.Minute:
-		return fmt.Sprintf("%ds", int(d.Seconds()))
-	case d < time.Hour:
-		return fmt.Sprintf("%dm %ds", int(d.Minutes()), int(d.Seconds())%60)
-	}
-	return fmt.Sprintf("%dh %dm", int(d.Hours()), int(d.Minutes())%60)
 }

@@ -12,6 +12,7 @@ import (
 	"ecr-refreshd/internal/fault"
 	"ecr-refreshd/internal/filetrust"
 	"ecr-refreshd/internal/osuser"
+	"ecr-refreshd/internal/shell"
 )
 
 // MaxFile is the largest file that is read, in bytes.
@@ -124,7 +125,7 @@ func (e Eye) unreadable(host string, f file, err error) *fault.Error {
 		}
 	case errors.Is(err, fs.ErrPermission):
 		// No chown to be pasted: by a link of the account's it would give away any file.
-		hint = fmt.Sprintf("namei -l %s shows the part that %s may not read; if it is a plain file or directory, give it back with chown -h", f.path, e.who())
+		hint = fmt.Sprintf("namei -l %s shows the part that %s may not read; if it is a plain file or directory, give it back with chown -h", shell.Quote(f.path), e.who())
 	case errors.Is(err, filetrust.ErrNotRegular):
 		hint = fmt.Sprintf("put a file at %s, or nothing", f.path)
 	case errors.Is(err, filetrust.ErrTooLarge):

@@ -12,6 +12,7 @@ import (
 	"github.com/docker/cli/cli/config/types"
 
 	"ecr-refreshd/internal/login"
+	"ecr-refreshd/internal/shell"
 )
 
 // helperPrefix is what the name of every credential helper's program starts with.
@@ -80,7 +81,7 @@ func (e Eye) ask(a *Answer) {
 	}
 	hint := fmt.Sprintf("install %s in a directory of PATH, or delete %s from %s", printable(a.Program.Name), a.at(), a.Place.File)
 	if a.Program.State == NotExecutable {
-		hint = fmt.Sprintf("let %s execute it: chmod a+x %s", e.who(), a.Program.Path)
+		hint = fmt.Sprintf("let %s execute it: chmod a+x %s", e.who(), shell.Quote(a.Program.Path))
 	}
 	a.Fault = wrong(a.Host, hint, nil, "run the credential helper %q as %s, which %s in %q names: it is %s",
 		printable(a.Program.Name), e.who(), a.at(), a.Place.File, a.Program.State)

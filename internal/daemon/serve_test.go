@@ -203,6 +203,21 @@ func TestRefreshRenewsOneOrAllAndSaysHowTheyStand(t *testing.T) {
 	}
 }
 
+// TestARefreshThatAReloadCutsShortIsToldApart: Refresh then goes on with the next generation.
+func TestARefreshThatAReloadCutsShortIsToldApart(t *testing.T) {
+	d := start(t, registries, Options{})
+	former := d.generation()
+	if refresh(t.Context(), former.providers.all) {
+		t.Error("a refresh without a reload counts as cut short")
+	}
+	if err := d.Reload(t.Context(), parse(t, registries)); err != nil {
+		t.Fatal(err)
+	}
+	if !refresh(t.Context(), former.providers.all) || !former.wait(t.Context()) {
+		t.Error("a refresh of a generation that has ended does not count as cut short")
+	}
+}
+
 func TestTheNextProcessServesWithoutAWS(t *testing.T) {
 	var mu sync.Mutex
 	kept := Options{}

@@ -6,6 +6,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"ecr-refreshd/internal/shell"
 )
 
 // maxFindings is how many registries are told one by one.
@@ -199,13 +201,12 @@ func (h *host) credentials(wants []*want) []Step {
 		", once you have read them: it runs the programs that they name (credential_process).", []string{home, copies + " " + dir + "/"}}}
 }
 
-// bareWord is what a shell takes as it is; ~ at the beginning is a home.
-var bareWord = regexp.MustCompile(`^[\w./@+:~-]+$`)
-
-// quote makes a path one word for a shell.
+// quote makes a path one word for a shell; ~NAME at the beginning is a home.
 func quote(path string) string {
-	if bareWord.MatchString(path) {
-		return path
+	if home, rest, ok := strings.Cut(path, "/"); ok && rest != "" && aHome.MatchString(home) {
+		return home + "/" + shell.Quote(rest)
 	}
-	return "'" + strings.ReplaceAll(path, "'", `'\''`) + "'"
+	return shell.Quote(path)
 }
+
+var aHome = regexp.MustCompile(`^~[\w.-]*$`)

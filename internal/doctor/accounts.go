@@ -35,7 +35,8 @@ const usualPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 func Host(user string) Clients {
 	self := os.Geteuid()
 	return Clients{
-		Accounts: func(ctx context.Context) ([]osuser.Account, error) { return accounts(ctx, user, self) },
+		Installed: installed(),
+		Accounts:  func(ctx context.Context) ([]osuser.Account, error) { return accounts(ctx, user, self) },
 		Eye: func(a osuser.Account) clientview.Eye {
 			if a.UID == self {
 				return clientview.Eye{Account: a, Getenv: os.Getenv, Stat: os.Stat}
@@ -46,6 +47,21 @@ func Host(user string) Clients {
 			return runHelper(ctx, a, self, path, host)
 		},
 	}
+}
+
+// installed is where our credential helper is: beside this program, or on PATH.
+func installed() string {
+	if self, err := os.Executable(); err == nil {
+		path := filepath.Join(filepath.Dir(self), credhelper.Name)
+		if _, err := os.Stat(path); err == nil {
+			return path
+		}
+	}
+	path, err := exec.LookPath(credhelper.Name)
+	if err != nil {
+		return ""
+	}
+	return path
 }
 
 func accounts(ctx context.Context, user string, self int) ([]osuser.Account, error) {

@@ -1,7 +1,6 @@
 package doctor
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -13,6 +12,7 @@ import (
 	"ecr-refreshd/internal/clientview"
 	"ecr-refreshd/internal/config"
 	"ecr-refreshd/internal/osuser"
+	"ecr-refreshd/internal/shell"
 )
 
 // Clients are the accounts of this host and how to look as one of them.
@@ -22,6 +22,8 @@ type Clients struct {
 	Accounts func(ctx context.Context) ([]osuser.Account, error)
 	// Eye looks as the account does, with its rights.
 	Eye func(a osuser.Account) clientview.Eye
+	// Installed is where our credential helper is on this host; empty where that is not known.
+	Installed string
 	// Helper runs our credential helper at path as the account, and returns why it has no login
 	// for the host.
 	Helper func(ctx context.Context, a osuser.Account, path, host string) error
@@ -41,7 +43,7 @@ func (w *walk) clients(ctx context.Context) (checks []Check) {
 		checks = append(checks, Check{Stop: "client", On: w.User, Mark: Fault, Text: err.Error(), Cure: "write the name of an account of this host: getent passwd"})
 	}
 	if n := len(accounts) - maxAccounts; n > 0 {
-		checks = append(checks, Check{Stop: "client", Mark: Left, Text: count(n, "more account", "more accounts"), Cure: "ecr-refreshd doctor --user NAME"})
+		checks = append(checks, w.more(accounts[maxAccounts:], ""))
 		accounts = accounts[:maxAccounts]
 	}
 	// What was found by then is shown, whatever the rest would take.
@@ -53,7 +55,7 @@ func (w *walk) clients(ctx context.Context) (checks []Check) {
 	found := false
 	for i, a := range accounts {
 		if ctx.Err() != nil {
-			checks = append(checks, Check{Stop: "client", Mark: Left, Text: count(len(accounts)-i, "more account", "more accounts") + ": there is no time left", Cure: "ecr-refreshd doctor --user NAME"})
+			checks = append(checks, w.more(accounts[i:], ": there is no time left"))
 			break
 		}
 		limited, cancel := context.WithTimeout(ctx, looking)
@@ -72,10 +74,30 @@ func (w *walk) clients(ctx context.Context) (checks []Check) {
 		}
 	}
 	if !found && ctx.Err() == nil {
-		checks = append(checks, Check{Stop: "client", Mark: Note, Text: "no account has a client that would send a login to these hosts",
-			Cure: "sudo ecr-refreshd configure-docker --user NAME"})
+		checks = append(checks, nobody(accounts))
 	}
 	return append(checks, helper...)
+}
+
+// more are accounts that were not looked at.
+func (w *walk) more(accounts []osuser.Account, why string) Check {
+	return Check{Stop: "client", Mark: Left, Text: count(len(accounts), "more account", "more accounts") + why,
+		Cure: "each can be looked at alone, with --user; the first is:", Command: asRoot("ecr-refreshd doctor --user " + shell.Quote(accounts[0].Name))}
+}
+
+// nobody is the note that no account uses our logins: those that have a client could.
+func nobody(accounts []osuser.Account) Check {
+	c := Check{Stop: "client", Mark: Note, Text: "no account has a client that would send a login to these hosts", Cure: "have docker ask the daemon, for each account that pulls"}
+	command := "ecr-refreshd configure-docker"
+	others := slices.DeleteFunc(slices.Clone(accounts), func(a osuser.Account) bool { return a.UID == os.Geteuid() })
+	for _, a := range others[:min(len(others), maxProblems)] {
+		command += " --user " + shell.Quote(a.Name)
+	}
+	if os.Geteuid() == 0 {
+		command = asRoot(command)
+	}
+	c.Command = command
+	return c
 }
 
 const (
@@ -109,7 +131,7 @@ func (w *walk) clientsOf(ctx context.Context, a osuser.Account) (checks []Check)
 // same reports whether two clients have the same to tell: of a file that both read, each
 // says in words of its own what is wrong, and one cure is enough.
 func same(a, b Check) bool {
-	if a.Mark == Fault && a.Cure != "" {
+	if a.Mark == Fault && a.Cure+a.Command != "" {
 		a.Text, b.Text = "", ""
 	}
 	return a == b
@@ -124,6 +146,9 @@ type looker struct {
 	seen    []Check // On is the host
 	helper  []Check
 	asked   map[string]bool // the helpers that have been run for the account, by path
+
+	dockerFile string             // see dockers
+	contents   map[string]content // see contentOf
 }
 
 // installed reports whether the account has the client; docker's file is read by many.
@@ -186,17 +211,17 @@ func (l *looker) judge(ctx context.Context, a clientview.Answer, h held) Check {
 	c := Check{On: h.host, Mark: Fault, Where: a.Place.String()}
 	switch {
 	case a.Fault != nil:
-		c.Text, c.Cure = a.Fault.Error(), a.Fault.Hint
+		c.Text = a.Fault.Error()
+		c.Cure, c.Command = l.remedy(a)
 		if a.NoLogin() {
 			c.Text = "sends no login: " + c.Text
-			c.Cure = cmp.Or(l.configure(), c.Cure)
 		}
 	case a.Ours():
 		c.Mark, c.Text = OK, "asks the daemon, by "+a.Program.Path
 		l.ask(ctx, a, h)
 	case a.Helper != "":
 		c.Mark, c.Text = Note, fmt.Sprintf("asks the credential helper %q", a.Helper)
-		c.Cure = l.configure()
+		c.Command = l.configure(a)
 	case !h.login.Secret.IsZero() && a.Sends(h.login.Username, h.login.Secret):
 		c.Mark, c.Text = OK, "sends the token, as it is in the file"
 	case a.Username != "AWS":
@@ -204,28 +229,10 @@ func (l *looker) judge(ctx context.Context, a clientview.Answer, h held) Check {
 	case h.login.Secret.IsZero():
 		c.Mark, c.Text = Note, "sends a token from the file; whether it is a valid one cannot be told without one to compare"
 	default:
-		c.Text, c.Cure = "sends another token than the one that is held now, which may have expired", l.renewed(a)
+		c.Text = "sends another token than the one that is held now, which may have expired"
+		c.Cure, c.Command = l.renewed(a)
 	}
 	return c
-}
-
-// configure is the command that gives the account the credential helper.
-func (l *looker) configure() string {
-	if l.client != clientview.Docker {
-		return ""
-	}
-	if l.account.UID == os.Geteuid() {
-		return "ecr-refreshd configure-docker"
-	}
-	return "sudo ecr-refreshd configure-docker --user " + l.account.Name
-}
-
-// renewed is how an old token in a file gets out of it.
-func (l *looker) renewed(a clientview.Answer) string {
-	if l.isTarget(a.File) {
-		return "sudo ecr-refreshd refresh " + a.Host
-	}
-	return fmt.Sprintf("delete %s in %s; then: %s", a.Key, a.File, cmp.Or(l.configure(), "add a target for this file"))
 }
 
 // ask runs the helper once for each account, as it does: one without a daemon takes seconds.
@@ -245,24 +252,27 @@ func (l *looker) ask(ctx context.Context, a clientview.Answer, h held) {
 // grouped makes one check of all hosts with which it is the same.
 func (l *looker) grouped() (all []Check) {
 	type key struct {
-		mark              Mark
-		text, cure, where string
+		mark                       Mark
+		text, cure, command, where string
 	}
 	hosts := map[key][]string{}
-	var order []key
+	var firsts []Check
+	keyOf := func(c Check) key {
+		return key{c.Mark, strings.ReplaceAll(c.Text, c.On, "HOST"), strings.ReplaceAll(c.Cure, c.On, "HOST"), strings.ReplaceAll(c.Command, c.On, "HOST"), strings.ReplaceAll(withoutLine(c.Where), c.On, "HOST")}
+	}
 	for _, c := range l.seen {
-		k := key{c.Mark, strings.ReplaceAll(c.Text, c.On, "HOST"), strings.ReplaceAll(c.Cure, c.On, "HOST"), strings.ReplaceAll(withoutLine(c.Where), c.On, "HOST")}
+		k := keyOf(c)
 		if len(hosts[k]) == 0 {
-			order = append(order, k)
+			firsts = append(firsts, c)
 		}
 		hosts[k] = append(hosts[k], c.On)
 	}
-	for _, k := range order {
-		first := l.seen[slices.IndexFunc(l.seen, func(c Check) bool { return c.On == hosts[k][0] && c.Mark == k.mark })]
-		c := Check{Stop: "client", On: fmt.Sprintf("%s of %s for %s", l.client, l.account.Name, few(hosts[k])), Mark: k.mark, Text: k.text, Cure: k.cure, Where: first.Where}
-		if len(hosts[k]) == 1 {
-			c.Text, c.Cure = strings.ReplaceAll(c.Text, "HOST", hosts[k][0]), strings.ReplaceAll(c.Cure, "HOST", hosts[k][0])
+	for _, c := range firsts {
+		k := keyOf(c)
+		if len(hosts[k]) > 1 {
+			c.Text, c.Cure = k.text, k.cure
 		}
+		c.Stop, c.On = "client", fmt.Sprintf("%s of %s for %s", l.client, l.account.Name, few(hosts[k]))
 		all = append(all, c)
 	}
 	return all

@@ -38,7 +38,10 @@ type Check struct {
 	Mark  Mark   `json:"result"`
 	Text  string `json:"text"`            // what was found
 	Where string `json:"where,omitempty"` // the file, and the line or key in it, that decides
-	Cure  string `json:"cure,omitempty"`  // what to do: a command, where one does it
+	Cure  string `json:"cure,omitempty"`  // what to do, in words
+	// Command cures it, or is the first step, where that needs no decision: to be pasted
+	// into the shell in which doctor was run, or root's. Words in it are quoted.
+	Command string `json:"command,omitempty"`
 }
 
 // Daemon is the running daemon, as its local API shows it. api.Client is one.

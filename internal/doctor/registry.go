@@ -86,7 +86,8 @@ func ask(ctx context.Context, web *http.Client, h held) []Check {
 		c.Mark, c.Text = OK, "answers, asked from this process without a login"
 	case code == http.StatusUnauthorized, code == http.StatusForbidden:
 		c.Text = fmt.Sprintf("refuses the login (%d)", code)
-		c.Cure = "sudo ecr-refreshd refresh " + h.host + "; if it stays, the AWS session that got the token was revoked, or something in front of the registry takes the login away"
+		c.Command = refresh(h.host)
+		c.Cure = "get another token; if it stays, the AWS session that got the token was revoked, or something in front of the registry takes the login away"
 	case code == http.StatusBadRequest:
 		c.Text = "takes the login for one of another region (400)"
 		c.Cure = "check the region of " + h.host + " in the configuration; it is asked with a token of " + h.region
@@ -114,7 +115,7 @@ func compare(here, there time.Time) Check {
 		if d < 0 {
 			side = "behind"
 		}
-		c.Mark, c.Text, c.Cure = Fault, fmt.Sprintf("%s %s AWS's", d.Abs(), side), "sudo timedatectl set-ntp true"
+		c.Mark, c.Text, c.Command = Fault, fmt.Sprintf("%s %s AWS's", d.Abs(), side), asRoot("timedatectl set-ntp true")
 	}
 	return c
 }
@@ -131,7 +132,7 @@ func unreached(err error, host string) (text, cure string) {
 	var timeout net.Error
 	switch {
 	case errors.As(err, &name):
-		return "its name cannot be resolved", "getent hosts " + host + "; behind a proxy, set HTTPS_PROXY"
+		return "its name cannot be resolved", "`getent hosts " + host + "` has to find it; behind a proxy, set HTTPS_PROXY"
 	case errors.As(err, &authority):
 		return "its certificate is signed by an authority that this host does not know", "add the proxy's or endpoint's CA: /usr/local/share/ca-certificates, then update-ca-certificates; for the engine: /etc/docker/certs.d/" + host + "/ca.crt"
 	case errors.As(err, &timeout) && timeout.Timeout():

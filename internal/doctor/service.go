@@ -23,15 +23,15 @@ func (w *walk) configuration(ctx context.Context) {
 	case errors.As(err, &problems):
 		for i, p := range problems {
 			if i == maxProblems {
-				w.add(Check{Stop: "configuration", Mark: Fault, Text: fmt.Sprintf("and %d more", len(problems)-i), Cure: "ecr-refreshd check"})
+				w.add(Check{Stop: "configuration", Mark: Fault, Text: fmt.Sprintf("and %d more", len(problems)-i), Command: "ecr-refreshd check"})
 				break
 			}
 			w.add(Check{Stop: "configuration", On: p.File, Mark: Fault, Text: p.Path + ": " + p.Text,
-				Where: fmt.Sprintf("%s:%d", p.File, p.Line), Cure: "correct the line, then: ecr-refreshd check"})
+				Where: fmt.Sprintf("%s:%d", p.File, p.Line), Cure: "correct the line; then see `ecr-refreshd check`"})
 		}
 		return
 	case errors.As(err, &refused):
-		w.add(Check{Stop: "configuration", Mark: Fault, Text: err.Error(), Cure: refused.Fix})
+		w.add(Check{Stop: "configuration", Mark: Fault, Text: refused.Error(), Command: asRoot(refused.Fix)})
 		return
 	case err != nil:
 		w.add(Check{Stop: "configuration", Mark: Fault, Text: err.Error(),
@@ -40,7 +40,7 @@ func (w *walk) configuration(ctx context.Context) {
 	}
 	work, err := w.Open(c)
 	if err != nil {
-		w.add(Check{Stop: "configuration", On: c.Path, Mark: Fault, Text: err.Error(), Cure: "correct the file, then: ecr-refreshd check"})
+		w.add(Check{Stop: "configuration", On: c.Path, Mark: Fault, Text: err.Error(), Cure: "correct the file; then see `ecr-refreshd check`"})
 		return
 	}
 	w.config, w.work = c, work
@@ -87,7 +87,7 @@ func (w *walk) service(ctx context.Context) {
 		w.add(c)
 	} else if changed, err := os.Stat(report.Config.Path); err == nil && w.config != nil && changed.ModTime().After(report.Config.LoadedAt) {
 		w.add(Check{Stop: "daemon", On: report.Config.Path, Mark: Fault, Text: fmt.Sprintf("the file was changed at %s, after the daemon read it", at(changed.ModTime())),
-			Cure: "sudo systemctl reload ecr-refreshd"})
+			Cure: "have the daemon read it, by a SIGHUP", Command: unit.run("reload")})
 	}
 }
 
@@ -119,23 +119,31 @@ func (u Unit) absent(err error) Check {
 		return Check{Stop: "daemon", Mark: Note, Text: "none runs; ecr-refreshd-once.timer renews instead, which leaves the credential helper without answers"}
 	case u.State == "failed":
 		c.Text = fmt.Sprintf("ecr-refreshd.service has failed (%s)", u.Result)
-		c.Cure = "journalctl -u ecr-refreshd -n 20; then: sudo systemctl restart ecr-refreshd"
+		c.Cure, c.Command = "the journal says why: journalctl -u ecr-refreshd -n 20", u.run("restart")
 	case u.Known && u.Enabled:
 		c.Text = "ecr-refreshd.service is " + u.State
-		c.Cure = "sudo systemctl restart ecr-refreshd"
+		c.Command = u.run("restart")
 	case u.Known:
 		c.Text = "ecr-refreshd.service is " + u.State + " and not started at boot"
-		c.Cure = "sudo systemctl enable --now ecr-refreshd"
+		c.Command = u.run("enable --now")
 	default:
 		c.Cure = "start one: ecr-refreshd run; or install the service, see docs/install.md"
 	}
 	return c
 }
 
+// run is the command for the unit; empty where there is none.
+func (u Unit) run(verb string) string {
+	if !u.Known {
+		return ""
+	}
+	return asRoot("systemctl " + verb + " ecr-refreshd")
+}
+
 // checks are about a daemon that runs.
 func (u Unit) checks() []Check {
 	if u.Known && u.State == "active" && !u.Enabled {
-		return []Check{{Stop: "daemon", Mark: Note, Text: "ecr-refreshd.service is not started at boot", Cure: "sudo systemctl enable ecr-refreshd"}}
+		return []Check{{Stop: "daemon", Mark: Note, Text: "ecr-refreshd.service is not started at boot", Command: u.run("enable")}}
 	}
 	return nil
 }

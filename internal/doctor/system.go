@@ -40,6 +40,15 @@ func (s System) unit(ctx context.Context) (u Unit) {
 	return u
 }
 
+// stopped reports whether a unit that is installed does not run.
+func (s System) stopped(ctx context.Context, unit string) bool {
+	if s.Show == nil {
+		return false
+	}
+	values := s.show(ctx, unit)
+	return values["LoadState"] == "loaded" && (values["ActiveState"] == "inactive" || values["ActiveState"] == "failed")
+}
+
 func (s System) show(ctx context.Context, unit string) map[string]string {
 	values := map[string]string{}
 	text, err := s.Show(ctx, unit)

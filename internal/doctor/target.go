@@ -45,7 +45,11 @@ func (w *walk) probe(ctx context.Context, target string) (checks []Check) {
 		return append(w.stored(target), append(checks, Check{Stop: "target", On: target, Mark: OK, Text: what})...)
 	}
 	for _, e := range fault.All(err) {
-		checks = append(checks, Check{Stop: "target", On: target, Mark: Fault, Text: e.Error(), Cure: e.Hint})
+		c := Check{Stop: "target", On: target, Mark: Fault, Text: e.Error(), Cure: e.Hint}
+		if e.Reason == fault.Engine && w.System.stopped(ctx, "docker.service") {
+			c.Cure, c.Command = "docker.service is installed and does not run", asRoot("systemctl start docker")
+		}
+		checks = append(checks, c)
 	}
 	return checks
 }

@@ -30,8 +30,19 @@ func (w *walk) tokens(ctx context.Context) {
 	}
 	if w.Host != "" && !slices.ContainsFunc(w.held, func(h held) bool { return h.host == w.Host }) && (w.report != nil || w.config != nil) {
 		w.add(Check{Stop: "token", On: w.Host, Mark: Fault, Text: "not a host of the configuration",
-			Cure: "add it to registries, then: sudo systemctl reload ecr-refreshd"})
+			Cure: "add it to registries in " + w.file() + ", and reload the daemon"})
 	}
+}
+
+// file is the configuration, where one is known.
+func (w *walk) file() string {
+	switch {
+	case w.config != nil:
+		return w.config.Path
+	case w.report != nil:
+		return w.report.Config.Path
+	}
+	return "the configuration"
 }
 
 func (w *walk) tokensOfTheDaemon(ctx context.Context) {
@@ -62,33 +73,22 @@ func rowCheck(r status.Registry, now time.Time) Check {
 	case r.State == status.Pending && r.Error == nil:
 		c.Mark, c.Text = Note, "the daemon is getting the first one"
 	case r.State == status.Fresh:
-		c.Text = fmt.Sprintf("by %s, good for %s", r.Identity, inOneUnit(r.ExpiresAt.Sub(now)))
+		c.Text = fmt.Sprintf("by %s%s; good for %s", r.Identity, source(r.Source, r.SessionEndsAt, now), status.Span(r.ExpiresAt.Sub(now)))
 	default:
 		c.Mark = Fault
 		c.Text = map[status.State]string{status.Pending: "none yet", status.Failing: "cannot be renewed", status.Expired: "has expired"}[r.State]
 		if r.ExpiresAt != nil && r.State == status.Failing {
-			c.Text += ", good for " + inOneUnit(r.ExpiresAt.Sub(now)) + " more"
+			c.Text += ", good for " + status.Span(r.ExpiresAt.Sub(now)) + " more"
 		}
 		if r.Error != nil {
 			c.Text += ": " + r.Error.Message
 			c.Cure = r.Error.Hint
 		}
 		if c.Cure == "" {
-			c.Cure = "wait, or: sudo ecr-refreshd refresh " + r.Host
+			c.Cure, c.Command = "wait, or have the daemon try now", refresh(r.Host)
 		}
 	}
 	return c
-}
-
-// inOneUnit is a duration in one unit.
-func inOneUnit(d time.Duration) string {
-	switch {
-	case d >= 2*time.Hour:
-		return fmt.Sprintf("%dh", int(d.Hours()))
-	case d >= 2*time.Minute:
-		return fmt.Sprintf("%dm", int(d.Minutes()))
-	}
-	return fmt.Sprintf("%ds", int(d.Seconds()))
 }
 
 // fetching bounds what a walk waits for AWS.
@@ -137,7 +137,7 @@ func (w *walk) fetch(ctx context.Context, g config.Grant) (checks []Check, all [
 	if len(all) == 0 {
 		return nil, nil
 	}
-	return []Check{{Stop: "token", On: names(all), Mark: OK, Text: "fetched for this check by " + asker(g.Identity) + source(l.Token, time.Now())}}, all
+	return []Check{{Stop: "token", On: names(all), Mark: OK, Text: "fetched for this check by " + asker(g.Identity) + source(l.Token.Source, &l.Token.SessionEndsAt, time.Now())}}, all
 }
 
 // asker names an identity, and the variables that decide what is its.
@@ -162,12 +162,12 @@ func asker(id login.Identity) string {
 }
 
 // source says where the AWS credentials came from that got a token, and until when they are good.
-func source(t login.Token, now time.Time) (text string) {
-	if t.Source != "" {
-		text = ", with credentials from " + t.Source
+func source(from string, end *time.Time, now time.Time) (text string) {
+	if from != "" {
+		text = ", with credentials from " + from
 	}
-	if !t.SessionEndsAt.IsZero() {
-		text += "; the AWS session ends in " + inOneUnit(t.SessionEndsAt.Sub(now))
+	if end != nil && !end.IsZero() {
+		text += "; the AWS session ends in " + status.Span(end.Sub(now))
 	}
 	return text
 }

@@ -13,6 +13,8 @@ import (
 	"slices"
 
 	"golang.org/x/sys/unix"
+
+	"ecr-refreshd/internal/shell"
 )
 
 // ErrNotRegular is the error of Open for what is there and no regular file.
@@ -38,7 +40,7 @@ type Error struct {
 	Path string
 	UID  uint32      // its owner
 	Mode fs.FileMode // its permissions
-	Fix  string      // the command that fixes it
+	Fix  string      // the command that fixes it, for a shell
 	text string
 }
 
@@ -64,7 +66,7 @@ func (r Rule) Owner(path string, st *unix.Stat_t) error {
 		return nil
 	}
 	return r.refuse(path, st, fmt.Sprintf("belongs to uid %d (mode %04o), who", st.Uid, st.Mode&0o777),
-		fmt.Sprintf("chown -h %d %q", r.Owners[0], path))
+		fmt.Sprintf("chown -h %d %s", r.Owners[0], shell.Quote(path)))
 }
 
 // mode looks at access control lists only where the group may write: the bits
@@ -73,7 +75,7 @@ func (r Rule) mode(path string, fd int, st *unix.Stat_t) error {
 	const groupWrite, othersWrite = 0o020, 0o002
 	has := fmt.Sprintf("has mode %04o, so that ", st.Mode&0o777)
 	if st.Mode&othersWrite != 0 {
-		return r.refuse(path, st, has+"anybody", fmt.Sprintf("chmod go-w %q", path))
+		return r.refuse(path, st, has+"anybody", "chmod go-w "+shell.Quote(path))
 	}
 	if st.Mode&groupWrite == 0 {
 		return nil
@@ -83,9 +85,9 @@ func (r Rule) mode(path string, fd int, st *unix.Stat_t) error {
 	case err != nil:
 		return err
 	case listed:
-		return r.refuse(path, st, has+"those whom its access control list names (see getfacl)", fmt.Sprintf("setfacl -b %q", path))
+		return r.refuse(path, st, has+"those whom its access control list names (see getfacl)", "setfacl -b "+shell.Quote(path))
 	case r.Group == nil || !r.Group(st.Gid, st.Uid):
-		return r.refuse(path, st, fmt.Sprintf("%sthe group %d", has, st.Gid), fmt.Sprintf("chmod g-w %q", path))
+		return r.refuse(path, st, fmt.Sprintf("%sthe group %d", has, st.Gid), "chmod g-w "+shell.Quote(path))
 	}
 	return nil
 }

@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"ecr-refreshd/internal/shell"
 )
 
 func me() uint32 { return uint32(os.Geteuid()) }
@@ -152,6 +154,56 @@ func TestOwnerAndGroup(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestTheFixIsSafeToPaste(t *testing.T) {
+	path := home(t) + "/$(id)'"
+	if err := file(path, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	_, err := rule(me(), 0).Open(path)
+	var refused *Error
+	if !errors.As(err, &refused) || refused.Fix != "chmod go-w "+shell.Quote(path) {
+		t.Errorf("got %+v", refused)
+	}
+}
+
+// TestAListThatCannotBeReadIsNoLack: somebody could be named in it.
+func TestAListThatCannotBeReadIsNoLack(t *testing.T) {
+	r := rule(me())
+	r.Group = func(uint32, uint32) bool { return true }
+	const notOpen = 1 << 20
+	if err := r.mode("/f", notOpen, &unix.Stat_t{Mode: 0o660}); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestOpenKeepsNoDirectoryOpen(t *testing.T) {
+	path := home(t) + "/f"
+	if err := file(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	const often = 50
+	before := descriptors(t)
+	for range often {
+		f, err := rule(me(), 0).Open(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = f.Close()
+	}
+	if n := descriptors(t) - before; n >= often {
+		t.Errorf("%d descriptors more than before", n)
+	}
+}
+
+func descriptors(t *testing.T) int {
+	t.Helper()
+	all, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(all)
 }
 
 // acl is a list that lets uid 65534 write: version 2, then tag, permissions and

@@ -26,10 +26,15 @@ func TestReadNamesTheSettingAndIsBounded(t *testing.T) {
 	if err := unix.Mkfifo(fifo, 0o600); err != nil {
 		t.Fatal(err)
 	}
+	socket := filepath.Join(dir, "socket")
+	if err := unix.Mknod(socket, unix.S_IFSOCK|0o600, 0); err != nil {
+		t.Fatal(err)
+	}
 	tests := []struct {
 		name, path string
 		want       error
 	}{
+		{"socket", socket, ErrNotRegular},
 		{"at the limit", file("full", "12345678"), nil},
 		{"over the limit", file("over", "123456789"), ErrTooLarge},
 		{"missing", filepath.Join(dir, "no"), fs.ErrNotExist},

@@ -86,6 +86,18 @@ func TestAnOldAnswerOutlivesATrouble(t *testing.T) {
 	})
 }
 
+func TestAnOldAnswerStaysWhileThereIsRoom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := &oracle{say: always(1001, nil)}
+		m := newMemo(o.ask)
+		wantAnswer(t, m, "jane", 1001, true)
+		time.Sleep(answerLife)
+		o.will(always(0, errors.New("broken")))
+		wantAnswer(t, m, "joe", 0, false)
+		wantAnswer(t, m, "jane", 1001, true)
+	})
+}
+
 func TestADirectoryThatHangsDelaysOneRequestOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := &oracle{say: hang}

@@ -3,6 +3,7 @@ package peerauth
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"net"
 	"os"
@@ -11,6 +12,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"golang.org/x/sys/unix"
 
 	"ecr-refreshd/internal/testuser"
 )
@@ -161,6 +164,40 @@ func TestThePeerIsAnotherUser(t *testing.T) {
 				t.Error("refused what its group may have")
 			}
 		})
+	}
+}
+
+// TestNobodyIsAPeerWithoutAnIdentity: the kernel gives such a one the uid -1, and no error.
+func TestNobodyIsAPeerWithoutAnIdentity(t *testing.T) {
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	alone := os.NewFile(uintptr(fd), "alone")
+	defer func() { _ = alone.Close() }()
+	c, err := net.FileConn(alone) // a copy
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []*net.UnixConn{c.(*net.UnixConn), {}} {
+		if p, err := PeerOf(c); err == nil {
+			t.Errorf("a socket without a peer has the peer %+v", p)
+		}
+	}
+	_ = c.Close()
+	if p, err := PeerOf(c.(*net.UnixConn)); err == nil {
+		t.Errorf("a closed connection has the peer %+v", p)
+	}
+	file, err := os.Open(os.DevNull)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = file.Close() }()
+	if p, err := peerOf(int(file.Fd())); !errors.Is(err, unix.ENOTSOCK) {
+		t.Errorf("what is no socket has the peer %+v, %v", p, err)
+	}
+	if groups, err := peerGroups(int(file.Fd())); !errors.Is(err, unix.ENOTSOCK) {
+		t.Errorf("what is no socket has the groups %v, %v", groups, err)
 	}
 }
 

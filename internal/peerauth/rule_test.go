@@ -23,8 +23,8 @@ func testDirectory(self uint32, s strangers) *Directory {
 		users:  look(map[string]uint32{"jane": 1001, "nobody": 65534}),
 		groups: look(map[string]uint32{"ci": 2001, "nogroup": 65534}),
 		names: newMemo(func(_ context.Context, uid uint32) (string, error) {
-			if uid == 1001 {
-				return "jane", nil
+			if name, ok := map[uint32]string{1001: "jane", 65534: "nobody"}[uid]; ok {
+				return name, nil
 			}
 			return "", osuser.ErrUnknown
 		}),
@@ -82,6 +82,7 @@ func TestARefusalNamesWhoAskedAndWhatToAdd(t *testing.T) {
 		text, hint string
 	}{
 		{"with a name", Peer{PID: 4711, UID: 1001}, `user jane (uid 1001), process 4711 may not have the login of "h"`, `add "jane" to`},
+		{"named already", Peer{PID: 4711, UID: 1001, Name: "j.doe"}, `user j.doe (uid 1001), process 4711 may not have the login of "h"`, `add "j.doe" to`},
 		{"without a name", Peer{UID: 1002}, `uid 1002 may not have the login of "h"`, `add "1002" to`},
 		{"a stranger", Peer{UID: 65534}, `uid 65534 may not have the login of "h"`, "user namespace"},
 	}

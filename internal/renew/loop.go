@@ -149,6 +149,7 @@ func (l *loop) publish(h *timedToken, e Event) {
 	l.due = h.obtained + r.Policy.Due(h.Token, draw()).Sub(h.ObtainedAt)
 	l.next = l.due
 	e.Account, e.ObtainedAt = h.Account, wall.Add(h.obtained-now)
+	e.Source, e.SessionEndsAt = h.Source, h.SessionEndsAt
 	e.ExpiresAt, e.NextRefreshAt = wall.Add(h.expires-now), wall.Add(max(l.next-now, 0))
 	r.observe(e)
 	r.update(func(s *State) { s.Tokens, s.token = s.Tokens+1, h })

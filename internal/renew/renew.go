@@ -195,6 +195,10 @@ type Event struct {
 	Err           error
 	Warning       string // of a Stored: see Warner
 	Output        string // of a Stored: see Printer
+
+	// Of a Renewed or Adopted, the token's: see login.Token.
+	Source        string
+	SessionEndsAt time.Time
 }
 
 // Grant names what is renewed: one token for one identity in one region.

@@ -307,7 +307,10 @@ func TestAClockSetForwardTakesNoLoginAwayThatCanBeRenewed(t *testing.T) {
 func TestAnAdoptedTokenIsDeliveredWithoutAFetch(t *testing.T) {
 	file := new(fakeFile)
 	var adopted login.Token
-	adopt := func(c *Config) { adopted, _ = living(12 * time.Hour)(7) }
+	adopt := func(c *Config) {
+		adopted, _ = living(12 * time.Hour)(7)
+		adopted.Source, adopted.SessionEndsAt = "the instance role", adopted.ExpiresAt
+	}
 	synctest.Test(t, func(t *testing.T) {
 		c := Config{Hosts: []string{hostA}, Source: &fakeSource{fetch: living(12 * time.Hour)}, Observer: new(diary), Policy: usual,
 			Bindings: []Binding{{"file", file, []string{hostA}}}}
@@ -318,6 +321,9 @@ func TestAnAdoptedTokenIsDeliveredWithoutAFetch(t *testing.T) {
 		var wg sync.WaitGroup
 		wg.Go(func() { _ = r.Run(ctx) })
 		pass(4 * time.Hour)
+		if e := c.Observer.(*diary).last(Adopted); e.Source != adopted.Source || !e.SessionEndsAt.Equal(adopted.SessionEndsAt) {
+			t.Errorf("the event names the source %q until %s", e.Source, e.SessionEndsAt)
+		}
 		if file.at(hostA) != "7" || c.Source.(*fakeSource).calls() != 0 {
 			t.Errorf("file holds %q after %d calls", file.at(hostA), c.Source.(*fakeSource).calls())
 		}

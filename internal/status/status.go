@@ -50,10 +50,14 @@ type Socket struct {
 
 // Registry is one host's row.
 type Registry struct {
-	Host                string     `json:"host"`
-	Account             string     `json:"account"`
-	Region              string     `json:"region"`
-	Identity            string     `json:"identity"`
+	Host     string `json:"host"`
+	Account  string `json:"account"`
+	Region   string `json:"region"`
+	Identity string `json:"identity"`
+	// Source says where the AWS credentials of the token came from; empty without a token, and for
+	// one of a former process. SessionEndsAt is the end of their session, nil where they have none.
+	Source              string     `json:"source,omitempty"`
+	SessionEndsAt       *time.Time `json:"session_ends_at,omitempty"`
 	State               State      `json:"state"`
 	ExpiresAt           *time.Time `json:"expires_at"`
 	RefreshedAt         *time.Time `json:"refreshed_at"`
@@ -199,6 +203,10 @@ func (r *Registry) renewal(e renew.Event) {
 	case renew.Renewed, renew.Adopted:
 		r.State, r.Error, r.ConsecutiveFailures = Fresh, nil, 0
 		r.RefreshedAt, r.ExpiresAt, r.NextRefreshAt = &e.ObtainedAt, &e.ExpiresAt, &e.NextRefreshAt
+		r.Source, r.SessionEndsAt = e.Source, nil
+		if !e.SessionEndsAt.IsZero() {
+			r.SessionEndsAt = &e.SessionEndsAt
+		}
 	case renew.RenewFailed:
 		r.ConsecutiveFailures, r.Error, r.NextRefreshAt = e.Attempt, problem(e, ""), &e.NextRefreshAt
 		if r.State == Fresh {

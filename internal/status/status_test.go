@@ -120,6 +120,21 @@ func TestTargetsStandAloneAndByHost(t *testing.T) {
 	}
 }
 
+// TestTheSourceIsThatOfTheToken: a token of a former process has none.
+func TestTheSourceIsThatOfTheToken(t *testing.T) {
+	b := board()
+	first := renewed
+	first.Source, first.SessionEndsAt = `profile "ci"`, at.Add(time.Hour)
+	feed(b, first, fails)
+	if r := b.Registries(at)[0]; r.Source != `profile "ci"` || r.SessionEndsAt == nil || !r.SessionEndsAt.Equal(at.Add(time.Hour)) {
+		t.Errorf("got %q until %v", r.Source, r.SessionEndsAt)
+	}
+	feed(b, renewed)
+	if r := b.Registries(at)[0]; r.Source != "" || r.SessionEndsAt != nil {
+		t.Errorf("got %q until %v of a token without", r.Source, r.SessionEndsAt)
+	}
+}
+
 func TestJSONHasTheKeysThatScriptsRead(t *testing.T) {
 	b := board()
 	feed(b, renewed, fails, stored)

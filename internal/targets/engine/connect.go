@@ -61,6 +61,9 @@ func (c *Connector) Warning(ctx context.Context) string {
 	if s.where.passedOver == nil {
 		return ""
 	}
+	if errors.Is(s.where.passedOver, filetrust.ErrTooLarge) { // which docker reads
+		return fmt.Sprintf("%v; the engine is taken for %s: if that file names a context, set the target's context or host", s.where.passedOver, s.where)
+	}
 	return fmt.Sprintf("%v; docker passes such a file over, and so the engine is %s: correct the file, or set the target's host", s.where.passedOver, s.where)
 }
 

@@ -49,7 +49,7 @@ func (e environment) context(name string) (endpoint, error) {
 	id := hex.EncodeToString(sum[:])
 	file := filepath.Join(dir, "contexts", "meta", id, "meta.json")
 	setting := fmt.Sprintf("docker context %q", name)
-	data, err := readFile(setting, file, e.root)
+	data, err := readFile(setting, file, fileLimit, e.root)
 	if errors.Is(err, fs.ErrNotExist) {
 		return endpoint{}, fmt.Errorf("docker context %q in %q: %w", name, dir, errNoContext)
 	}
@@ -125,7 +125,7 @@ func (e environment) currentContext() (choice, error) {
 	if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
 		return choice{}, nil // it decides nothing, whoever could put one there
 	}
-	data, err := readFile("docker's current context", file, e.root)
+	data, err := readFile("docker's current context", file, configLimit, e.root)
 	if refused := (*filetrust.Error)(nil); errors.As(err, &refused) {
 		return choice{}, refused
 	}

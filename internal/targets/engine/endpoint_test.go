@@ -119,6 +119,8 @@ func TestTheEngineIsShownWithWhatNamedIt(t *testing.T) {
 		{"a comma too many", Options{}, nil, `{"currentContext":"named",}`, "unix://DIR/docker.sock, from the local socket", `read docker's current context from "DIR/.docker/config.json": invalid character`},
 		{"a byte order mark", Options{}, nil, "\ufeff{\"currentContext\":\"named\"}", "unix://DIR/docker.sock, from the local socket", "so the engine is unix://DIR/docker.sock: correct the file"},
 		{"a wrong type", Options{}, nil, `{"currentContext": 1}`, "unix://DIR/docker.sock, from the local socket", "currentContext of type string"},
+		{"a file with many logins", Options{}, nil, `{"a":"` + strings.Repeat("x", 2<<20) + `","currentContext":"named"}`, `tcp://named:2375, from docker context "named", currentContext in "DIR/.docker/config.json"`, ""},
+		{"a file over the limit", Options{}, nil, strings.Repeat(" ", configLimit) + "{}", "unix://DIR/docker.sock, from the local socket", "the engine is taken for unix://DIR/docker.sock: if that file names a context"},
 		{"an empty file", Options{}, nil, "", "unix://DIR/docker.sock, from the local socket", ""},
 	}
 	for _, tt := range tests {

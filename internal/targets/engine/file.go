@@ -8,8 +8,13 @@ import (
 	"ecr-refreshd/internal/filetrust"
 )
 
-// fileLimit bounds docker's own files and PEM files, in bytes.
-const fileLimit = 1 << 20
+const (
+	// fileLimit bounds what docker keeps of contexts, and PEM files, in bytes.
+	fileLimit = 1 << 20
+	// configLimit bounds a config.json, which may hold the logins of thousands of hosts. It is
+	// what the docker-config target takes.
+	configLimit = 8 << 20
+)
 
 // rootAlone is the rule for files that say where root's tokens go.
 func rootAlone() filetrust.Rule {
@@ -18,11 +23,11 @@ func rootAlone() filetrust.Rule {
 
 // readFile is filetrust.Read. With rootOnly the error is a *filetrust.Error when others than
 // root could change the file or where path leads.
-func readFile(setting, path string, rootOnly bool) ([]byte, error) {
+func readFile(setting, path string, limit int64, rootOnly bool) ([]byte, error) {
 	if rootOnly {
-		return rootAlone().Read(setting, path, fileLimit)
+		return rootAlone().Read(setting, path, limit)
 	}
-	return filetrust.Read(setting, path, fileLimit)
+	return filetrust.Read(setting, path, limit)
 }
 
 // checkPlace refuses a directory in which others than root could add files or

@@ -74,5 +74,5 @@ func (f tlsFiles) read(key, path string) ([]byte, error) {
 	if setting == "" {
 		setting = "tls." + key
 	}
-	return readFile(setting, path, f.rootOnly)
+	return readFile(setting, path, fileLimit, f.rootOnly)
 }

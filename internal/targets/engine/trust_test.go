@@ -118,7 +118,7 @@ func TestFilesThatNeverEndAreNotRead(t *testing.T) {
 		{"a FIFO", func(path string) error { return syscall.Mkfifo(path, 0o600) }},
 		{"a link to /dev/zero", func(path string) error { return os.Symlink("/dev/zero", path) }},
 		{"a huge file", func(path string) error {
-			return errors.Join(os.WriteFile(path, nil, 0o600), os.Truncate(path, fileLimit+1))
+			return errors.Join(os.WriteFile(path, nil, 0o600), os.Truncate(path, configLimit+1))
 		}},
 	}
 	for _, tt := range tests {
