@@ -13,6 +13,9 @@ FAST     = $$($(GO) list ./... | grep -v -e internal/e2e -e internal/attacks -e 
 RACE     = $(if $(shell command -v gcc),-race)
 
 CRANE           = github.com/google/go-containerregistry/cmd/crane
+REGCTL          = github.com/regclient/regclient/cmd/regctl@v0.11.7
+HELM            = helm.sh/helm/v4/cmd/helm@v4.3.1
+ORAS            = oras.land/oras/cmd/oras@v1.3.6
 COMPOSE         = github.com/docker/compose/v5
 COMPOSE_VERSION = v5.0.2
 FUZZTIME        = 1m
@@ -52,7 +55,7 @@ staticcheck:
 # -short leaves out nothing but the length of the longest runs, which long
 # makes up for.
 unit: engine systemd readers
-	$(GO) test $(RACE) -short -timeout 10m $(FAST)
+	PATH="$(CURDIR)/bin/clients:$$PATH" $(GO) test $(RACE) -short -timeout 10m $(FAST)
 
 long:
 	$(GO) test -count=1 -run Month -v ./internal/renew
@@ -108,14 +111,15 @@ engine:
 	@command -v docker >/dev/null || $(call install,docker-cli)
 
 # The clients of docs/clients.md: Debian's, and those that come as Go modules.
-clients: engine readers bin/clients/crane bin/clients/compose bin/clients/kubelet-login
+clients: engine readers bin/clients/crane bin/clients/compose bin/clients/kubelet-login bin/clients/oras
 	@test -x /usr/bin/docker-compose && /usr/bin/python3 -c 'import docker' 2>/dev/null || $(call install,docker-compose python3-docker) || $(call left,clients)
 	@for docker in docker /usr/bin/docker; do DOCKER_BUILDKIT=1 $$docker build --help >/dev/null 2>&1 && exit; done; \
 	$(call install,docker-buildx) || $(call left,docker-buildx)
 
-# What internal/clientview is compared with, besides docker.
-readers:
-	@command -v skopeo >/dev/null && command -v buildah >/dev/null || $(call install,skopeo buildah netavark)
+# What internal/clientview is compared with, besides docker. helm takes minutes to build
+# the first time.
+readers: bin/clients/regctl bin/clients/helm
+	@command -v skopeo >/dev/null && command -v buildah >/dev/null && command -v podman >/dev/null || $(call install,skopeo buildah podman netavark)
 
 # systemd's own tools for the units, and a container to boot it in.
 systemd:
@@ -124,6 +128,12 @@ systemd:
 bin/clients/crane: go.mod
 	@echo 'building crane'; GOBIN=$(CURDIR)/$(@D) $(GO) install $(CRANE)@$$($(GO) list -m -f '{{.Version}}' $(CRANE:%/cmd/crane=%)) && \
 	touch $@ || $(call left,crane)
+
+bin/clients/regctl: program = $(REGCTL)
+bin/clients/helm: program = $(HELM)
+bin/clients/oras: program = $(ORAS)
+bin/clients/regctl bin/clients/helm bin/clients/oras: Makefile
+	@echo 'building $(program)'; GOBIN=$(CURDIR)/$(@D) $(GO) install $(program) && touch $@ || $(call left,$(@F))
 
 # Its go.mod does not allow go install; a module that needs nothing else builds
 # it with the versions that it names.

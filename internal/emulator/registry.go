@@ -38,7 +38,10 @@ func (s *Server) serveRegistry(x *exchange) {
 		return
 	}
 	admit := s.admitPrivate
-	if at.public {
+	switch {
+	case at.open:
+		admit = func(*exchange, *site) *refusal { return nil }
+	case at.public:
 		admit = s.admitPublic
 	}
 	if no := admit(x, at); no != nil {

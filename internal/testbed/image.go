@@ -30,22 +30,22 @@ import (
 const imageBytes = 64 << 10
 
 // PushImage puts a new image, which shares no layer with any other, into the
-// registry of an ECR host under the reference "HOST/REPOSITORY:TAG". The token
-// is asked for with the profile of Options.Profiles.
+// registry of a host under the reference "HOST/REPOSITORY:TAG". The token of an ECR host
+// is asked for with the profile of Options.Profiles; others get no login.
 func (b *Bed) PushImage(ctx context.Context, server *emulator.Server, profile, reference string) error {
 	fail := func(err error) error { return fmt.Errorf("push an image as %q: %w", reference, err) }
 	ref, err := name.ParseReference(reference)
 	if err != nil {
 		return fail(err)
 	}
-	place, err := registry.Parse(ref.Context().RegistryStr())
-	if err != nil {
-		return fail(err)
-	}
-	source := ecr.New(login.Identity{Profile: profile, EndpointURL: server.Endpoint()}, place.Region, place.Public, ecr.Options{})
-	token, err := source.Fetch(ctx)
-	if err != nil {
-		return fail(err)
+	auth := authn.Anonymous
+	if place, err := registry.Parse(ref.Context().RegistryStr()); err == nil {
+		source := ecr.New(login.Identity{Profile: profile, EndpointURL: server.Endpoint()}, place.Region, place.Public, ecr.Options{})
+		token, err := source.Fetch(ctx)
+		if err != nil {
+			return fail(err)
+		}
+		auth = &authn.Basic{Username: token.Username, Password: token.Secret.Reveal()}
 	}
 	image, err := newImage()
 	if err != nil {
@@ -55,8 +55,7 @@ func (b *Bed) PushImage(ctx context.Context, server *emulator.Server, profile, r
 	authorities.AppendCertsFromPEM(server.CA())
 	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: authorities}}
 	defer transport.CloseIdleConnections()
-	err = remote.Write(ref, image, remote.WithContext(ctx), remote.WithTransport(transport),
-		remote.WithAuth(&authn.Basic{Username: token.Username, Password: token.Secret.Reveal()}))
+	err = remote.Write(ref, image, remote.WithContext(ctx), remote.WithTransport(transport), remote.WithAuth(auth))
 	if err != nil {
 		return fail(err)
 	}
