@@ -1,6 +1,11 @@
 package e2e
 
-import "strings"
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+)
 
 // moreClients are those that read docker's file with a library of their own.
 func moreClients() []client {
@@ -48,10 +53,48 @@ func moreClients() []client {
 			},
 		},
 		{
+			// It asks the helper for every host of the file, too.
+			name: "testcontainers-go", program: "testcontainers-go", remedy: "make clients", version: []string{"version"},
+			env:  []string{"ECR_REFRESHD_ON_ERROR=not-found"},
+			pull: func(ref, _ string) [][]string { return [][]string{{"pull", ref}} },
+		},
+		{
 			// It asks the helper for every host of the file, and one failure is its end.
 			name: "docker-py build", program: "/usr/bin/python3", remedy: "apt-get install python3-docker", version: []string{"-c", "import docker; print(docker.__version__)"},
 			env:  []string{"ECR_REFRESHD_ON_ERROR=not-found"},
 			pull: func(ref, dir string) [][]string { return [][]string{{"-c", pythonBuild, ref, dir}} },
+		},
+	}
+}
+
+// heavyClients are those that take so much to install that make test does without them. They
+// run in make more-clients.
+func heavyClients() []client {
+	if os.Getenv("ECR_REFRESHD_MORE_CLIENTS") == "" {
+		return nil
+	}
+	goTool, _ := exec.LookPath("go")
+	ko := "ko"
+	if path, err := exec.LookPath(ko); err == nil {
+		ko = path
+	}
+	return []client{
+		{
+			// The image that it pulls is the base of the one that it builds.
+			name: "ko", program: "/bin/sh", remedy: "make more-clients", rootOnly: true,
+			// It keeps the login that it began with while it compiles, which has to be quick then.
+			version: []string{"-c", `cd $(mktemp -d) && echo module app >go.mod && echo 'package main; func main() {}' >main.go && "$1/go" build -trimpath && exec ` + ko + " version", "sh", filepath.Dir(goTool)},
+			env:     []string{"CGO_ENABLED=0", "GOCACHE=" + filepath.Join(os.TempDir(), "go-cache"), "GOPROXY=off", "GOTOOLCHAIN=local", "GOFLAGS=-buildvcs=false", "KO_DOCKER_REPO=built.example/app"},
+			pull: func(ref, dir string) [][]string {
+				return [][]string{{"-c", `cd "$1" && PATH=$PATH:$3 KO_DEFAULTBASEIMAGE=$2 exec ` + ko + ` build --push=false --bare --sbom=none --oci-layout-path layout .`,
+					"sh", dir, ref, filepath.Dir(goTool)}}
+			},
+		},
+		{
+			name: "testcontainers for node", program: "testcontainers-node", remedy: "make more-clients", version: []string{"version"},
+			// Without the last variable, it looks for a network that the engine does not have.
+			env:  []string{"ECR_REFRESHD_ON_ERROR=not-found", "TESTCONTAINERS_HOST_OVERRIDE=localhost"},
+			pull: func(ref, _ string) [][]string { return [][]string{{ref}} },
 		},
 	}
 }

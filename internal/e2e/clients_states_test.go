@@ -66,10 +66,10 @@ func TestEveryClientInEveryState(t *testing.T) {
 	refs := map[string]string{} // what each client pulls in a state
 	table := matrix{cells: map[string]string{}}
 	for _, c := range clients() {
-		t.Run(c.name, func(t *testing.T) {
+		t.Run(c.name+"/publish", func(t *testing.T) {
 			s := s.in(t)
 			c.find(t)
-			out, _ := s.run(root, nil, "", c.program, c.version...)
+			out, _ := s.runAll(root, engine, c, [][]string{c.version})
 			table.clients = append(table.clients, c.name)
 			table.set(c.name, "version", firstLine(out))
 			for _, p := range phases {
@@ -93,7 +93,7 @@ func TestEveryClientInEveryState(t *testing.T) {
 					table.set(c.name, try.state, "")
 					continue
 				}
-				t.Run(try.state+"/"+c.name, func(t *testing.T) {
+				t.Run(c.name+"/"+try.state, func(t *testing.T) {
 					table.set(c.name, try.state, s.in(t).try(engine, c, try, refs[c.name+try.state]))
 				})
 			}

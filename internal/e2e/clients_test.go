@@ -86,7 +86,7 @@ func clients() []client {
 			pull: func(ref, dir string) [][]string { return [][]string{{"pull", ref, dir + "/image.tar"}} },
 			push: func(_, to, dir string) [][]string { return [][]string{{"push", dir + "/image.tar", to}} },
 		},
-	}, moreClients()...)
+	}, append(moreClients(), heavyClients()...)...)
 }
 
 const (
@@ -105,6 +105,8 @@ func furniture(ref string) map[string]string {
 		"Dockerfile":   "ARG BASE\nFROM $BASE\nCOPY Dockerfile /\n",
 		"compose.yaml": "services: {app: {image: \"" + ref + "\"}}\n",
 		"policy.json":  `{"default": [{"type": "insecureAcceptAnything"}]}`,
+		"go.mod":       "module app\n",
+		"main.go":      "package main\n\nfunc main() {}\n",
 		"Chart.yaml":   "apiVersion: v2\nname: chart\nversion: 0.1.0\n",
 	}
 }
