@@ -145,7 +145,7 @@ bin/clients/regctl bin/clients/helm bin/clients/oras bin/clients/ko: Makefile
 	@echo 'building $(program)'; GOBIN=$(CURDIR)/$(@D) $(GO) install $(program) && touch $@ || $(call left,$(@F))
 
 bin/clients/testcontainers-go: $(wildcard internal/e2e/testdata/testcontainers/*)
-	@echo 'building with testcontainers-go'; $(GO) build -C internal/e2e/testdata/testcontainers -o $(CURDIR)/$@ . || $(call left,$(@F))
+	@echo 'building with testcontainers-go'; mkdir -p $(@D) && $(GO) build -C internal/e2e/testdata/testcontainers -o $(CURDIR)/$@ . || $(call left,$(@F))
 
 bin/clients/testcontainers-node: internal/e2e/testdata/testcontainers-node.js Makefile
 	@command -v npm >/dev/null || $(call install,nodejs npm)
