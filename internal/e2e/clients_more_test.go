@@ -53,9 +53,7 @@ func moreClients() []client {
 			},
 		},
 		{
-			// It asks the helper for every host of the file, too.
 			name: "testcontainers-go", program: "testcontainers-go", remedy: "make clients", version: []string{"version"},
-			env:  []string{"ECR_REFRESHD_ON_ERROR=not-found"},
 			pull: func(ref, _ string) [][]string { return [][]string{{"pull", ref}} },
 		},
 		{
