@@ -19,7 +19,7 @@ type cloud struct {
 	tokenBytes int
 	others     []string // names of registries that are none of ECR's and take any good token
 	closed     string   // a registry of ECR's that the principal's tokens do not open
-	foreign    string   // a registry that is none of ECR's and asks nobody for a login
+	foreign    string   // a registry that is none of ECR's, lets everybody pull and refuses every login
 }
 
 var (

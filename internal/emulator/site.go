@@ -18,7 +18,7 @@ import (
 type site struct {
 	public          bool
 	account, region string // empty for a further name without an ECR name: any good token opens it
-	open            bool   // everybody may pull and push without a login, and any login is taken
+	open            bool   // everybody may pull and push without a login, and no login is taken
 	images          http.Handler
 }
 
