@@ -13,6 +13,12 @@ FAST     = $$($(GO) list ./... | grep -v -e internal/e2e -e internal/attacks -e 
 RACE     = $(if $(shell command -v gcc),-race)
 
 CRANE           = github.com/google/go-containerregistry/cmd/crane
+REGCTL          = github.com/regclient/regclient/cmd/regctl@v0.11.7
+HELM            = helm.sh/helm/v4/cmd/helm@v4.3.1
+KO              = github.com/google/ko@v0.19.1
+# The newest that runs on the node of Debian 12.
+NODE_CLIENT     = testcontainers@10.28.0
+ORAS            = oras.land/oras/cmd/oras@v1.3.6
 COMPOSE         = github.com/docker/compose/v5
 COMPOSE_VERSION = v5.0.2
 FUZZTIME        = 1m
@@ -20,7 +26,7 @@ FUZZTIME        = 1m
 NFPM_VERSION    = v2.45.2
 NFPM            = $(CURDIR)/bin/tools/nfpm-$(NFPM_VERSION)
 
-.PHONY: all build demo test lint staticcheck unit long attacks fuzz e2e package package-test image inspectors bench engine clients nodes readers engines systemd clean help
+.PHONY: all build demo test lint staticcheck unit long attacks fuzz e2e package package-test image inspectors bench engine clients more-clients nodes readers engines systemd clean help
 all: build
 
 help:
@@ -52,7 +58,7 @@ staticcheck:
 # -short leaves out nothing but the length of the longest runs, which long
 # makes up for.
 unit: engine systemd readers
-	$(GO) test $(RACE) -short -timeout 10m $(FAST)
+	PATH="$(CURDIR)/bin/clients:$$PATH" $(GO) test $(RACE) -short -timeout 10m $(FAST)
 
 long:
 	$(GO) test -count=1 -run Month -v ./internal/renew
@@ -108,7 +114,8 @@ engine:
 	@command -v docker >/dev/null || $(call install,docker-cli)
 
 # The clients of docs/clients.md: Debian's, and those that come as Go modules.
-clients: engine readers bin/clients/crane bin/clients/compose bin/clients/kubelet-login bin/clients/node_modules
+clients: engine readers bin/clients/crane bin/clients/compose bin/clients/kubelet-login bin/clients/oras \
+		bin/clients/testcontainers-go bin/clients/node_modules
 	@test -x /usr/bin/docker-compose && /usr/bin/python3 -c 'import docker' 2>/dev/null || $(call install,docker-compose python3-docker) || $(call left,clients)
 	@for docker in docker /usr/bin/docker; do DOCKER_BUILDKIT=1 $$docker build --help >/dev/null 2>&1 && exit; done; \
 	$(call install,docker-buildx) || $(call left,docker-buildx)
@@ -117,9 +124,14 @@ clients: engine readers bin/clients/crane bin/clients/compose bin/clients/kubele
 nodes:
 	@command -v ip >/dev/null && command -v nsenter >/dev/null || $(call install,iproute2 util-linux)
 
-# What internal/clientview is compared with, besides docker.
-readers:
-	@command -v skopeo >/dev/null && command -v buildah >/dev/null || $(call install,skopeo buildah netavark)
+# The same table with clients that take too much to install for make test.
+more-clients: clients bin/clients/ko bin/clients/testcontainers-node
+	ECR_REFRESHD_MORE_CLIENTS=1 PATH="$(CURDIR)/bin/clients:$$PATH" $(GO) test -count=1 -timeout 15m -run EveryClientInEveryState -v ./internal/e2e
+
+# What internal/clientview is compared with, besides docker. helm takes minutes to build
+# the first time.
+readers: bin/clients/regctl bin/clients/helm
+	@command -v skopeo >/dev/null && command -v buildah >/dev/null && command -v podman >/dev/null || $(call install,skopeo buildah podman netavark)
 
 # systemd's own tools for the units, and a container to boot it in.
 systemd:
@@ -128,6 +140,22 @@ systemd:
 bin/clients/crane: go.mod
 	@echo 'building crane'; GOBIN=$(CURDIR)/$(@D) $(GO) install $(CRANE)@$$($(GO) list -m -f '{{.Version}}' $(CRANE:%/cmd/crane=%)) && \
 	touch $@ || $(call left,crane)
+
+bin/clients/regctl: program = $(REGCTL)
+bin/clients/helm: program = $(HELM)
+bin/clients/oras: program = $(ORAS)
+bin/clients/ko: program = $(KO)
+bin/clients/regctl bin/clients/helm bin/clients/oras bin/clients/ko: Makefile
+	@echo 'building $(program)'; GOBIN=$(CURDIR)/$(@D) $(GO) install $(program) && touch $@ || $(call left,$(@F))
+
+bin/clients/testcontainers-go: $(wildcard internal/e2e/testdata/testcontainers/*)
+	@echo 'building with testcontainers-go'; mkdir -p $(@D) && $(GO) build -C internal/e2e/testdata/testcontainers -o $(CURDIR)/$@ . || $(call left,$(@F))
+
+bin/clients/testcontainers-node: internal/e2e/testdata/testcontainers-node.js Makefile
+	@command -v npm >/dev/null || $(call install,nodejs npm)
+	@echo 'installing $(NODE_CLIENT) with npm'; mkdir -p $(@D) && \
+	npm install --prefix $(@D) --no-save --no-package-lock --ignore-scripts --omit=dev --no-audit --no-fund $(NODE_CLIENT) && \
+	install -m 0755 $< $@ || $(call left,testcontainers for node)
 
 # Its go.mod does not allow go install; a module that needs nothing else builds
 # it with the versions that it names.

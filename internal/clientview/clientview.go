@@ -29,11 +29,12 @@ const (
 	ORAS       Client = "oras"
 	Helm       Client = "helm"
 	Notation   Client = "notation"
+	Regctl     Client = "regctl" // with regsync, regbot and all that is built on regclient
 )
 
 // Clients lists every client there is.
 func Clients() []Client {
-	return []Client{Docker, DockerSnap, Podman, Buildah, Skopeo, Crane, ORAS, Helm, Notation}
+	return []Client{Docker, DockerSnap, Podman, Buildah, Skopeo, Crane, ORAS, Helm, Notation, Regctl}
 }
 
 // ErrNoLogin is the cause in the fault of an answer when nothing holds a login for the host, so
@@ -73,6 +74,8 @@ type Login struct {
 	Hidden []Place  // what would have been used if Place were not there
 	Notes  []string // what the client passes over or complains about, and what does not change the answer
 
+	program string // what is run for Helper, where that is not docker-credential-HELPER
+
 	// What an entry makes the client send; zero where it sends nothing, and where a
 	// helper has the say.
 	Username string
@@ -84,7 +87,7 @@ type Login struct {
 
 	// Behind is what comes next where Helper does not answer with a login: to podman's
 	// family and helm when it says "not found"; to docker before version 29 when it
-	// fails otherwise, while a newer one fails then. Nil where nothing is sent.
+	// fails otherwise, while a newer one fails then; to regctl always. Nil where nothing is sent.
 	Behind *Login
 
 	// Fault says why the host gets no login, or the wrong one, and how to cure that.

@@ -37,6 +37,15 @@ func TestSkopeosAnswers(t *testing.T) {
 	}
 }
 
+func TestPodmanGivesUpWhereAVariableLeadsToNoFile(t *testing.T) {
+	for _, variable := range []string{"REGISTRY_AUTH_FILE", "DOCKER_CONFIG"} {
+		s := site{ecrHost, t.TempDir()}
+		r := row{config: `{` + fine + `}`, env: map[string]string{variable: "HOME/none"}, fault: variable}
+		r.lay(t, s)
+		r.compare(t, s, r.eye(s).Look(Podman, s.host))
+	}
+}
+
 func TestHelmsAnswers(t *testing.T) {
 	for _, r := range helmRows {
 		t.Run(r.name, func(t *testing.T) {

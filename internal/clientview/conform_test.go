@@ -119,7 +119,7 @@ func need(t *testing.T, name string) string {
 	case os.Getenv("ECR_REFRESHD_NO_SKIP") != "":
 		t.Fatal(err)
 	default:
-		t.Skip(err)
+		t.Skipf("%v: make readers brings it to bin/clients, or installs it", err)
 	}
 	return path
 }

@@ -24,6 +24,9 @@ type content struct {
 func (c *content) place(path ...string) Place {
 	at := [2]string{strings.ToLower(path[0])}
 	copy(at[1:], path[1:])
+	if c.name == authVariable {
+		return Place{Key: authVariable + ": " + keyText(path)}
+	}
 	p := Place{File: c.name, Line: c.lines[at], Key: keyText(path)}
 	if c.legacy && len(path) > 1 {
 		p.Line, p.Key = c.lines[[2]string{strings.ToLower(path[1])}], strings.TrimPrefix(p.Key, path[0])

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"syscall"
 
 	"ecr-refreshd/internal/fault"
@@ -45,6 +46,8 @@ func (e Eye) Look(client Client, host string) Answer {
 		e.crane(&a)
 	case ORAS, Helm, Notation:
 		e.oras(&a)
+	case Regctl:
+		e.regctl(&a)
 	default:
 		a.Fault = wrong(host, "", nil, "nothing is known about the client %q", client)
 	}
@@ -157,11 +160,15 @@ const (
 // program looks for a program on PATH as the client does.
 func (e Eye) program(name string) Program {
 	p := Program{Name: name, State: Missing}
-	for _, dir := range filepath.SplitList(e.getenv("PATH")) {
-		if !filepath.IsAbs(dir) {
+	dirs := filepath.SplitList(e.getenv("PATH"))
+	if strings.Contains(name, "/") {
+		dirs = []string{""} // a path
+	}
+	for _, dir := range dirs {
+		path := filepath.Join(dir, name)
+		if !filepath.IsAbs(path) {
 			continue // what is found there, Go's programs do not run
 		}
-		path := filepath.Join(dir, name)
 		info, err := e.stat(path)
 		switch {
 		case err != nil || info.IsDir():

@@ -168,6 +168,15 @@ func TestHowAPlaceIsWritten(t *testing.T) {
 	}
 }
 
+// regctlLogin is what regctl makes of docker's file.
+func regctlLogin(data []byte) Login {
+	c, h := &content{client: "regctl", name: "f"}, &regctlHost{}
+	for _, n := range regctlDocker(c, data, "HOST") {
+		h.merge(n)
+	}
+	return h.login("HOST")
+}
+
 func FuzzNoFileIsTooStrange(f *testing.F) {
 	for _, r := range rows {
 		f.Add([]byte(r.config))
@@ -175,7 +184,7 @@ func FuzzNoFileIsTooStrange(f *testing.F) {
 	f.Fuzz(func(t *testing.T, content []byte) {
 		for _, l := range []Login{
 			ReadDocker("f", content).Login("HOST"), ReadContainers("f", content).Login("HOST"),
-			readContainers("f", content, true).Login("HOST"), readORAS("f", content).login("HOST"),
+			readContainers("f", content, true).Login("HOST"), readORAS("f", content).login("HOST"), regctlLogin(content),
 		} {
 			if l.Fault == nil && l.Helper == "" && (l.Username == "" || l.Secret.IsZero()) {
 				t.Errorf("no login and no fault: %+v", l)

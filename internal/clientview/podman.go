@@ -165,6 +165,9 @@ func (e Eye) containers(a *Answer) {
 		switch {
 		case f.fault != nil:
 			l.Fault = f.fault
+		case !f.there && a.Client != Skopeo && (p.variable == "REGISTRY_AUTH_FILE" || p.variable == "DOCKER_CONFIG"):
+			// podman 4.3 gives up; a newer one goes without a login.
+			l.Fault = wrong(a.Host, "unset "+p.variable+", or correct it", fs.ErrNotExist, "read %q, which %s leads to", p.path, p.variable)
 		case !f.there:
 			continue
 		default:

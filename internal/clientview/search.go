@@ -1,6 +1,7 @@
 package clientview
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -69,7 +70,7 @@ func (e Eye) ask(a *Answer) {
 	if a.Helper == "" {
 		return
 	}
-	a.Program = e.program(helperPrefix + a.Helper)
+	a.Program = e.program(cmp.Or(a.program, helperPrefix+a.Helper))
 	if a.Client == DockerSnap {
 		a.Program.State = NotExecutable
 		a.Fault = wrong(a.Host, fmt.Sprintf("let a target write the logins into %s: `delivery: auths`", a.File), nil,

@@ -25,7 +25,7 @@ import (
 )
 
 // clientFiles are below a home: who has one of them has a client that was set up.
-var clientFiles = []string{".docker/config.json", "snap/docker", ".config/containers/auth.json", ".config/helm/registry/config.json"}
+var clientFiles = []string{".docker/config.json", "snap/docker", ".config/containers/auth.json", ".config/helm/registry/config.json", ".regctl/config.json"}
 
 // usualPath is what cron and services have, for accounts whose environment is not known.
 const usualPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"

@@ -7,13 +7,16 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"ecr-refreshd/internal/testbed"
 )
 
-// TestRealClientsPullAndPushThroughTheHelper has every client pull from one
+// TestRealClientsPullAndPushThroughTheHelper has every client that can push pull from one
 // account and region and push to another, with a token and, when that one has
 // expired, again with the next. Each pull is of an image that nobody has.
 func TestRealClientsPullAndPushThroughTheHelper(t *testing.T) {
@@ -24,43 +27,33 @@ func TestRealClientsPullAndPushThroughTheHelper(t *testing.T) {
 	root, stranger := s.home(), s.home()
 	d := s.startDaemon(root, s.write(s.config(helperTarget)))
 	s.awaitHelper(root, hosts...)
-	// BuildKit learns the authorities of registries when the engine starts.
-	engine, err := s.bed.StartEngine(t.Context())
-	must(t, err)
-	defer func() { must(t, engine.Remove()) }()
-	version, _ := s.run(root, s.engineEnv(engine), "", s.docker, "version", "--format", "{{.Server.Version}}")
-	t.Logf("engine: %s", firstLine(version))
-
 	const tokens = 2
 	for n := range tokens {
 		for _, c := range clients() {
+			if c.push == nil {
+				continue
+			}
 			t.Run(fmt.Sprintf("%s, token %d", c.name, n+1), func(t *testing.T) {
 				s := s.in(t)
 				c.find(t)
 				name := fmt.Sprintf("%s-%d", strings.ToLower(strings.ReplaceAll(c.name, " ", "-")), n)
-				ref := s.push(from, name)
+				ref := s.publish(root, s.engine, c, trial{host: from, state: fmt.Sprint("token ", n)})
 				if n == 0 {
-					out, _ := s.run(root, nil, "", c.program, c.version...)
-					t.Logf("version: %s", firstLine(out))
-					if out, code := s.runAll(stranger, engine, c, c.pull(ref, s.clientDir(ref))); code == 0 {
+					if out, code := s.runAll(stranger, s.engine, c, c.pull(ref, s.dirOf(stranger, ref))); code == 0 {
 						t.Errorf("pulls without the helper: %s", out)
 					}
 				}
-				dir := s.clientDir(ref)
+				dir := s.dirOf(root, ref)
 				mark := len(s.aws.Calls())
-				start := time.Now()
-				if out, code := s.runAll(root, engine, c, c.pull(ref, dir)); code != 0 {
+				if out, code := s.runAll(root, s.engine, c, c.pull(ref, dir)); code != 0 {
 					t.Fatalf("pull: %s", out)
 				}
 				s.wantLoggedIn(mark, from)
-				t.Logf("pull took %s", time.Since(start).Round(time.Millisecond))
-				if c.push != nil {
-					mark := len(s.aws.Calls())
-					if out, code := s.runAll(root, engine, c, c.push(ref, to+"/"+name+":pushed", dir)); code != 0 {
-						t.Fatalf("push: %s", out)
-					}
-					s.wantLoggedIn(mark, to)
+				mark = len(s.aws.Calls())
+				if out, code := s.runAll(root, s.engine, c, c.push(ref, to+"/"+name+":pushed", dir)); code != 0 {
+					t.Fatalf("push: %s", out)
 				}
+				s.wantLoggedIn(mark, to)
 				s.wantOnlyHelpers(configOf(root))
 			})
 		}
@@ -81,17 +74,33 @@ func (c *client) find(t *testing.T) {
 		lacks(t, &testbed.LackError{What: c.program, Remedy: c.remedy})
 	}
 	c.program = path
+	if dir := filepath.Dir(path); !strings.HasPrefix(dir, "/usr/") {
+		open, err := opened(dir)
+		must(t, err)
+		c.program = filepath.Join(open, filepath.Base(path))
+	}
 }
 
-// clientDir is a directory with what clients find in it for ref.
-func (s *scene) clientDir(ref string) string {
-	s.t.Helper()
-	dir := s.t.TempDir()
-	for name, content := range furniture(ref) {
-		must(s.t, os.WriteFile(filepath.Join(dir, name), []byte(content), 0o644))
+// opened shows a directory where every account may run what is in it: what make clients has
+// built may be below a home of the machine outside.
+func opened(dir string) (at string, err error) {
+	openings.Lock()
+	defer openings.Unlock()
+	at, ok := openings.at[dir]
+	if !ok {
+		at = fmt.Sprintf("/run/clients%d", len(openings.at))
+		if err = os.Mkdir(at, 0o755); err == nil {
+			err = unix.Mount(dir, at, "", unix.MS_BIND, "")
+		}
+		openings.at[dir] = at
 	}
-	return dir
+	return at, err
 }
+
+var openings = struct {
+	sync.Mutex
+	at map[string]string
+}{at: map[string]string{}}
 
 // runAll runs the commands up to the first that fails.
 func (s *scene) runAll(as testbed.Account, engine *testbed.Engine, c client, commands [][]string) (out string, code int) {

@@ -8,11 +8,15 @@ import (
 // client is a program that gets its logins from a credential helper which its
 // config.json names.
 type client struct {
-	name    string
-	program string // how it is looked up
-	remedy  string // what brings it
-	version []string
-	env     []string
+	name     string
+	program  string // how it is looked up
+	remedy   string // what brings it
+	version  []string
+	env      []string
+	rootOnly bool // only root can use it on the machine inside
+	// publish are the commands by which root puts what pull fetches into the registry. Nil:
+	// an image does.
+	publish func(ref, dir string) [][]string
 	// pull are the commands that fetch ref. dir is an empty directory at first, and the
 	// same one for push.
 	pull func(ref, dir string) [][]string
@@ -26,7 +30,7 @@ func clients() []client {
 	buildah := func(dir string, args ...string) []string {
 		return append([]string{"--root", dir + "/root", "--runroot", dir + "/run", "--storage-driver", "vfs"}, args...)
 	}
-	return []client{
+	return append([]client{
 		{
 			name: "docker", program: "docker", remedy: "apt-get install docker.io or docker-cli", version: []string{"--version"},
 			pull: func(ref, _ string) [][]string { return [][]string{{"pull", ref}} },
@@ -69,7 +73,7 @@ func clients() []client {
 			},
 		},
 		{
-			name: "buildah", program: "buildah", remedy: "apt-get install buildah", version: []string{"--version"},
+			name: "buildah", program: "buildah", rootOnly: true, remedy: "apt-get install buildah", version: []string{"--version"},
 			pull: func(ref, dir string) [][]string {
 				return [][]string{buildah(dir, "pull", "--signature-policy", dir+"/policy.json", "docker://"+ref)}
 			},
@@ -82,7 +86,7 @@ func clients() []client {
 			pull: func(ref, dir string) [][]string { return [][]string{{"pull", ref, dir + "/image.tar"}} },
 			push: func(_, to, dir string) [][]string { return [][]string{{"push", dir + "/image.tar", to}} },
 		},
-	}
+	}, append(moreClients(), heavyClients()...)...)
 }
 
 const (
@@ -101,6 +105,9 @@ func furniture(ref string) map[string]string {
 		"Dockerfile":   "ARG BASE\nFROM $BASE\nCOPY Dockerfile /\n",
 		"compose.yaml": "services: {app: {image: \"" + ref + "\"}}\n",
 		"policy.json":  `{"default": [{"type": "insecureAcceptAnything"}]}`,
+		"go.mod":       "module app\n",
+		"main.go":      "package main\n\nfunc main() {}\n",
+		"Chart.yaml":   "apiVersion: v2\nname: chart\nversion: 0.1.0\n",
 	}
 }
 

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"fmt"
+	"slices"
 
 	"ecr-refreshd/internal/emulator"
 	"ecr-refreshd/internal/registry"
@@ -17,6 +18,8 @@ type cloud struct {
 	// tokenBytes is the least length of a password: EC2 roles get some of 6 kB.
 	tokenBytes int
 	others     []string // names of registries that are none of ECR's and take any good token
+	closed     string   // a registry of ECR's that the principal's tokens do not open
+	foreign    string   // a registry that is none of ECR's, lets everybody pull and refuses every login
 }
 
 var (
@@ -44,15 +47,19 @@ var (
 	cloudKubelet    = newCloud(30)
 	cloudSwarm      = newCloud(41).withLongTokens()
 	cloudRollback   = newCloud(42)
+	cloudStates     = newCloud(31)
 	clouds          = []cloud{cloudContinuity, cloudWithout, cloudFaults, cloudCrowd, cloudJenkins, cloudAttacks, cloudBreakage, cloudExitCodes, cloudSignals,
 		cloudClients, cloudAgent, cloudGets, cloudRules, cloudSystemd, cloudGuides, cloudRunner, cloudFleet, cloudLimits, cloudDoctor, cloudHealthy, cloudKinds, cloudKubelet,
-		cloudSwarm, cloudRollback}
+		cloudSwarm, cloudRollback, cloudStates}
 )
 
 var regions = []string{"us-east-1", "eu-west-1"}
 
 func newCloud(number int) cloud {
-	c := cloud{number: number, addr: fmt.Sprintf("192.0.2.%d", 100+number)}
+	c := cloud{
+		number: number, addr: fmt.Sprintf("192.0.2.%d", 100+number), foreign: fmt.Sprintf("foreign.cloud%d.example", number),
+		closed: registry.Registry{Account: fmt.Sprintf("3333%08d", number), Region: regions[0]}.Host(),
+	}
 	for i := range 16 {
 		c.others = append(c.others, fmt.Sprintf("other%d.cloud%d.example", i, number))
 	}
@@ -102,5 +109,5 @@ func (c cloud) denied() emulator.Principal {
 }
 
 func (c cloud) options() emulator.Options {
-	return emulator.Options{Principals: []emulator.Principal{c.principal(), c.denied()}, Hosts: c.others, TokenBytes: c.tokenBytes}
+	return emulator.Options{Principals: []emulator.Principal{c.principal(), c.denied()}, Hosts: append(slices.Clone(c.others), c.foreign+"=*"), TokenBytes: c.tokenBytes}
 }

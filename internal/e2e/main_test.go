@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"sync"
 	"syscall"
 	"testing"
@@ -25,7 +26,7 @@ const builtVariable = "ECR_REFRESHD_E2E_BUILT"
 const noSkipVariable = "ECR_REFRESHD_NO_SKIP"
 
 // dockers are the accounts that use docker on the machine inside.
-var dockers = []string{"jenkins", "ci", "late", "mallory", "victim", "agent", "builder", "tester", "guest"}
+var dockers = []string{"jenkins", "ci", "late", "mallory", "victim", "agent", "builder", "tester", "guest", "stranger"}
 
 func TestMain(m *testing.M) {
 	if testbed.Inside() {
@@ -100,7 +101,7 @@ var shared = sync.OnceValues(func() (*machine, error) {
 	profiles := map[string]emulator.Principal{}
 	for _, c := range clouds {
 		profiles[c.profile()], profiles[c.deniedProfile()] = c.principal(), c.denied()
-		for _, h := range append(c.hosts(), c.others...) {
+		for _, h := range slices.Concat(c.hosts(), c.others, []string{c.closed, c.foreign}) {
 			hosts[h] = c.addr
 		}
 	}

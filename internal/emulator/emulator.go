@@ -40,7 +40,7 @@ type Options struct {
 	Addr           string           // AWS API; default 127.0.0.1:0
 	RegistryAddr   string           // default 127.0.0.1:0
 	IMDSAddr       string           // default 127.0.0.1:0
-	Hosts          []string         // further registry names: "NAME", which takes every good private token, or "NAME=ECRHOST", an alias
+	Hosts          []string         // further registry names: "NAME", which takes every good private token, "NAME=ECRHOST", an alias, or "NAME=*", a foreign one, which is open to everybody and takes no login
 	Principals     []Principal      // default: DefaultPrincipal()
 	Roles          []Role           // may be assumed through STS
 	InstanceRole   string           // ARN; served by IMDS when set

@@ -18,7 +18,8 @@ func (s *Server) serveRegistry(x *exchange) {
 	}
 	x.call.Region = at.region
 	path := x.req.URL.Path
-	isToken := at.public && strings.TrimSuffix(path, "/") == "/token"
+	bearer := at.public || at.open
+	isToken := bearer && strings.TrimSuffix(path, "/") == "/token"
 	if isToken {
 		x.call.Operation = registryTokenRequest
 	} else if path != "/v2" && !strings.HasPrefix(path, "/v2/") {
@@ -38,7 +39,7 @@ func (s *Server) serveRegistry(x *exchange) {
 		return
 	}
 	admit := s.admitPrivate
-	if at.public {
+	if bearer {
 		admit = s.admitPublic
 	}
 	if no := admit(x, at); no != nil {
@@ -69,7 +70,7 @@ func (s *Server) admitPrivate(x *exchange, at *site) *refusal {
 
 // admitPublic lets everybody pull who has fetched a bearer token, and those
 // push who logged in for theirs.
-func (s *Server) admitPublic(x *exchange, _ *site) *refusal {
+func (s *Server) admitPublic(x *exchange, at *site) *refusal {
 	bearer, ok := strings.CutPrefix(x.req.Header.Get("Authorization"), "Bearer ")
 	if !ok {
 		return notAuthorized()
@@ -79,7 +80,7 @@ func (s *Server) admitPublic(x *exchange, _ *site) *refusal {
 		return notAuthorized()
 	}
 	reads := x.req.Method == http.MethodGet || x.req.Method == http.MethodHead
-	if !reads && kind != loggedIn {
+	if !reads && kind != loggedIn && !at.open {
 		return &refusal{http.StatusForbidden, "DENIED", "Not Authorized to push without a login"}
 	}
 	return nil
@@ -96,7 +97,11 @@ func (s *Server) serveBearer(x *exchange, at *site) {
 	kind := anonymous
 	if x.req.Header.Get("Authorization") != "" {
 		username, password, _ := x.req.BasicAuth()
-		if no := s.tokens.judge(at, username, password, s.now()); no != nil {
+		no := at.unknownToken()
+		if !at.open {
+			no = s.tokens.judge(at, username, password, s.now())
+		}
+		if no != nil {
 			no.status = http.StatusForbidden
 			x.refuse(no)
 			return
@@ -110,8 +115,11 @@ func (s *Server) serveBearer(x *exchange, at *site) {
 // challenge tells the client how to log in.
 func (x *exchange) challenge(at *site) {
 	how := `Basic realm="https://` + x.req.Host + `/",service="ecr.amazonaws.com"`
-	if at.public {
+	switch {
+	case at.public:
 		how = `Bearer realm="https://` + x.req.Host + `/token/",service="public.ecr.aws",scope="aws"`
+	case at.open:
+		how = `Bearer realm="https://` + x.req.Host + `/token/",service="` + x.req.Host + `"`
 	}
 	x.Header().Set("Www-Authenticate", how)
 }

@@ -225,7 +225,7 @@ func FuzzBearer(f *testing.F) {
 }
 
 func TestRegistryAnswers(t *testing.T) {
-	s := start(t, Options{Hosts: []string{"images.example", "mirror.example:5000=" + hostA}})
+	s := start(t, Options{Hosts: []string{"images.example", "mirror.example:5000=" + hostA, "open.example=*"}})
 	tests := []struct {
 		name, method, url, authorization string
 		want                             int
@@ -234,6 +234,9 @@ func TestRegistryAnswers(t *testing.T) {
 		{"private", "GET", "https://" + hostA + "/v2/", "", 401, `Basic realm="https://` + hostA + `/",service="ecr.amazonaws.com"`},
 		{"further name", "GET", "https://images.example/v2/", "", 401, `Basic realm="https://images.example/",service="ecr.amazonaws.com"`},
 		{"alias with port", "GET", "https://mirror.example:5000/v2/", "", 401, `Basic realm="https://mirror.example:5000/",service="ecr.amazonaws.com"`},
+		{"open", "GET", "https://open.example/v2/", "", 401, `Bearer realm="https://open.example/token/",service="open.example"`},
+		{"open token, anonymous", "GET", "https://open.example/token/", "", 200, ""},
+		{"open token, any login", "GET", "https://open.example/token/", "Basic QVdTOng=", 403, ""},
 		{"not basic", "GET", "https://" + hostA + "/v2/", "Bearer x", 400, ""},
 		{"malformed", "GET", "https://" + hostA + "/v2/", "Basic !", 400, ""},
 		{"no token at a private registry", "GET", "https://" + hostA + "/token/", "", 404, ""},

@@ -18,6 +18,7 @@ import (
 type site struct {
 	public          bool
 	account, region string // empty for a further name without an ECR name: any good token opens it
+	open            bool   // everybody may pull and push without a login, and no login is taken
 	images          http.Handler
 }
 
@@ -51,7 +52,7 @@ func newSites(hosts []string) (*sites, error) {
 		if name = hostname(name); name == "" {
 			return nil, fmt.Errorf("host %q: the name is empty", h)
 		}
-		if aliased {
+		if aliased && target != everybody {
 			if _, err := registry.Parse(target); err != nil {
 				return nil, fmt.Errorf("further name %q: %w", name, err)
 			}
@@ -69,6 +70,9 @@ func hostname(host string) string {
 	return strings.ToLower(host)
 }
 
+// everybody is the target of a name that is open.
+const everybody = "*"
+
 // find gives the registry of a host name with or without port, or nil.
 func (s *sites) find(host string) *site {
 	name := hostname(host)
@@ -76,20 +80,21 @@ func (s *sites) find(host string) *site {
 		return known.(*site)
 	}
 	target, isAlias := s.aliases[name]
-	if target == "" {
+	open := target == everybody
+	if target == "" || open {
 		target = name
 	}
 	place, err := registry.Parse(target)
 	if err != nil && !isAlias {
 		return nil
 	}
-	found := s.open(place, name)
+	found := s.add(place, name, open)
 	s.byHost.Store(name, found)
 	return found
 }
 
-// open gives the one site of a registry: place, or name where that says nothing.
-func (s *sites) open(place registry.Registry, name string) *site {
+// add gives the one site of a registry: place, or name where that says nothing.
+func (s *sites) add(place registry.Registry, name string, open bool) *site {
 	place.FIPS, place.DualStack = false, false
 	key := place.Host()
 	if place == (registry.Registry{}) {
@@ -100,7 +105,7 @@ func (s *sites) open(place registry.Registry, name string) *site {
 	found, ok := s.byKey[key]
 	if !ok {
 		found = &site{
-			public: place.Public, account: place.Account, region: place.Region,
+			public: place.Public, account: place.Account, region: place.Region, open: open,
 			images: images.New(images.Logger(log.New(io.Discard, "", 0))),
 		}
 		s.byKey[key] = found

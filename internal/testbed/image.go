@@ -32,8 +32,8 @@ import (
 const imageBytes = 64 << 10
 
 // PushImage puts a new image, which shares no layer with any other, into the
-// registry of an ECR host under the reference "HOST/REPOSITORY:TAG". The token
-// is asked for with the profile of Options.Profiles.
+// registry of a host under the reference "HOST/REPOSITORY:TAG". The token of an ECR host
+// is asked for with the profile of Options.Profiles; others get no login.
 func (b *Bed) PushImage(ctx context.Context, server *emulator.Server, profile, reference string) error {
 	return b.push(ctx, server, profile, reference, nil)
 }
@@ -53,14 +53,14 @@ func (b *Bed) push(ctx context.Context, server *emulator.Server, profile, refere
 	if err != nil {
 		return fail(err)
 	}
-	place, err := registry.Parse(ref.Context().RegistryStr())
-	if err != nil {
-		return fail(err)
-	}
-	source := ecr.New(login.Identity{Profile: profile, EndpointURL: server.Endpoint()}, place.Region, place.Public, ecr.Options{})
-	token, err := source.Fetch(ctx)
-	if err != nil {
-		return fail(err)
+	auth := authn.Anonymous
+	if place, err := registry.Parse(ref.Context().RegistryStr()); err == nil {
+		source := ecr.New(login.Identity{Profile: profile, EndpointURL: server.Endpoint()}, place.Region, place.Public, ecr.Options{})
+		token, err := source.Fetch(ctx)
+		if err != nil {
+			return fail(err)
+		}
+		auth = &authn.Basic{Username: token.Username, Password: token.Secret.Reveal()}
 	}
 	image, err := newImage(program)
 	if err != nil {
@@ -70,8 +70,7 @@ func (b *Bed) push(ctx context.Context, server *emulator.Server, profile, refere
 	authorities.AppendCertsFromPEM(server.CA())
 	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: authorities}}
 	defer transport.CloseIdleConnections()
-	err = remote.Write(ref, image, remote.WithContext(ctx), remote.WithTransport(transport),
-		remote.WithAuth(&authn.Basic{Username: token.Username, Password: token.Secret.Reveal()}))
+	err = remote.Write(ref, image, remote.WithContext(ctx), remote.WithTransport(transport), remote.WithAuth(auth))
 	if err != nil {
 		return fail(err)
 	}
