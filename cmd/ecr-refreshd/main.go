@@ -19,6 +19,7 @@ import (
 	"ecr-refreshd/internal/config"
 	"ecr-refreshd/internal/fault"
 	"ecr-refreshd/internal/nodump"
+	"ecr-refreshd/internal/osuser"
 )
 
 // Exit codes, fixed for scripts.
@@ -34,6 +35,7 @@ const ending = 4900 * time.Millisecond
 
 func main() {
 	nodump.Set()
+	osuser.KeepCapabilities()
 	log.SetOutput(io.Discard) // see stdlog
 	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
 }

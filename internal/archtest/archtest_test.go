@@ -18,7 +18,7 @@ import (
 var may = map[string][]string{
 	"cmd/ecr-refreshd": {"github.com/spf13/cobra", "go.uber.org/zap/", "go.uber.org/zap", "golang.org/x/term", "golang.org/x/sys/",
 		"internal/api", "internal/config", "internal/credhelper", "internal/clientview", "internal/daemon", "internal/discover", "internal/doctor", "internal/eventlog", "internal/fault",
-		"internal/login", "internal/nodump", "internal/placed", "internal/registry", "internal/renew", "internal/restart", "internal/status", "internal/stdlog", "internal/systemd", "internal/targets", "internal/targets/dockerconfig"},
+		"internal/login", "internal/nodump", "internal/placed", "internal/registry", "internal/renew", "internal/restart", "internal/status", "internal/stdlog", "internal/systemd", "internal/targets", "internal/targets/dockerconfig", "internal/osuser"},
 	// Its start-up time is its reason to exist.
 	"cmd/docker-credential-ecr-refreshd": {"internal/credhelper", "internal/nodump"},
 	"internal/credhelper":                {"internal/registry"},

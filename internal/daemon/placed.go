@@ -121,7 +121,8 @@ func (d *Daemon) note() error {
 		key := g.config.Grants[i].Key()
 		token, ok := r.Held()
 		tokens[key] = d.placed.tokens[key]
-		if newest := (placed.Token{Digest: token.Digest(), ExpiresAt: token.ExpiresAt}); ok && !slices.Contains(tokens[key], newest) {
+		newest := placed.Token{Digest: token.Digest(), ExpiresAt: token.ExpiresAt}
+		if ok && !slices.ContainsFunc(tokens[key], func(t placed.Token) bool { return t.Digest == newest.Digest }) {
 			former := tokens[key][:min(len(tokens[key]), maxPlaced-1)]
 			tokens[key] = append([]placed.Token{newest}, former...)
 		}

@@ -48,9 +48,10 @@ var (
 	cloudSwarm      = newCloud(41).withLongTokens()
 	cloudRollback   = newCloud(42)
 	cloudStates     = newCloud(31)
+	cloudPrograms   = newCloud(32)
 	clouds          = []cloud{cloudContinuity, cloudWithout, cloudFaults, cloudCrowd, cloudJenkins, cloudAttacks, cloudBreakage, cloudExitCodes, cloudSignals,
 		cloudClients, cloudAgent, cloudGets, cloudRules, cloudSystemd, cloudGuides, cloudRunner, cloudFleet, cloudLimits, cloudDoctor, cloudHealthy, cloudKinds, cloudKubelet,
-		cloudSwarm, cloudRollback, cloudStates}
+		cloudSwarm, cloudRollback, cloudStates, cloudPrograms}
 )
 
 var regions = []string{"us-east-1", "eu-west-1"}

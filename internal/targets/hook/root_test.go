@@ -136,23 +136,6 @@ func TestWithoutCapabilitiesThereIsNoOtherUser(t *testing.T) {
 
 // A service has the capabilities to take identities as ambient ones, which what it starts would
 // inherit, whatever its user.
-func TestTheCommandHasNoCapabilities(t *testing.T) {
-	for _, user := range []string{"", daemonUser} {
-		t.Run("as "+user, func(t *testing.T) {
-			s := public(t, `grep -h 'Cap[EPA]' /proc/self/status >$D/caps; cat >/dev/null`)
-			attr := testuser.As(other, other)
-			attr.AmbientCaps = []uintptr{unix.CAP_SETUID, unix.CAP_SETGID}
-			if out, err := testuser.Play(t, "store "+s.Command[0]+" "+user, "", attr).Output(); err != nil || string(out) != "<nil>\n" {
-				t.Fatalf("%q, %v", out, err)
-			}
-			want := strings.ReplaceAll("CapPrm:\tX\nCapEff:\tX\nCapAmb:\tX", "X", "0000000000000000")
-			if got := s.read(t, "caps"); got != want {
-				t.Errorf("got %q", got)
-			}
-		})
-	}
-}
-
 // A process that may take an account's identity but not end its processes, as a service with CAP_SETUID
 // alone, is not held up by a command that hangs.
 func TestWhatCannotBeKilledIsNotWaitedFor(t *testing.T) {

@@ -68,10 +68,7 @@ func (t *Target) run(ctx context.Context, logins []login.Login, over func()) (sa
 		// What the kernel takes for the parent, whose end sends the death signal, is a thread: this
 		// one must not end before the command, as those of osuser.As end.
 		runtime.LockOSThread()
-		err := dropAmbient()
-		if err == nil {
-			err = execute(ctx, t.commandOf(as, in, out), t.grace)
-		}
+		err := execute(ctx, t.commandOf(as, in, out), t.grace)
 		runtime.UnlockOSThread()
 		over()
 		ended <- err
@@ -163,16 +160,6 @@ func (t *Target) commandOf(as *osuser.Account, in []byte, out *tail) *exec.Cmd {
 	}
 	cmd.Env = []string{"PATH=" + path, "LANG=C.UTF-8", "HOME=" + home, "USER=" + name, "LOGNAME=" + name}
 	return cmd
-}
-
-// dropAmbient takes from the calling thread the capabilities that what it starts would have, as
-// whatever account. A service has them to take identities; nothing that it starts needs them.
-func dropAmbient() error {
-	err := unix.Prctl(unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0)
-	if err != nil {
-		return fmt.Errorf("drop ambient capabilities: %w", err)
-	}
-	return nil
 }
 
 // execute runs the command to its end, or ends it with ctx, and with it what it has started in
