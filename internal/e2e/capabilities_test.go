@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // TestNoProgramGetsTheCapabilities: a service may have CAP_SETUID and CAP_SETGID to write in the
@@ -32,11 +34,10 @@ func TestNoProgramGetsTheCapabilities(t *testing.T) {
 	for _, path := range []string{dir, process, hook, awsConfig, config} {
 		must(t, os.Chown(path, ci.UID, ci.GID))
 	}
-	out, code := s.run(s.bed.Root(), []string{"AWS_CONFIG_FILE=" + awsConfig, "HOME=" + ci.Home, "STATE_DIRECTORY=" + dir}, "", "setpriv",
-		"--reuid", ci.Name, "--regid", fmt.Sprint(ci.GID), "--clear-groups", "--inh-caps", "+setuid,+setgid", "--ambient-caps", "+setuid,+setgid",
-		s.binary, "once", "--config", config)
-	if code != 0 {
-		t.Fatalf("exit code %d:\n%s", code, out)
+	cmd := s.bed.Command(t.Context(), ci, []string{"AWS_CONFIG_FILE=" + awsConfig, "STATE_DIRECTORY=" + dir}, s.binary, "once", "--config", config)
+	cmd.SysProcAttr.AmbientCaps = []uintptr{unix.CAP_SETUID, unix.CAP_SETGID}
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v:\n%s", err, out)
 	}
 	for _, path := range []string{process, hook} {
 		got, err := os.ReadFile(path + ".caps")
