@@ -19,7 +19,6 @@ import (
 	"ecr-refreshd/internal/config"
 	"ecr-refreshd/internal/fault"
 	"ecr-refreshd/internal/nodump"
-	"ecr-refreshd/internal/osuser"
 )
 
 // Exit codes, fixed for scripts.
@@ -35,7 +34,6 @@ const ending = 4900 * time.Millisecond
 
 func main() {
 	nodump.Set()
-	osuser.KeepCapabilities()
 	log.SetOutput(io.Discard) // see stdlog
 	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
 }
