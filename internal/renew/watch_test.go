@@ -170,14 +170,16 @@ func TestATargetThatCannotBeLookedAtIsNotUndone(t *testing.T) {
 
 // An engine is back, or is done with what the target waits for: the back-off is over.
 func TestAReportedChangeEndsTheWaitForAnEngine(t *testing.T) {
-	const now = time.Hour
-	for reason, want := range map[fault.Reason]time.Duration{fault.Engine: now + afterChange, fault.Local: now + time.Minute} {
-		var d delivery
-		d.retry.at, d.retry.failures, d.retry.engine = now+time.Minute, 3, reason == fault.Engine
-		d.looks.at, d.looks.failed = d.retry.at, true // a look has failed, and waits
+	for _, reason := range []fault.Reason{fault.Engine, fault.Local} {
+		r := New(Config{Observer: new(diary), Policy: Policy{Initial: time.Minute, Max: time.Minute}})
+		now, _ := r.clock.read()
+		d := delivery{renewer: r, token: &timedToken{expires: now + time.Hour}}
+		d.tryFailed(Event{}, &fault.Error{Reason: reason}) // which waits for a second at least
+		d.looks.at, d.looks.failed = d.retry.at, true      // a look that has failed does the same
 		d.placeChanged(now)
-		if d.retry.at != want || d.looks.at != want {
-			t.Errorf("%s: the next try is in %s and the next look in %s, want %s", reason, d.retry.at-now, d.looks.at-now, want-now)
+		soon := now + afterChange
+		if ended := reason == fault.Engine; (d.retry.at == soon) != ended || (d.looks.at == soon) != ended {
+			t.Errorf("%s: the next try is in %s and the next look in %s", reason, d.retry.at-now, d.looks.at-now)
 		}
 	}
 }
