@@ -24,7 +24,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"ecr-refreshd/internal/clientview"
 	"ecr-refreshd/internal/fault"
 	"ecr-refreshd/internal/login"
 	"ecr-refreshd/internal/renew"
@@ -34,8 +33,10 @@ import (
 type Options struct {
 	// Path is the file, absolute or beginning with ~/ for the home of the account.
 	// Empty means $DOCKER_CONFIG/config.json, then ~/.docker/config.json; with
-	// User, the latter.
+	// User, the latter. With Containers, see containersPath.
 	Path string
+	// Containers says that it is an auth.json.
+	Containers bool
 	// User is the account that the file belongs to and with whose rights it is
 	// written. Empty means the account of this process.
 	User string
@@ -140,13 +141,14 @@ func (t *Target) storeAll(ctx context.Context, s *session) error {
 	if err == nil && linked && s.stat(s.path, &after) == nil && after.Nlink == 1 {
 		t.news = fmt.Sprintf("%s was a hard link: the file's other name keeps the old content and goes stale; find it by content, and make it a symbolic link to %s", s.path, s.path)
 	}
-	var view *clientview.DockerFile
+	var j judge
 	if err == nil {
-		view = doc.view(s.path)
+		j = s.judge(doc)
+		t.notes = j.notes(hostsOf(logins))
 	}
 	for _, o := range orders {
 		if o.done, o.err = true, err; err == nil {
-			o.verdict = refused(s.path, view, hostsOf(o.logins), sent(o.logins))
+			o.verdict = j.verdict(hostsOf(o.logins), sent(o.logins))
 		}
 	}
 	return err
@@ -197,7 +199,7 @@ func (t *Target) Warning(ctx context.Context) string {
 		w, err := t.resolve(ctx, false)
 		var st unix.Stat_t
 		if err != nil || w.stat(w.path, &st) != nil || st.Mode&0o044 == 0 {
-			return "", err
+			return t.notes, err
 		}
 		return fmt.Sprintf("the mode %04o of %s lets others read the tokens in it: chmod 600 %s", st.Mode&0o777, w.path, w.path), nil
 	})

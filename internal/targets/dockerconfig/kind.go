@@ -11,17 +11,34 @@ import (
 // settings are what a configuration says of a config.json.
 type settings struct {
 	Path   string // absolute
-	User   string // whose rights it is written with; without Path, whose ~/.docker/config.json it is
+	User   string // whose rights it is written with; without Path, whose file it is
 	Helper bool   // the file names the credential helper; otherwise it holds the tokens
 }
 
+// authFile is the same of an auth.json.
+type authFile struct{ settings }
+
 // Read reads the options of a docker-config.
 func Read(b *config.Block) config.Options {
-	var s settings
+	s := readOptions(b, "Default: $DOCKER_CONFIG/config.json, then ~/.docker/config.json.",
+		"The account with whose rights the file is written; without path, it is the account's ~/.docker/config.json.")
+	if s.Helper && strings.Contains(s.Path, "/snap/docker/") {
+		b.Report("delivery", "%q does not work for docker of the snap, which runs no program outside of it; write auths", "helper")
+	}
+	return s
+}
+
+// ReadContainers reads the options of a containers-auth.
+func ReadContainers(b *config.Block) config.Options {
+	return authFile{readOptions(b, "Default: $REGISTRY_AUTH_FILE; for root "+rootsContainers+"; $XDG_RUNTIME_DIR/containers/auth.json; ~/.config/containers/auth.json.",
+		"The account with whose rights the file is written; without path, it is the account's ~/.config/containers/auth.json, and for root "+rootsContainers+".")}
+}
+
+func readOptions(b *config.Block, path, user string) (s settings) {
 	delivery := "auths"
 	b.Read(
-		config.String("path", "Default: $DOCKER_CONFIG/config.json, then ~/.docker/config.json.", &s.Path, config.AbsolutePath.OrEmpty()),
-		config.String("user", "The account with whose rights the file is written; without path, it is the account's ~/.docker/config.json.", &s.User, accountText.OrEmpty()),
+		config.String("path", path, &s.Path, config.AbsolutePath.OrEmpty()),
+		config.String("user", user, &s.User, accountText.OrEmpty()),
 		config.String("delivery", "auths: the token is in the file. helper: the file only names the credential helper.",
 			&delivery, config.OneOf("auths", "helper")),
 	)
@@ -29,16 +46,24 @@ func Read(b *config.Block) config.Options {
 		s.Path = filepath.Clean(s.Path)
 	}
 	s.Helper = delivery == "helper"
-	if s.Helper && strings.Contains(s.Path, "/snap/docker/") {
-		b.Report("delivery", "%q does not work for docker of the snap, which runs no program outside of it; write auths", delivery)
-	}
 	return s
 }
 
 // Place is the file, and for the helper the part of it: tokens and the helper's
 // entries are different things in one file.
-func (s settings) Place() string {
-	file := cmp.Or(s.Path, "~"+s.User+"/.docker/config.json")
+func (s settings) Place() string { return s.place("~/.docker/config.json") }
+
+// Place is the same of an auth.json.
+func (f authFile) Place() string {
+	path, _ := containersPath(f.User)
+	return f.place(path)
+}
+
+func (s settings) place(standard string) string {
+	if rest, inHome := strings.CutPrefix(standard, underHome); inHome {
+		standard = "~" + s.User + "/" + rest
+	}
+	file := cmp.Or(s.Path, standard)
 	if s.Helper {
 		file += " credHelpers"
 	}
@@ -46,8 +71,13 @@ func (s settings) Place() string {
 }
 
 // New makes a Target, or a Helper.
-func (s settings) New() (config.Destination, error) {
-	o := Options{Path: s.Path, User: s.User}
+func (s settings) New() (config.Destination, error) { return s.make(false) }
+
+// New makes the same of an auth.json.
+func (f authFile) New() (config.Destination, error) { return f.make(true) }
+
+func (s settings) make(containers bool) (config.Destination, error) {
+	o := Options{Path: s.Path, User: s.User, Containers: containers}
 	if s.Helper {
 		return made(NewHelper(o))
 	}
