@@ -117,9 +117,9 @@ clients: engine readers bin/clients/crane bin/clients/compose bin/clients/kubele
 nodes:
 	@command -v ip >/dev/null && command -v nsenter >/dev/null || $(call install,iproute2 util-linux)
 
-# What internal/clientview is compared with, besides docker.
+# What internal/clientview is compared with, besides docker; podman is for the end-to-end tests.
 readers:
-	@command -v skopeo >/dev/null && command -v buildah >/dev/null || $(call install,skopeo buildah netavark)
+	@command -v skopeo >/dev/null && command -v buildah >/dev/null && command -v podman >/dev/null || $(call install,skopeo buildah podman netavark)
 
 # systemd's own tools for the units, and a container to boot it in.
 systemd:

@@ -42,11 +42,12 @@ var (
 	cloudHealthy    = newCloud(20)
 	cloudKinds      = newCloud(21)
 	cloudKubelet    = newCloud(30)
+	cloudPodman     = newCloud(31)
 	cloudSwarm      = newCloud(41).withLongTokens()
 	cloudRollback   = newCloud(42)
 	clouds          = []cloud{cloudContinuity, cloudWithout, cloudFaults, cloudCrowd, cloudJenkins, cloudAttacks, cloudBreakage, cloudExitCodes, cloudSignals,
 		cloudClients, cloudAgent, cloudGets, cloudRules, cloudSystemd, cloudGuides, cloudRunner, cloudFleet, cloudLimits, cloudDoctor, cloudHealthy, cloudKinds, cloudKubelet,
-		cloudSwarm, cloudRollback}
+		cloudSwarm, cloudRollback, cloudPodman}
 )
 
 var regions = []string{"us-east-1", "eu-west-1"}

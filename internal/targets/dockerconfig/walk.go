@@ -52,7 +52,13 @@ func find(rule filetrust.Rule, path string, makes int) (dirfd int, name string, 
 	case missing && makes > 0 && !p.FromLink && p.Rest > makes:
 		err = errNoParent
 	case missing && makes > 0 && !p.FromLink:
-		if err = unix.Mkdirat(p.FD, p.Name, 0o700); err == nil || err == unix.EEXIST {
+		err = unix.Mkdirat(p.FD, p.Name, 0o700)
+		if err == nil && p.Rest > 1 && rule.Owners[0] == 0 {
+			// Below root's /run/containers, other accounts' clients look for files of their own, and
+			// give up where they may not look. There is nobody who could put a link here meanwhile.
+			err = unix.Fchmodat(p.FD, p.Name, 0o711, 0)
+		}
+		if err == nil || err == unix.EEXIST {
 			_ = unix.Close(p.FD)
 			return find(rule, path, makes-1)
 		}
