@@ -64,7 +64,7 @@ func TestWherePodmanLooks(t *testing.T) {
 
 func TestOneFileIsOnePlaceForBothKinds(t *testing.T) {
 	for name, pair := range map[string][2]config.Options{
-		"by path":             {settings{Path: "/a/b.json"}, authFile{settings{Path: "/a/b.json"}}},
+		"by path":             {configFile{settings: settings{Path: "/a/b.json"}}, authFile{settings{Path: "/a/b.json"}}},
 		"root's, by its path": {authFile{settings{User: "root"}}, authFile{settings{Path: rootsContainers}}},
 	} {
 		if pair[0].Place() != pair[1].Place() {
@@ -72,7 +72,7 @@ func TestOneFileIsOnePlaceForBothKinds(t *testing.T) {
 		}
 	}
 	tokens, helper := authFile{settings{User: "ci"}}, authFile{settings{User: "ci", Helper: true}}
-	if tokens.Place() != "~ci/.config/containers/auth.json" || helper.Place() != tokens.Place()+" credHelpers" || (settings{User: "ci"}).Place() == tokens.Place() {
+	if tokens.Place() != "~ci/.config/containers/auth.json" || helper.Place() != tokens.Place()+" credHelpers" || (configFile{settings: settings{User: "ci"}}).Place() == tokens.Place() {
 		t.Errorf("got %q and %q", tokens.Place(), helper.Place())
 	}
 	for _, o := range []config.Options{tokens, helper} {
@@ -233,6 +233,8 @@ func TestWhatASessionHidesIsAFault(t *testing.T) {
 			t.Error(err)
 		}
 	}
+	target.path, target.makes = session, 1 // as without root, in the session itself
+	wantFault(t, target.Store(t.Context(), loginsOf(hostA)), nil, session)
 	elsewhere, path := newContainers(t) // where a path is set, podman is told of it
 	store(t, elsewhere, loginsOf(hostA)...)
 	if len(auths(t, path)) != 1 {

@@ -40,6 +40,9 @@ type Options struct {
 	// User is the account that the file belongs to and with whose rights it is
 	// written. Empty means the account of this process.
 	User string
+	// InPlace says that the file keeps its inode when it changes, at the price that
+	// session.overwrite names.
+	InPlace bool
 	// Command says that a person waits for the call: hints name the flags --file and
 	// --user in place of the keys path and user, and promise no second try.
 	Command bool
@@ -66,6 +69,8 @@ func New(o Options) (*Target, error) {
 	return &Target{p}, nil
 }
 
+const storing = "store logins"
+
 // order is a Store that waits for its turn, or has been done in that of another.
 type order struct {
 	logins  []login.Login
@@ -85,21 +90,20 @@ type orders struct {
 // the file but which docker will look for elsewhere. The call whose turn it is does all that
 // wait: grants that come in together are one write.
 func (t *Target) Store(ctx context.Context, logins []login.Login) error {
-	const op = "store logins"
 	mine := &order{logins: logins}
 	t.orders.Lock()
 	t.orders.waiting = append(t.orders.waiting, mine)
 	t.orders.Unlock()
 	defer t.waiting(mine)
-	_, err := inTurn(ctx, t.place, op, func(ctx context.Context) (Report, error) {
+	_, err := inTurn(ctx, t.place, storing, func(ctx context.Context) (Report, error) {
 		if !mine.done {
-			_, err := t.act(ctx, op, access{create: true, adds: t.adding()}, t.storeAll)
+			_, err := t.act(ctx, storing, access{create: true, adds: t.adding()}, t.storeAll)
 			if err != nil || !mine.done {
 				return Report{}, err
 			}
 		}
 		if mine.err != nil {
-			return Report{}, t.fault(op, mine.err)
+			return Report{}, mine.err
 		}
 		return Report{}, mine.verdict.Err()
 	})
@@ -138,16 +142,25 @@ func (t *Target) storeAll(ctx context.Context, s *session) error {
 	if ctx.Err() != nil {
 		return err // the others' contexts may go on: they try it themselves
 	}
-	if err == nil && linked && s.stat(s.path, &after) == nil && after.Nlink == 1 {
-		t.news = fmt.Sprintf("%s was a hard link: the file's other name keeps the old content and goes stale; find it by content, and make it a symbolic link to %s", s.path, s.path)
-	}
 	var j judge
 	if err == nil {
+		_ = s.stat(s.path, &after)
+		if t.inode != 0 && before.Ino != t.inode {
+			t.news = fmt.Sprintf("another program has replaced %s, as docker login and docker logout do: a container into which it is mounted by itself keeps the old file until it is started again", s.path)
+		}
+		if s.inPlace {
+			t.inode = after.Ino
+		}
+		if linked && after.Nlink == 1 {
+			t.news = fmt.Sprintf("%s was a hard link: the file's other name keeps the old content and goes stale; find it by content, and make it a symbolic link to %s", s.path, s.path)
+		}
 		j = s.judge(doc)
 		t.notes = j.notes(hostsOf(logins))
 	}
 	for _, o := range orders {
-		if o.done, o.err = true, err; err == nil {
+		if o.done = true; err != nil {
+			o.err = s.fault(storing, err)
+		} else {
 			o.verdict = j.verdict(hostsOf(o.logins), sent(o.logins))
 		}
 	}

@@ -8,11 +8,17 @@ import (
 	"ecr-refreshd/internal/config"
 )
 
-// settings are what a configuration says of a config.json.
+// settings are what a configuration says of either kind of file.
 type settings struct {
 	Path   string // absolute
 	User   string // whose rights it is written with; without Path, whose file it is
 	Helper bool   // the file names the credential helper; otherwise it holds the tokens
+}
+
+// configFile is what it says of a config.json.
+type configFile struct {
+	settings
+	InPlace bool // the file keeps its inode
 }
 
 // authFile is the same of an auth.json.
@@ -20,12 +26,14 @@ type authFile struct{ settings }
 
 // Read reads the options of a docker-config.
 func Read(b *config.Block) config.Options {
-	s := readOptions(b, "Default: $DOCKER_CONFIG/config.json, then ~/.docker/config.json.",
-		"The account with whose rights the file is written; without path, it is the account's ~/.docker/config.json.")
-	if s.Helper && strings.Contains(s.Path, "/snap/docker/") {
+	var c configFile
+	c.settings = readOptions(b, "Default: $DOCKER_CONFIG/config.json, then ~/.docker/config.json.",
+		"The account with whose rights the file is written; without path, it is the account's ~/.docker/config.json.",
+		config.Bool("in_place", "The file keeps its inode, for one that is mounted by itself into a container. A reader may then meet a change half done.", &c.InPlace))
+	if c.Helper && strings.Contains(c.Path, "/snap/docker/") {
 		b.Report("delivery", "%q does not work for docker of the snap, which runs no program outside of it; write auths", "helper")
 	}
-	return s
+	return c
 }
 
 // ReadContainers reads the options of a containers-auth.
@@ -34,14 +42,14 @@ func ReadContainers(b *config.Block) config.Options {
 		"The account with whose rights the file is written; without path, it is the account's ~/.config/containers/auth.json, and for root "+rootsContainers+".")}
 }
 
-func readOptions(b *config.Block, path, user string) (s settings) {
+func readOptions(b *config.Block, path, user string, more ...config.Field) (s settings) {
 	delivery := "auths"
-	b.Read(
+	b.Read(append([]config.Field{
 		config.String("path", path, &s.Path, config.AbsolutePath.OrEmpty()),
 		config.String("user", user, &s.User, accountText.OrEmpty()),
 		config.String("delivery", "auths: the token is in the file. helper: the file only names the credential helper.",
 			&delivery, config.OneOf("auths", "helper")),
-	)
+	}, more...)...)
 	if s.Path != "" {
 		s.Path = filepath.Clean(s.Path)
 	}
@@ -51,7 +59,7 @@ func readOptions(b *config.Block, path, user string) (s settings) {
 
 // Place is the file, and for the helper the part of it: tokens and the helper's
 // entries are different things in one file.
-func (s settings) Place() string { return s.place("~/.docker/config.json") }
+func (c configFile) Place() string { return c.place("~/.docker/config.json") }
 
 // Place is the same of an auth.json.
 func (f authFile) Place() string {
@@ -71,13 +79,13 @@ func (s settings) place(standard string) string {
 }
 
 // New makes a Target, or a Helper.
-func (s settings) New() (config.Destination, error) { return s.make(false) }
+func (c configFile) New() (config.Destination, error) { return c.make(Options{InPlace: c.InPlace}) }
 
 // New makes the same of an auth.json.
-func (f authFile) New() (config.Destination, error) { return f.make(true) }
+func (f authFile) New() (config.Destination, error) { return f.make(Options{Containers: true}) }
 
-func (s settings) make(containers bool) (config.Destination, error) {
-	o := Options{Path: s.Path, User: s.User, Containers: containers}
+func (s settings) make(o Options) (config.Destination, error) {
+	o.Path, o.User = s.Path, s.User
 	if s.Helper {
 		return made(NewHelper(o))
 	}

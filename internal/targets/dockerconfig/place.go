@@ -24,6 +24,7 @@ type site struct {
 	standard bool // the path is the format's own
 	variable bool // a variable says so
 	makes    int  // how many missing directories are made, from the last one up
+	inPlace  bool // see Options
 }
 
 // base is the directory from which on directories are made. It is waited for.
@@ -50,6 +51,7 @@ type place struct {
 	asked   map[string]struct{} // the hosts to look for
 	news    string              // what Warning has to say, once
 	notes   string              // what it has to say until the next Store
+	inode   uint64              // that a Store in place has written; 0 for none
 
 	orders *orders
 	watch  *watch
@@ -62,7 +64,7 @@ func newPlace(o Options) (*place, error) {
 	if strings.HasPrefix(o.User, "-") || strings.ContainsAny(o.User, ":/\n\x00") {
 		return nil, fmt.Errorf("user %q: not the name of an account", o.User)
 	}
-	w := site{path: o.Path, user: o.User, command: o.Command, format: docker}
+	w := site{path: o.Path, user: o.User, command: o.Command, format: docker, inPlace: o.InPlace}
 	if o.Containers {
 		w.format = containers
 	}
