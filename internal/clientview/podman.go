@@ -20,6 +20,8 @@ import (
 type ContainersFile struct {
 	content
 	auths  map[string]containersAuth
+	keys   map[string][]string // of auths, by the host that they mean
+	parts  map[string][]string // those for a part of a host, by that
 	helped map[string]string
 }
 
@@ -47,6 +49,14 @@ func readContainers(name string, data []byte, legacy bool) *ContainersFile {
 	switch {
 	case err == nil:
 		f.auths, f.helped, f.lines = file.Auths, file.Helpers, lines(data)
+		f.keys, f.parts = map[string][]string{}, map[string][]string{}
+		for key := range f.auths { // a file may have thousands of hosts, and each is asked for
+			host := f.hostOf(key)
+			f.keys[host] = append(f.keys[host], key)
+			if host, _, part := strings.Cut(host, "/"); part {
+				f.parts[host] = append(f.parts[host], key)
+			}
+		}
 	case errors.As(err, &wrongType):
 		f.fault = shape("podman", name, data, wrongType)
 	case len(strings.TrimSpace(string(data))) == 0:
@@ -74,10 +84,8 @@ func (f *ContainersFile) Login(host string) Login {
 		}
 		return asked
 	}
-	for key := range f.auths {
-		if strings.HasPrefix(key, host+"/") && !f.legacy {
-			l.note("%s in %s is used for what is below it", f.place("auths", key).at(), f.name)
-		}
+	for _, key := range f.parts[host] {
+		l.note("%s in %s is used for what is below it", f.place("auths", key).at(), f.name)
 	}
 	slices.Sort(l.Notes)
 	return l
@@ -85,7 +93,7 @@ func (f *ContainersFile) Login(host string) Login {
 
 // entry says what podman takes from auths.
 func (f *ContainersFile) entry(host string) Login {
-	keys := keysOf(f.auths, host, meaning(f.auths, host, f.hostOf))
+	keys := keysOf(f.auths, host, f.keys[host])
 	if len(keys) == 0 {
 		return Login{Fault: wrong(host, "log in to "+host, ErrNoLogin, "find the login of %q in %q", host, f.name)}
 	}

@@ -69,8 +69,8 @@ func (b *block) field(own *map[string]value) Field {
 		String("endpoint_url", "Endpoint of the ECR API instead of the one that the region has. ECR Public takes it from its own entry only.",
 			&id.EndpointURL, address(endpoint)),
 		String("sts_endpoint_url", "Endpoint of STS instead of the one that the region has.", &id.STSEndpointURL, address(endpoint)),
-		boolean("fips", "Call the FIPS endpoints, and keep the FIPS host names logged in too. US regions only.", &id.FIPS),
-		boolean("dual_stack", "Call the dual-stack endpoints, and keep the dual-stack host names logged in too.", &id.DualStack),
+		Bool("fips", "Call the FIPS endpoints, and keep the FIPS host names logged in too. US regions only.", &id.FIPS),
+		Bool("dual_stack", "Call the dual-stack endpoints, and keep the dual-stack host names logged in too.", &id.DualStack),
 	}, func(read *Block) {
 		*own = read.keys
 		maps.Copy(b.at, read.keys)

@@ -43,7 +43,8 @@ func String(key, doc string, to *string, t Text) Field {
 	}}
 }
 
-func boolean(key, doc string, to *bool) Field {
+// Bool is true or false.
+func Bool(key, doc string, to *bool) Field {
 	return Field{key, doc, shape{form: aBoolean, preset: *to}, func(v value) (ok bool) {
 		*to, ok = v.boolean()
 		return ok

@@ -78,7 +78,7 @@ type entry struct {
 }
 
 func (x *entry) fields() []Field {
-	public := boolean("public", "true for ECR Public.", &x.isPublic)
+	public := Bool("public", "true for ECR Public.", &x.isPublic)
 	read := public.read
 	public.read = func(v value) bool { x.public = v; return read(v) }
 	return []Field{

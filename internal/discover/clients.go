@@ -13,7 +13,7 @@ var otherClients = []struct{ path, text string }{
 	{"/snap/docker/current/.docker/config.json", "docker of the snap reads it, and runs no credential helper: it takes a docker-config target with this path, the user and delivery: auths"},
 	{"/.config/helm/registry/config.json", "helm reads it before docker's: a login of ECR in it goes stale"},
 	{"/.regctl/config.json", "regctl reads it after docker's, and a login in it counts more: one of ECR goes stale"},
-	{"/.config/containers/auth.json", "podman, buildah and skopeo read it before docker's: a login of ECR in it goes stale"},
+	{"/.config/containers/auth.json", "podman, buildah and skopeo read it before docker's, and a login of ECR in it goes stale: a containers-auth target with this user keeps it fresh"},
 }
 
 // clients notes what else an account pulls with, and a config.json that it cannot read.

@@ -45,13 +45,14 @@ var (
 	cloudHealthy    = newCloud(20)
 	cloudKinds      = newCloud(21)
 	cloudKubelet    = newCloud(30)
+	cloudPodman     = newCloud(33)
 	cloudSwarm      = newCloud(41).withLongTokens()
 	cloudRollback   = newCloud(42)
 	cloudStates     = newCloud(31)
 	cloudPrograms   = newCloud(32)
 	clouds          = []cloud{cloudContinuity, cloudWithout, cloudFaults, cloudCrowd, cloudJenkins, cloudAttacks, cloudBreakage, cloudExitCodes, cloudSignals,
 		cloudClients, cloudAgent, cloudGets, cloudRules, cloudSystemd, cloudGuides, cloudRunner, cloudFleet, cloudLimits, cloudDoctor, cloudHealthy, cloudKinds, cloudKubelet,
-		cloudSwarm, cloudRollback, cloudStates, cloudPrograms}
+		cloudSwarm, cloudRollback, cloudStates, cloudPrograms, cloudPodman}
 )
 
 var regions = []string{"us-east-1", "eu-west-1"}

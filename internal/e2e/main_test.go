@@ -26,7 +26,7 @@ const builtVariable = "ECR_REFRESHD_E2E_BUILT"
 const noSkipVariable = "ECR_REFRESHD_NO_SKIP"
 
 // dockers are the accounts that use docker on the machine inside.
-var dockers = []string{"jenkins", "ci", "late", "mallory", "victim", "agent", "builder", "tester", "guest", "stranger"}
+var dockers = []string{"jenkins", "ci", "late", "mallory", "victim", "agent", "builder", "tester", "guest", "stranger", "runner"}
 
 func TestMain(m *testing.M) {
 	if testbed.Inside() {

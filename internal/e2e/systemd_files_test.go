@@ -18,6 +18,13 @@ func (h *host) testUsers() {
 	h.awaitProperty(unit, "StatusText", allWell)
 	must(h.t, h.accepted(configOf(jenkins), h.cloud.hosts()...))
 	wantOwned(h.t, configOf(jenkins), jenkins, 0o600)
+	// That of root's podman, whose directories are not there after a boot.
+	h.put(hostConfig, h.service("targets: [{type: containers-auth, user: root}]\n"), 0o644)
+	h.systemctl("restart", unit)
+	h.awaitProperty(unit, "StatusText", allWell)
+	if modes := h.runInside("stat", "--format=%a %U", "/run/containers", "/run/containers/0", "/run/containers/0/auth.json"); strings.TrimSpace(modes) != "711 root\n700 root\n600 root" {
+		h.t.Errorf("/run/containers and below: %s", modes)
+	}
 }
 
 // testTimer keeps a file without the daemon.

@@ -15,6 +15,7 @@ import (
 var Kinds = config.Kinds{
 	{Type: "engine", Default: true, Doc: "A Docker Engine that checks each login.", Read: engine.Read},
 	{Type: "docker-config", Default: true, Doc: "A config.json of docker that holds the logins, or names the credential helper.", Read: dockerconfig.Read},
+	{Type: "containers-auth", Doc: "An auth.json of podman, buildah, skopeo or CRI-O that holds the logins, or names the credential helper.", Read: dockerconfig.ReadContainers},
 	{Type: "password-file", Doc: "A file with the password, or the logins, for programs that read one.", Read: passwordfile.Read},
 	{Type: "exec", Doc: "A command that is run after each renewal, with the logins on its standard input.", Read: hook.Read},
 	{Type: "swarm", Doc: "The login inside running Swarm services.", Read: swarm.Read},

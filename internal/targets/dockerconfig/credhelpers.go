@@ -4,8 +4,6 @@ import (
 	"encoding/json"
 	"slices"
 	"strings"
-
-	"ecr-refreshd/internal/clientview"
 )
 
 // credHelpers is the key under which a config.json has a helper for a host.
@@ -43,7 +41,7 @@ func (d *document) pointers() (all []section, main int, err error) {
 // helped gives the hosts for which every reader of the file asks our own helper: docker,
 // by its view of the file, and those that read the exact spelling of credHelpers only.
 // The error is a *problem.
-func (d *document) helped(view *clientview.DockerFile) (hosts map[string]bool, err error) {
+func (d *document) helped(view view) (hosts map[string]bool, err error) {
 	all, main, err := d.pointers()
 	if err != nil || main < 0 {
 		return nil, err
@@ -133,14 +131,14 @@ func (d *document) deleteTop(index int) {
 	}
 }
 
-// without says what docker would do for the hosts if our entries were not
+// without says what the client would do for the hosts if our entries were not
 // there, by host. The error is a *problem.
-func (d *document) without(file string, hosts []string) (map[string]Overruled, error) {
+func (w site) without(d *document, hosts []string) (map[string]Overruled, error) {
 	bare := &document{slices.Clone(d.top), slices.Clone(d.sections)}
 	if _, err := bare.unpoint(setOf(hosts)); err != nil {
 		return nil, err
 	}
-	view := bare.view(file)
+	view := w.view(bare)
 	all := make(map[string]Overruled, len(hosts))
 	for _, h := range hosts {
 		l := view.Login(h)

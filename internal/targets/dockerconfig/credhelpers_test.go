@@ -18,6 +18,9 @@ func withHelper(s string) string {
 	return strings.NewReplacer(`"H"`, `"`+hostA+`"`, "//H", "//"+hostA, `"us"`, `"ecr-refreshd"`).Replace(s)
 }
 
+// viewed is how docker sees the document.
+func viewed(doc *document) view { return site{path: "/f", format: docker}.view(doc) }
+
 func parsed(t *testing.T, file []byte) *document {
 	t.Helper()
 	doc, err := parseDocument(file)
@@ -68,7 +71,7 @@ func TestPointAndBack(t *testing.T) {
 			}
 			doc = parsed(t, doc.render())
 			wantDockerToAsk(t, doc, ownHelper)
-			if helped, err := doc.helped(doc.view("f")); err != nil || !helped[hostA] {
+			if helped, err := doc.helped(viewed(doc)); err != nil || !helped[hostA] {
 				t.Errorf("helped: %v, %v", helped, err)
 			}
 			if _, err := doc.unpoint(setOf(hosts)); err != nil {
@@ -131,7 +134,7 @@ func TestAnEntryIsOursOnlyIfAllReadersFindIt(t *testing.T) {
 	}
 	for _, tt := range tests {
 		doc := parsed(t, []byte(withHelper(tt.file)))
-		got, err := doc.helped(doc.view("f"))
+		got, err := doc.helped(viewed(doc))
 		if err != nil || got[hostA] != tt.want {
 			t.Errorf("%s: got %v, %v", tt.name, got, err)
 		}
@@ -184,7 +187,7 @@ func FuzzBackIsWhereItStarted(f *testing.F) {
 			t.Fatal(err)
 		}
 		doc = parsed(t, doc.render())
-		helped, err := doc.helped(doc.view("f"))
+		helped, err := doc.helped(viewed(doc))
 		if err != nil || !helped["h"] || !helped["g"] {
 			t.Fatalf("%s: helped %v, %v", doc.render(), helped, err)
 		}

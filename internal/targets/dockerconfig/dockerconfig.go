@@ -24,7 +24,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"ecr-refreshd/internal/clientview"
 	"ecr-refreshd/internal/fault"
 	"ecr-refreshd/internal/login"
 	"ecr-refreshd/internal/renew"
@@ -34,11 +33,16 @@ import (
 type Options struct {
 	// Path is the file, absolute or beginning with ~/ for the home of the account.
 	// Empty means $DOCKER_CONFIG/config.json, then ~/.docker/config.json; with
-	// User, the latter.
+	// User, the latter. With Containers, see containersPath.
 	Path string
+	// Containers says that it is an auth.json.
+	Containers bool
 	// User is the account that the file belongs to and with whose rights it is
 	// written. Empty means the account of this process.
 	User string
+	// InPlace says that the file keeps its inode when it changes, at the price that
+	// session.overwrite names.
+	InPlace bool
 	// Command says that a person waits for the call: hints name the flags --file and
 	// --user in place of the keys path and user, and promise no second try.
 	Command bool
@@ -65,6 +69,8 @@ func New(o Options) (*Target, error) {
 	return &Target{p}, nil
 }
 
+const storing = "store logins"
+
 // order is a Store that waits for its turn, or has been done in that of another.
 type order struct {
 	logins  []login.Login
@@ -84,21 +90,20 @@ type orders struct {
 // the file but which docker will look for elsewhere. The call whose turn it is does all that
 // wait: grants that come in together are one write.
 func (t *Target) Store(ctx context.Context, logins []login.Login) error {
-	const op = "store logins"
 	mine := &order{logins: logins}
 	t.orders.Lock()
 	t.orders.waiting = append(t.orders.waiting, mine)
 	t.orders.Unlock()
 	defer t.waiting(mine)
-	_, err := inTurn(ctx, t.place, op, func(ctx context.Context) (Report, error) {
+	_, err := inTurn(ctx, t.place, storing, func(ctx context.Context) (Report, error) {
 		if !mine.done {
-			_, err := t.act(ctx, op, access{create: true, adds: t.adding()}, t.storeAll)
+			_, err := t.act(ctx, storing, access{create: true, adds: t.adding()}, t.storeAll)
 			if err != nil || !mine.done {
 				return Report{}, err
 			}
 		}
 		if mine.err != nil {
-			return Report{}, t.fault(op, mine.err)
+			return Report{}, mine.err
 		}
 		return Report{}, mine.verdict.Err()
 	})
@@ -137,16 +142,26 @@ func (t *Target) storeAll(ctx context.Context, s *session) error {
 	if ctx.Err() != nil {
 		return err // the others' contexts may go on: they try it themselves
 	}
-	if err == nil && linked && s.stat(s.path, &after) == nil && after.Nlink == 1 {
-		t.news = fmt.Sprintf("%s was a hard link: the file's other name keeps the old content and goes stale; find it by content, and make it a symbolic link to %s", s.path, s.path)
-	}
-	var view *clientview.DockerFile
+	var j judge
 	if err == nil {
-		view = doc.view(s.path)
+		_ = s.stat(s.path, &after)
+		if t.inode != 0 && before.Ino != t.inode {
+			t.news = fmt.Sprintf("another program has replaced %s, as docker login and docker logout do: a container into which it is mounted by itself keeps the old file until it is started again", s.path)
+		}
+		if s.inPlace {
+			t.inode = after.Ino
+		}
+		if linked && after.Nlink == 1 {
+			t.news = fmt.Sprintf("%s was a hard link: the file's other name keeps the old content and goes stale; find it by content, and make it a symbolic link to %s", s.path, s.path)
+		}
+		j = s.judge(doc)
+		t.notes = j.notes(hostsOf(logins))
 	}
 	for _, o := range orders {
-		if o.done, o.err = true, err; err == nil {
-			o.verdict = refused(s.path, view, hostsOf(o.logins), sent(o.logins))
+		if o.done = true; err != nil {
+			o.err = s.fault(storing, err)
+		} else {
+			o.verdict = j.verdict(hostsOf(o.logins), sent(o.logins))
 		}
 	}
 	return err
@@ -197,7 +212,7 @@ func (t *Target) Warning(ctx context.Context) string {
 		w, err := t.resolve(ctx, false)
 		var st unix.Stat_t
 		if err != nil || w.stat(w.path, &st) != nil || st.Mode&0o044 == 0 {
-			return "", err
+			return t.notes, err
 		}
 		return fmt.Sprintf("the mode %04o of %s lets others read the tokens in it: chmod 600 %s", st.Mode&0o777, w.path, w.path), nil
 	})

@@ -12,7 +12,6 @@ import (
 
 	dockercli "github.com/docker/cli/cli/config"
 
-	"ecr-refreshd/internal/clientview"
 	"ecr-refreshd/internal/fault"
 	"ecr-refreshd/internal/login"
 )
@@ -140,7 +139,7 @@ func TestRemoveTakesOnlyWhatIsStillOurs(t *testing.T) {
 
 // refusedOf is what Store says of a file in which it has put hostA's login.
 func refusedOf(doc *document) fault.List {
-	return refused("/f", clientview.ReadDocker("/f", doc.render()), []string{hostA}, sent([]login.Login{loginFor(hostA, "pw")}))
+	return site{path: "/f", format: docker}.refused(viewed(doc), []string{hostA}, sent([]login.Login{loginFor(hostA, "pw")}))
 }
 
 // docker itself is the judge of what it will read.
@@ -246,7 +245,7 @@ func FuzzUnknownContentSurvives(f *testing.F) {
 			t.Fatalf("was %s\nis  %s", before, foreign(after))
 		}
 		l := look{}
-		l.note(after, clientview.ReadDocker("f", doc.render()), map[string]struct{}{hostA: {}})
+		l.note(after, viewed(doc), map[string]struct{}{hostA: {}})
 		if l.hosts[hostA].auth == (digest{}) || l.hosts[hostA].spelled != 1 {
 			t.Fatal("our login is not alone in the stored file")
 		}

@@ -51,7 +51,7 @@ func (w site) hint(err error) string {
 	}
 	errno, _ := errors.AsType[unix.Errno](err)
 	switch real := w.real(errno); {
-	case errno == unix.ENOTDIR && w.variable:
+	case errno == unix.ENOTDIR && w.variable && w.format == docker:
 		return w.say("DOCKER_CONFIG must name the directory that holds config.json, not a file: set DOCKER_CONFIG={parent} if {dir} is the file")
 	case errno == unix.EROFS && real.path != w.path:
 		return real.say(errnoHints[errno]) + w.say("; or replace the symbolic link at {path} by a file")
@@ -85,13 +85,13 @@ func (w site) say(hint string) string {
 	if who == "" {
 		who = "the user that ecr-refreshd runs as"
 	}
-	words := []string{"{path}", w.path, "{dir}", dir, "{parent}", filepath.Dir(dir), "{user}", w.user, "{who}", who}
+	words := []string{"{path}", w.path, "{dir}", dir, "{parent}", filepath.Dir(dir), "{vars}", w.format.vars, "{user}", w.user, "{who}", who}
 	if w.command {
 		words = append(words, "{--file}", "`--file`", "{--user}", "`--user`", "{set user}", "give `--user", "{for it}", "`",
-			"{; waits}", "", "{await parent}", "create "+filepath.Dir(dir))
+			"{; waits}", "", "{await base}", "create "+w.base())
 	} else {
 		words = append(words, "{--file}", "`path`", "{--user}", "`user`", "{set user}", "set `user:", "{for it}", "` for this target",
-			"{; waits}", "; until then it is waited for", "{await parent}", filepath.Dir(dir)+" is waited for")
+			"{; waits}", "; until then it is waited for", "{await base}", w.base()+" is waited for")
 	}
 	return strings.NewReplacer(words...).Replace(hint)
 }

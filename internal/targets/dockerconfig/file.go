@@ -65,6 +65,14 @@ type reading struct {
 
 func (f *file) reading() reading { return reading{sha256.Sum256(f.content), f.mode, f.uid, f.gid} }
 
+// is reports whether a look, or at least its size and time of change, is of what was read. A
+// new hard link to the file changes its ctime, and nothing else.
+func (f *file) is(st *unix.Stat_t) bool {
+	now := fingerprintOf(st)
+	now.ctime = f.ctime
+	return now == f.fingerprint
+}
+
 // data is the content, empty for a file that is not there.
 func (f *file) data() []byte {
 	if f == nil {

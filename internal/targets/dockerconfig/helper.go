@@ -44,11 +44,11 @@ func (h *Helper) Configure(ctx context.Context, hosts []string) (Report, error) 
 	return h.change(ctx, "set up the credential helper", access{create: true}, func(ctx context.Context, s *session) error {
 		h.ask(hosts)
 		doc, err := s.update(ctx, func(d *document) (bool, error) {
-			overruled, err := d.without(s.path, hosts)
+			overruled, err := s.without(d, hosts)
 			if err != nil {
 				return false, err
 			}
-			helped, err := d.helped(d.view(s.path))
+			helped, err := d.helped(s.view(d))
 			if err != nil {
 				return false, err
 			}
@@ -66,7 +66,7 @@ func (h *Helper) Configure(ctx context.Context, hosts []string) (Report, error) 
 		if err != nil {
 			return err
 		}
-		s.verdict = refused(s.path, doc.view(s.path), hosts, asked)
+		s.verdict = s.judge(doc).verdict(hosts, asked)
 		for _, host := range hosts {
 			if r := s.done[host]; r.Action == Added && r.Overrules.Helper != "" {
 				h.news = fmt.Sprintf("the credential helper %q was replaced in %s, for %s and perhaps others; it does not come back by itself when this target goes",

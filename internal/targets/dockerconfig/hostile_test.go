@@ -86,19 +86,22 @@ func TestAFileThatStaysUnfinishedIsNotWaitedForForEver(t *testing.T) {
 	}
 }
 
-func TestALinkIntoAProcessLeadsNowhere(t *testing.T) {
+func TestALinkIntoAProcessLeadsNowhere(t *testing.T) { forBoth(t, aLinkIntoAProcess) }
+
+func aLinkIntoAProcess(t *testing.T, f *format) {
 	for _, self := range []string{"self", "thread-self"} {
 		for _, link := range []string{
 			"ln -s /proc/%s/fd/%d .docker",
 			"mkdir .docker; ln -s /proc/%s/fd/%d/config.json .docker/config.json",
 			"mkdir .docker; ln -s /proc/%s/fd/%d/new.json .docker/config.json",
-			"ln -s / up; ln -s up/proc/%s/fd/%d/../theirs .docker",
+			"ln -s / $HOME/up; ln -s $HOME/up/proc/%s/fd/%d/../theirs .docker",
 		} {
 			t.Run(self+" "+link, func(t *testing.T) {
-				r := newResident(t)
+				r := newResidentOf(t, f)
+				name := filepath.Base(r.path)
 				theirs := filepath.Join(r.vault, "theirs") // the account's, where it cannot go
-				write(t, filepath.Join(theirs, "config.json"), `{}`)
-				if err := errors.Join(os.Chown(theirs, testUID, testGID), os.Chown(filepath.Join(theirs, "config.json"), testUID, testGID)); err != nil {
+				write(t, filepath.Join(theirs, name), `{}`)
+				if err := errors.Join(os.Chown(theirs, testUID, testGID), os.Chown(filepath.Join(theirs, name), testUID, testGID)); err != nil {
 					t.Fatal(err)
 				}
 				open, err := os.Open(theirs)
@@ -109,11 +112,11 @@ func TestALinkIntoAProcessLeadsNowhere(t *testing.T) {
 				r.run(t, fmt.Sprintf(link, self, open.Fd()))
 				wantFault(t, r.Store(t.Context(), logins("pw")), unix.EACCES, "chown")
 				wantStale(t, r.Target, true, logins("pw")...)
-				if l, _ := (site{path: r.path, as: r.Account}).look(nil, maxSize); l != nil {
+				if l, _ := (site{path: r.path, format: docker, as: r.Account}).look(nil, maxSize); l != nil {
 					t.Error("the file was read")
 				}
-				wantTidy(t, filepath.Join(theirs, "config.json"))
-				if read(t, filepath.Join(theirs, "config.json")) != "{}" {
+				wantTidy(t, filepath.Join(theirs, name))
+				if read(t, filepath.Join(theirs, name)) != "{}" {
 					t.Error("the file was changed")
 				}
 			})
@@ -123,7 +126,9 @@ func TestALinkIntoAProcessLeadsNowhere(t *testing.T) {
 
 const strangerUID = 1_234_509
 
-func TestAnAccountGoesWhereNoStrangerDecides(t *testing.T) {
+func TestAnAccountGoesWhereNoStrangerDecides(t *testing.T) { forBoth(t, noStrangerDecides) }
+
+func noStrangerDecides(t *testing.T, f *format) {
 	tests := []struct {
 		name    string
 		prepare func(r *resident) error
@@ -134,14 +139,13 @@ func TestAnAccountGoesWhereNoStrangerDecides(t *testing.T) {
 			return errors.Join(os.Rename(r.Home, r.Home+".real"), os.Symlink(r.Home+".real", r.Home))
 		}, ""},
 		{"dotfile manager", func(r *resident) error {
-			return r.command("umask 002; mkdir -p dotfiles/docker .docker; ln -s ../dotfiles/docker/c.json .docker/config.json").Run()
+			return r.command("umask 002; mkdir -p dotfiles/d .docker; ln -s $HOME/dotfiles/d/c.json .docker/config.json").Run()
 		}, ""},
 		{"directory that its own group may write to", func(r *resident) error {
 			return r.command("mkdir -m 775 .docker").Run()
 		}, ""},
 		{"directory in a shared one", func(r *resident) error {
-			return errors.Join(os.Chmod(r.Home, 0o777|os.ModeSticky), os.Chown(r.Home, 0, 0), os.Mkdir(r.Home+"/.docker", 0o700),
-				os.Chown(r.Home+"/.docker", testUID, testGID))
+			return errors.Join(os.Chmod(r.Home, 0o777|os.ModeSticky), os.Chown(r.Home, 0, 0), mkdirs(r, testUID, 0o700))
 		}, ""},
 		{"directory that all may write to", func(r *resident) error {
 			return r.command("mkdir .docker; chmod 777 .docker").Run()
@@ -156,20 +160,19 @@ func TestAnAccountGoesWhereNoStrangerDecides(t *testing.T) {
 				list = binary.LittleEndian.AppendUint32(list, e[0]|e[1]<<16)
 				list = binary.LittleEndian.AppendUint32(list, e[2])
 			}
-			return errors.Join(r.command("mkdir .docker").Run(), unix.Setxattr(r.Home+"/.docker", "system.posix_acl_access", list, 0))
+			return errors.Join(r.command("mkdir .docker").Run(), unix.Setxattr(r.dir, "system.posix_acl_access", list, 0))
 		}, "setfacl -b"},
 		{"directory of a stranger", func(r *resident) error {
-			return errors.Join(os.Mkdir(r.Home+"/.docker", 0o700), os.Chown(r.Home+"/.docker", strangerUID, testGID), os.Chmod(r.Home+"/.docker", 0o770))
+			return mkdirs(r, strangerUID, 0o770)
 		}, "chown -h 1234501"},
 		{"link of a stranger's", func(r *resident) error {
-			return errors.Join(os.Mkdir(r.Home+"/real", 0o700), os.Chown(r.Home+"/real", testUID, testGID),
-				os.Symlink("real", r.Home+"/.docker"), os.Lchown(r.Home+"/.docker", strangerUID, testGID))
+			return errors.Join(r.command("mkdir real; ln -s $HOME/real .docker").Run(), os.Lchown(r.dir, strangerUID, testGID))
 		}, "chown -h 1234501"},
 		{"not there yet in a shared directory", func(r *resident) error { return os.Chmod(r.Home, 0o777|os.ModeSticky) }, "chmod go-w"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			r := newResident(t)
+			r := newResidentOf(t, f)
 			if err := tt.prepare(r); err != nil {
 				t.Fatal(err)
 			}
@@ -186,12 +189,21 @@ func TestAnAccountGoesWhereNoStrangerDecides(t *testing.T) {
 	}
 }
 
+// mkdirs makes the directory of the file, as this account's.
+func mkdirs(r *resident, uid int, mode os.FileMode) error {
+	err := os.MkdirAll(r.dir, 0o700)
+	for dir := r.dir; err == nil && dir != r.Home; dir = filepath.Dir(dir) {
+		err = errors.Join(os.Chown(dir, testUID, testGID))
+	}
+	return errors.Join(err, os.Chown(r.dir, uid, testGID), os.Chmod(r.dir, mode))
+}
+
 func TestAUsersOwnProcessIsAsFreeAsTheUser(t *testing.T) {
 	base := t.TempDir()
 	if err := errors.Join(os.Mkdir(base+"/open", 0o700), os.Chmod(base+"/open", 0o777)); err != nil {
 		t.Fatal(err)
 	}
-	dirfd, name, err := find(filetrust.Rule{Owners: []uint32{uint32(os.Geteuid()), 0}, Lenient: true}, base+"/open/.docker/config.json", true)
+	dirfd, name, err := find(filetrust.Rule{Owners: []uint32{uint32(os.Geteuid()), 0}, Lenient: true}, base+"/open/.docker/config.json", 1)
 	if err != nil || name != "config.json" {
 		t.Fatalf("got %q, %v", name, err)
 	}
@@ -201,11 +213,13 @@ func TestAUsersOwnProcessIsAsFreeAsTheUser(t *testing.T) {
 	}
 }
 
-func TestWhatLiesBesideTheFileIsNeverRead(t *testing.T) {
+func TestWhatLiesBesideTheFileIsNeverRead(t *testing.T) { forBoth(t, whatLiesBesideTheFile) }
+
+func whatLiesBesideTheFile(t *testing.T, f *format) {
 	for _, uid := range []int{strangerUID, testUID} {
-		r := newResident(t)
+		r := newResidentOf(t, f)
 		r.run(t, `mkdir .docker; echo '{"auths":{"x":{}}}' >.docker/config.json`)
-		leftover := filepath.Join(filepath.Dir(r.path), ".config.json.ecr-refreshd-new")
+		leftover := filepath.Join(r.dir, "."+filepath.Base(r.path)+".ecr-refreshd-new")
 		write(t, leftover, `{"auths":{"never":{"auth":"eDp5"}}}`)
 		if err := errors.Join(os.Chmod(leftover, 0o644), os.Chown(leftover, uid, testGID)); err != nil {
 			t.Fatal(err)
@@ -218,8 +232,10 @@ func TestWhatLiesBesideTheFileIsNeverRead(t *testing.T) {
 	}
 }
 
-func TestAFileOfAStrangerBecomesPrivate(t *testing.T) {
-	r := newResident(t)
+func TestAFileOfAStrangerBecomesPrivate(t *testing.T) { forBoth(t, aFileOfAStranger) }
+
+func aFileOfAStranger(t *testing.T, f *format) {
+	r := newResidentOf(t, f)
 	r.run(t, `mkdir .docker`)
 	write(t, r.path, `{"auths":{"x":{}}}`)
 	if err := errors.Join(os.Chmod(r.path, 0o666), os.Chown(r.path, strangerUID, testGID)); err != nil {

@@ -36,8 +36,8 @@ func TestMain(m *testing.M) {
 		storeInAll(dir)
 		return
 	}
-	if home := os.Getenv(swappingChild); home != "" {
-		swapForEver(home)
+	if dir := os.Getenv(swappingChild); dir != "" {
+		swapForEver(dir)
 	}
 	m.Run()
 }

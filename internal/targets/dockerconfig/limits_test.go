@@ -8,7 +8,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"ecr-refreshd/internal/clientview"
 	"ecr-refreshd/internal/login"
 )
 
@@ -66,7 +65,7 @@ func TestALookKeepsOnlyWhatWasAskedFor(t *testing.T) {
 		t.Fatal(err)
 	}
 	var l look
-	l.note(doc, clientview.ReadDocker("f", doc.render()), map[string]struct{}{hostA: {}})
+	l.note(doc, viewed(doc), map[string]struct{}{hostA: {}})
 	if len(l.hosts) != 1 || l.hosts[hostA] == nil {
 		t.Errorf("it keeps %d hosts", len(l.hosts))
 	}

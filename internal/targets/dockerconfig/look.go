@@ -3,14 +3,12 @@ package dockerconfig
 import (
 	"context"
 	"crypto/sha256"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
 
-	"ecr-refreshd/internal/clientview"
 	"ecr-refreshd/internal/login"
 )
 
@@ -55,7 +53,7 @@ func (p *place) undone(ctx context.Context, logins []login.Login, shows func(*lo
 		if err == nil {
 			switch err = w.stat(w.path, &st); {
 			case err == unix.ENOENT:
-				return w.stat(filepath.Dir(filepath.Dir(w.path)), &st) != unix.ENOENT, nil
+				return w.stat(w.base(), &st) != unix.ENOENT, nil
 			case err != nil:
 				return true, nil
 			}
@@ -120,7 +118,7 @@ func (w site) same(l *look, limit int64) (same bool) {
 	}
 	at := time.Now()
 	_ = as(w.as, func() error { // what is wrong, a whole reading says
-		dirfd, name, err := find(w.rule(), w.path, false)
+		dirfd, name, err := find(w.rule(), w.path, 0)
 		if err != nil {
 			return err
 		}
@@ -139,7 +137,7 @@ func (w site) same(l *look, limit int64) (same bool) {
 func (w site) look(asked map[string]struct{}, limit int64) (l *look, err error) {
 	at := time.Now()
 	err = as(w.as, func() error {
-		dirfd, name, err := find(w.rule(), w.path, false)
+		dirfd, name, err := find(w.rule(), w.path, 0)
 		if err != nil {
 			return err
 		}
@@ -150,14 +148,14 @@ func (w site) look(asked map[string]struct{}, limit int64) (l *look, err error) 
 		}
 		l = &look{fingerprint: f.fingerprint, at: at, sum: sha256.Sum256(f.content)}
 		if doc, err := parseDocument(f.content); err == nil {
-			l.note(doc, doc.view(w.path), asked)
+			l.note(doc, w.view(doc), asked)
 		}
 		return nil
 	})
 	return l, err
 }
 
-func (l *look) note(d *document, view *clientview.DockerFile, asked map[string]struct{}) {
+func (l *look) note(d *document, view view, asked map[string]struct{}) {
 	l.hosts = make(map[string]*entry, len(asked))
 	lower := make(map[string][]*entry, len(asked)) // by host in lower case
 	helped, _ := d.helped(view)

@@ -1,12 +1,9 @@
 package dockerconfig
 
 import (
-	"errors"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -18,25 +15,10 @@ const insideNamespace = "DOCKERCONFIG_TEST_NAMESPACE"
 // TestTroubleWithTheDisk runs itself again where what it mounts is seen by
 // nobody else.
 func TestTroubleWithTheDisk(t *testing.T) {
-	if os.Geteuid() != 0 {
-		skip(t, "to mount a full or read-only disk takes root")
-	}
-	if os.Getenv(insideNamespace) == "" {
-		cmd := exec.Command("/proc/self/exe", "-test.run=^"+t.Name()+"$", "-test.v")
-		cmd.Env = append(os.Environ(), insideNamespace+"=1")
-		cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWNS, Pdeathsig: unix.SIGKILL}
-		out, err := cmd.CombinedOutput()
-		if errors.Is(err, unix.EPERM) {
-			skip(t, "this machine allows no mounts: "+err.Error())
-		}
-		if err != nil || !strings.Contains(string(out), "PASS: "+t.Name()+"/mount_point") {
-			t.Errorf("%v\n%s", err, out)
-		}
-		return
-	}
-	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
-		t.Fatal(err)
-	}
+	inMounts(t, troubleWithTheDisk)
+}
+
+func troubleWithTheDisk(t *testing.T) {
 	tests := []struct {
 		name  string
 		mount func(dir, file string) error

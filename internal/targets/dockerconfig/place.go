@@ -20,7 +20,20 @@ type site struct {
 	user     string          // as configured; empty for this process itself
 	as       *osuser.Account // of a call; nil for this process as it is
 	command  bool            // how hints are worded; see Options
-	variable bool            // the path comes from DOCKER_CONFIG
+	format   *format
+	standard bool // the path is the format's own
+	variable bool // a variable says so
+	makes    int  // how many missing directories are made, from the last one up
+	inPlace  bool // see Options
+}
+
+// base is the directory from which on directories are made. It is waited for.
+func (w site) base() string {
+	base := filepath.Dir(w.path)
+	for range w.makes {
+		base = filepath.Dir(base)
+	}
+	return base
 }
 
 // place is the file that a Target or a Helper keeps, and what was last seen in it.
@@ -37,6 +50,8 @@ type place struct {
 	look    *look
 	asked   map[string]struct{} // the hosts to look for
 	news    string              // what Warning has to say, once
+	notes   string              // what it has to say until the next Store
+	inode   uint64              // that a Store in place has written; 0 for none
 
 	orders *orders
 	watch  *watch
@@ -49,16 +64,17 @@ func newPlace(o Options) (*place, error) {
 	if strings.HasPrefix(o.User, "-") || strings.ContainsAny(o.User, ":/\n\x00") {
 		return nil, fmt.Errorf("user %q: not the name of an account", o.User)
 	}
-	path, variable := o.Path, false
-	if path == "" {
-		path = "~/.docker/config.json"
-		if dir := os.Getenv("DOCKER_CONFIG"); dir != "" && o.User == "" {
-			path, variable = filepath.Join(dir, "config.json"), true
-			if !filepath.IsAbs(path) {
-				return nil, fmt.Errorf("$DOCKER_CONFIG %q: not an absolute path", dir)
-			}
+	w := site{path: o.Path, user: o.User, command: o.Command, format: docker, inPlace: o.InPlace}
+	if o.Containers {
+		w.format = containers
+	}
+	if w.path == "" {
+		w.standard = true
+		if w.path, w.variable = w.format.standard(o.User); w.variable && !filepath.IsAbs(w.path) {
+			return nil, fmt.Errorf("%q, by a variable such as $%s: not an absolute path", w.path, w.format.vars)
 		}
 	}
+	path := w.path
 	inHome := strings.HasPrefix(path, underHome)
 	switch {
 	case strings.ContainsRune(path, 0):
@@ -71,8 +87,11 @@ func newPlace(o Options) (*place, error) {
 	if home, err := os.UserHomeDir(); err == nil && filepath.IsAbs(home) && inHome && o.User == "" {
 		path = filepath.Join(home, path[len(underHome):])
 	}
-	return &place{site: site{path: path, user: o.User, command: o.Command, variable: variable},
-		find: osuser.Lookup, turn: make(chan struct{}, 1), orders: &orders{}, watch: &watch{}}, nil
+	w.path, w.makes = path, w.format.makes
+	if strings.HasPrefix(path, sessions+"/") {
+		w.makes = 1 // the account's own directory is not ours to make
+	}
+	return &place{site: w, find: osuser.Lookup, turn: make(chan struct{}, 1), orders: &orders{}, watch: &watch{}}, nil
 }
 
 // String names the file and the user, for people.
@@ -88,7 +107,7 @@ func (p *place) String() string {
 }
 
 var (
-	errNoHome = &problem{"find the home directory: HOME is not set", "set HOME, DOCKER_CONFIG or {--file}"}
+	errNoHome = &problem{"find the home directory: HOME is not set", "set HOME, {vars} or {--file}"}
 	// errIdentity marks that this process may not act as another account.
 	errIdentity = &problem{"refused", "run ecr-refreshd as root, or with CAP_SETUID and CAP_SETGID, or as {user} itself"}
 )

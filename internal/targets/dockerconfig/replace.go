@@ -54,6 +54,9 @@ func (s *session) update(ctx context.Context, edit func(*document) (bool, error)
 // being no file, and reports whether it did. If not, what another program wrote is in
 // place.
 func (s *session) replace(was *file, doc *document) (done bool, err error) {
+	if s.inPlace && was != nil {
+		return s.overwrite(was, doc.render())
+	}
 	ours, sum, err := s.write(doc, was)
 	if err != nil {
 		return false, err
@@ -127,10 +130,7 @@ func (s *session) unchanged(was *file) bool {
 	if was == nil {
 		return err == unix.ENOENT
 	}
-	// Not the whole fingerprint: a new hard link to the file changes its ctime.
-	now := fingerprintOf(&st)
-	now.ctime = was.ctime
-	return err == nil && now == was.fingerprint
+	return err == nil && was.is(&st)
 }
 
 // isUnsupported tells that the file system, or an old kernel, has no exchange.

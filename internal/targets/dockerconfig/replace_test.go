@@ -55,7 +55,7 @@ func collide(t *testing.T, before, after func(path string) error) *collision {
 }
 
 func openAt(t *testing.T, path string) (*session, error) {
-	s := &session{site: site{path: path}}
+	s := &session{site: site{path: path, format: docker}}
 	return s, s.open(t.Context(), access{})
 }
 

@@ -39,12 +39,12 @@ func TestHintsOfACommandSpeakOfItsFlags(t *testing.T) {
 		err        error
 		key, typed string
 	}{
-		{"no account", site{path: "~/f", user: "ci"}, osuser.ErrUnknown, "correct `user`; `getent passwd ci` shows whether this host knows it; until then it is waited for",
+		{"no account", site{path: "~/f", user: "ci", format: docker, makes: 1}, osuser.ErrUnknown, "correct `user`; `getent passwd ci` shows whether this host knows it; until then it is waited for",
 			"correct `--user`; `getent passwd ci` shows whether this host knows it"},
-		{"no directory", site{path: "/home/ci/.docker/config.json"}, errNoParent, "/home/ci is waited for; if that is not where the file belongs, set `path`",
+		{"no directory", site{path: "/home/ci/.docker/config.json", format: docker, makes: 1}, errNoParent, "/home/ci is waited for; if that is not where the file belongs, set `path`",
 			"create /home/ci; if that is not where the file belongs, set `--file`"},
-		{"another's directory", site{path: "/d/f"}, distrust, "set `user: NAME` for this target, so", "give `--user NAME`, so"},
-		{"for an account", site{path: "/d/f", user: "ci", as: new(osuser.Account)}, distrust, "set `path` or `user` to", "set `--file` or `--user` to"},
+		{"another's directory", site{path: "/d/f", format: docker}, distrust, "set `user: NAME` for this target, so", "give `--user NAME`, so"},
+		{"for an account", site{path: "/d/f", user: "ci", format: docker, as: new(osuser.Account)}, distrust, "set `path` or `user` to", "set `--file` or `--user` to"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -30,11 +30,21 @@ const (
 type resident struct {
 	*Target
 	*osuser.Account
-	path  string // of its config.json
+	path  string // of its file
+	dir   string // of the file
 	vault string // a directory that only root may enter
 }
 
-func newResident(t *testing.T) *resident {
+func newResident(t *testing.T) *resident { return newResidentOf(t, docker) }
+
+// forBoth runs a test for a config.json and for an auth.json: what an account may try is the same.
+func forBoth(t *testing.T, test func(t *testing.T, f *format)) {
+	for _, f := range []*format{docker, containers} {
+		t.Run(f.client, func(t *testing.T) { test(t, f) })
+	}
+}
+
+func newResidentOf(t *testing.T, f *format) *resident {
 	t.Helper()
 	if os.Geteuid() != 0 {
 		skip(t, "acting as another account takes root")
@@ -46,18 +56,22 @@ func newResident(t *testing.T) *resident {
 	r := &resident{Account: &osuser.Account{Name: "resident", UID: testUID, GID: testGID, Groups: []int{testGID, testGroup},
 		Home: filepath.Join(base, "home")}, vault: filepath.Join(base, "vault")}
 	r.path = filepath.Join(r.Home, ".docker", "config.json")
+	if f == containers {
+		r.path = filepath.Join(r.Home, ".config", "containers", "auth.json")
+	}
+	r.dir = filepath.Dir(r.path)
 	if err := errors.Join(os.Mkdir(r.Home, 0o700), os.Chown(r.Home, testUID, testGID), os.Mkdir(r.vault, 0o700)); err != nil {
 		t.Fatal(err)
 	}
 	var err error
-	if r.Target, err = New(Options{User: r.Name}); err != nil {
+	if r.Target, err = New(Options{User: r.Name, Containers: f == containers}); err != nil {
 		t.Fatal(err)
 	}
 	r.find = func(context.Context, string) (*osuser.Account, error) { return r.Account, nil }
 	return r
 }
 
-// run runs a shell command as the account.
+// run runs a shell command as the account. In it, .docker/config.json is the file of either kind.
 func (r *resident) run(t *testing.T, command string) {
 	t.Helper()
 	if out, err := r.command(command).CombinedOutput(); err != nil {
@@ -66,8 +80,12 @@ func (r *resident) run(t *testing.T, command string) {
 }
 
 func (r *resident) command(command string) *exec.Cmd {
+	if r.format == containers && strings.Contains(command, ".docker") {
+		command = "mkdir -p .config; " + strings.NewReplacer(".docker", ".config/containers", "config.json", "auth.json").Replace(command)
+	}
 	cmd := exec.Command("/bin/sh", "-ec", command)
 	cmd.Dir = r.Home
+	cmd.Env = append(os.Environ(), "HOME="+r.Home)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: unix.SIGKILL,
 		Credential: &syscall.Credential{Uid: testUID, Gid: testGID, Groups: []uint32{testGID, testGroup}}}
 	return cmd
@@ -111,8 +129,10 @@ func wantOwner(t *testing.T, path string) {
 	}
 }
 
-func TestRootWritesAsTheAccountAndStaysRoot(t *testing.T) {
-	r := newResident(t)
+func TestRootWritesAsTheAccountAndStaysRoot(t *testing.T) { forBoth(t, rootWritesAsTheAccount) }
+
+func rootWritesAsTheAccount(t *testing.T, f *format) {
+	r := newResidentOf(t, f)
 	l := loginFor(hostA, "pw")
 	for range 50 {
 		store(t, r.Target, l)
@@ -195,7 +215,9 @@ func TestTheMainThreadIsNeverGivenAway(t *testing.T) {
 	}
 }
 
-func TestTheAccountLeadsRootNowhere(t *testing.T) {
+func TestTheAccountLeadsRootNowhere(t *testing.T) { forBoth(t, theAccountLeadsRootNowhere) }
+
+func theAccountLeadsRootNowhere(t *testing.T, f *format) {
 	const canary = `{"auths":{"canary":{"auth":"s3cret"}}}`
 	tests := []struct {
 		name    string
@@ -218,7 +240,7 @@ func TestTheAccountLeadsRootNowhere(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			r := newResident(t)
+			r := newResidentOf(t, f)
 			write(t, filepath.Join(r.vault, "canary"), canary)
 			process := exec.Command("/bin/sleep", "600")
 			process.Dir = r.vault
@@ -256,15 +278,17 @@ func (r *resident) wantVault(t *testing.T, canary string) {
 	}
 }
 
-func TestAFileOfRootInTheWay(t *testing.T) {
+func TestAFileOfRootInTheWay(t *testing.T) { forBoth(t, aFileOfRootInTheWay) }
+
+func aFileOfRootInTheWay(t *testing.T, f *format) {
 	t.Run("that the account may not read", func(t *testing.T) {
-		r := newResident(t)
+		r := newResidentOf(t, f)
 		r.run(t, "mkdir .docker")
 		write(t, r.path, `{"auths":{"x":{}}}`)
 		wantFault(t, r.Store(t.Context(), []login.Login{loginFor(hostA, "pw")}), unix.EACCES, "chown")
 	})
 	t.Run("that the account may read", func(t *testing.T) {
-		r := newResident(t)
+		r := newResidentOf(t, f)
 		r.run(t, "mkdir .docker")
 		write(t, r.path, `{"auths":{"x":{}}}`)
 		if err := os.Chmod(r.path, 0o644); err != nil {
@@ -277,7 +301,7 @@ func TestAFileOfRootInTheWay(t *testing.T) {
 		}
 	})
 	t.Run("hard-linked by the account", func(t *testing.T) {
-		r := newResident(t)
+		r := newResidentOf(t, f)
 		r.run(t, "mkdir .docker")
 		canary := filepath.Join(r.vault, "canary")
 		write(t, canary, `{"auths":{"x":{}}}`)
@@ -289,19 +313,22 @@ func TestAFileOfRootInTheWay(t *testing.T) {
 	})
 }
 
-func TestDirectoriesThatSwapPlacesLeadNowhere(t *testing.T) {
+func TestDirectoriesThatSwapPlacesLeadNowhere(t *testing.T) { forBoth(t, directoriesThatSwapPlaces) }
+
+func directoriesThatSwapPlaces(t *testing.T, f *format) {
 	const canary = `{"auths":{"canary":{"auth":"s3cret"}}}`
-	r := newResident(t)
-	write(t, filepath.Join(r.vault, "config.json"), canary)
+	r := newResidentOf(t, f)
+	name := filepath.Base(r.path)
+	write(t, filepath.Join(r.vault, name), canary)
 	write(t, filepath.Join(r.vault, "canary"), canary)
-	r.run(t, fmt.Sprintf("mkdir real .docker; ln -s %s link", r.vault))
+	r.run(t, fmt.Sprintf("mkdir .docker; mkdir real; ln -s %s link", r.vault))
 	self, err := os.Open("/proc/self/exe")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer self.Close()
 	cmd := r.command("exec /proc/self/fd/3") // the binary's directory may be closed to the account
-	cmd.Env = append(os.Environ(), swappingChild+"="+r.Home)
+	cmd.Env = append(cmd.Env, swappingChild+"="+r.dir)
 	cmd.ExtraFiles = []*os.File{self}
 	cmd.Stderr = os.Stderr
 	if err := cmd.Start(); err != nil {
@@ -320,7 +347,7 @@ func TestDirectoriesThatSwapPlacesLeadNowhere(t *testing.T) {
 	}
 	_ = cmd.Process.Kill()
 	_ = cmd.Wait()
-	for _, name := range []string{"config.json", "canary"} {
+	for _, name := range []string{name, "canary"} {
 		if read(t, filepath.Join(r.vault, name)) != canary {
 			t.Errorf("%s in root's directory was changed", name)
 		}
@@ -347,14 +374,14 @@ func TestDirectoriesThatSwapPlacesLeadNowhere(t *testing.T) {
 	t.Logf("%d stores, %d of them met root's directory and failed", done, failed)
 }
 
-// swappingChild names the home in which this binary is to swap .docker and a link to
+// swappingChild names the directory that this binary is to swap with a link to
 // root's directory, over and over, in place of running tests.
 const swappingChild = "DOCKERCONFIG_TEST_SWAP_IN"
 
-func swapForEver(home string) {
+func swapForEver(dir string) {
 	for {
-		for _, other := range []string{"link", "real"} {
-			_ = unix.Renameat2(unix.AT_FDCWD, filepath.Join(home, other), unix.AT_FDCWD, filepath.Join(home, ".docker"), unix.RENAME_EXCHANGE)
+		for _, other := range []string{"link", "real"} { // of the home, in which it was started
+			_ = unix.Renameat2(unix.AT_FDCWD, other, unix.AT_FDCWD, dir, unix.RENAME_EXCHANGE)
 		}
 	}
 }

@@ -50,7 +50,11 @@ var (
 // for files, and clears away what a killed session has left.
 func (s *session) open(ctx context.Context, with access) error {
 	s.rule = s.site.rule()
-	at, name, err := find(s.rule, s.path, with.create)
+	makes := 0
+	if with.create {
+		makes = s.makes
+	}
+	at, name, err := find(s.rule, s.path, makes)
 	if err != nil {
 		return err
 	}

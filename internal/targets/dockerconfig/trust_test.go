@@ -65,7 +65,7 @@ func TestRootGoesOnlyWhereNobodyElseDecides(t *testing.T) {
 			if err := tt.make(base); err != nil {
 				t.Fatal(err)
 			}
-			dirfd, _, err := find(site{}.rule(), base+"/"+tt.path, false)
+			dirfd, _, err := find(site{}.rule(), base+"/"+tt.path, 0)
 			if err == nil {
 				_ = unix.Close(dirfd)
 			} else if errors.Is(err, unix.ENOENT) {

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 
+	"golang.org/x/sys/unix"
+
 	"ecr-refreshd/internal/clientview"
 	"ecr-refreshd/internal/fault"
 	"ecr-refreshd/internal/login"
@@ -13,10 +15,10 @@ import (
 // anyHost stands for the host in a text that is about several.
 const anyHost = "HOST"
 
-// view is the file as docker's loader sees it. That takes several times the memory, so that
+// view is the file as the client's loader sees it. That takes several times the memory, so that
 // of entries of maxSize/partsShare bytes or more, it sees none: it is then not known whether
-// docker stops at one of another host.
-func (d *document) view(path string) *clientview.DockerFile {
+// the client stops at one of another host.
+func (w site) view(d *document) view {
 	size, without := 0, slices.Clone(d.top)
 	for _, s := range d.sections {
 		without[s.index].value = []byte("{}")
@@ -25,14 +27,64 @@ func (d *document) view(path string) *clientview.DockerFile {
 		}
 	}
 	if size >= maxSize/partsShare {
-		return clientview.ReadDocker(path, without.render(0))
+		return w.format.read(w.path, without.render(0))
 	}
-	return clientview.ReadDocker(path, d.render())
+	return w.format.read(w.path, d.render())
 }
 
-// refused says for which of the hosts docker does not do what the file is for, and how to fix
-// that: right decides what that is. docker's own loader has read the file.
-func refused(file string, view *clientview.DockerFile, hosts []string, right func(host string, l clientview.Login) bool) (list fault.List) {
+// judge is how the client sees the file, and the one that it looks at before, if there is one.
+type judge struct {
+	site
+	file, before view
+}
+
+func (s *session) judge(d *document) judge {
+	j := judge{s.site, s.view(d), nil}
+	if path := s.ahead(); path != "" {
+		if dirfd, name, err := find(s.rule, path, 0); err == nil {
+			if f, err := readFile(dirfd, name, leastShare); err == nil {
+				j.before = s.format.read(path, f.content)
+			}
+			_ = unix.Close(dirfd)
+		}
+	}
+	return j
+}
+
+// verdict says for which of the hosts the client does not do what the file is for, which right
+// decides.
+func (j judge) verdict(hosts []string, right func(host string, l clientview.Login) bool) fault.List {
+	list := j.refused(j.file, hosts, right)
+	if j.before != nil {
+		list = append(list, j.refused(j.before, hosts, right)...)
+	}
+	return list
+}
+
+// notes is what else there is to say of the hosts.
+func (j judge) notes(hosts []string) string {
+	var all []string
+	for _, host := range hosts {
+		if j.format == containers {
+			all = append(all, j.file.Login(host).Notes...)
+		}
+	}
+	if len(all) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%s; this target does not renew it%s", all[0], more(len(all)-1))
+}
+
+func more(n int) string {
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprintf(", nor %d more like it", n)
+}
+
+// refused says for which of the hosts the client does not do what the file is for, and how to
+// fix that. The view is of the file, or of one that the client looks at before.
+func (w site) refused(view view, hosts []string, right func(host string, l clientview.Login) bool) (list fault.List) {
 	causes := make(map[string]*fault.Error)
 	for _, host := range hosts {
 		l := view.Login(host)
@@ -44,10 +96,13 @@ func refused(file string, view *clientview.DockerFile, hosts []string, right fun
 			e = &fault.Error{Reason: fault.Local, Op: l.Fault.Op, Err: l.Fault.Err, Hint: l.Fault.Hint}
 		case right(host, l):
 			continue
+		case l.File != w.path:
+			e = &fault.Error{Reason: fault.Local, Op: fmt.Sprintf("%s does not read the login stored in %q: before, it looks at %s", w.format.client, w.path, l.Place),
+				Hint: fmt.Sprintf("take it out there: podman logout --authfile %s %s", l.File, host)}
 		case l.Helper != "":
-			e = shadowed(file, host, l)
+			e = w.shadowed(host, l)
 		default:
-			e = &fault.Error{Reason: fault.Local, Op: fmt.Sprintf("docker reads another login than the one stored in %q", file),
+			e = &fault.Error{Reason: fault.Local, Op: fmt.Sprintf("%s reads another login than the one stored in %q", w.format.client, w.path),
 				Hint: "see what it reads: `ecr-refreshd doctor`"}
 		}
 		// One cause is one fault, whatever the number of hosts.
@@ -70,18 +125,18 @@ func refused(file string, view *clientview.DockerFile, hosts []string, right fun
 	return list
 }
 
-// shadowed is the fault of a host for which docker asks a helper of somebody else.
-func shadowed(file, host string, l clientview.Login) *fault.Error {
+// shadowed is the fault of a host for which the client asks a helper of somebody else.
+func (w site) shadowed(host string, l clientview.Login) *fault.Error {
 	e := &fault.Error{Reason: fault.Local,
-		Op:   fmt.Sprintf("docker will not read the login stored in %q: %s sends it to the credential helper %q", file, l.Key, excerpt(l.Helper)),
-		Hint: fmt.Sprintf("delete the key %q under \"credHelpers\" in %s, or set `delivery: helper` for this target", host, file)}
+		Op:   fmt.Sprintf("%s will not read the login stored in %q: %s sends it to the credential helper %q", w.format.client, w.path, l.Key, excerpt(l.Helper)),
+		Hint: fmt.Sprintf("delete the key %q under \"credHelpers\" in %s, or set `delivery: helper` for this target", host, w.path)}
 	if !strings.HasPrefix(l.Key, credHelpers) {
-		e.Hint = fmt.Sprintf("delete the key %q from %s; or, to keep that helper for other registries, set `delivery: helper` for this target, or add {HOST: \"\"} for each of our hosts under \"credHelpers\"", l.Key, file)
+		e.Hint = fmt.Sprintf("delete the key %q from %s; or, to keep that helper for other registries, set `delivery: helper` for this target, or add {HOST: \"\"} for each of our hosts under \"credHelpers\"", l.Key, w.path)
 	}
 	return e
 }
 
-// sent reports whether docker sends the login, or asks our helper, which answers with it.
+// sent reports whether the client sends the login, or asks our helper, which answers with it.
 func sent(logins []login.Login) func(host string, l clientview.Login) bool {
 	byHost := make(map[string]login.Login, len(logins))
 	for _, l := range logins {
@@ -92,7 +147,7 @@ func sent(logins []login.Login) func(host string, l clientview.Login) bool {
 	}
 }
 
-// asked reports whether docker asks our helper.
+// asked reports whether the client asks our helper.
 func asked(_ string, l clientview.Login) bool { return l.Ours() }
 
 // maxExcerpt is how much of a string from the file an error quotes, in bytes.

@@ -217,10 +217,10 @@ func TestAGlanceTellsOfWhatIsDifferentFromTheLast(t *testing.T) {
 		if err := s.change(); err != nil {
 			t.Fatal(err)
 		}
-		if got := (site{path: path}).glance(&last); got != s.want {
+		if got := (site{path: path, format: docker}).glance(&last); got != s.want {
 			t.Errorf("%s: got %v", s.name, got)
 		}
-		if got := (site{path: path}).glance(&last); got != s.next {
+		if got := (site{path: path, format: docker}).glance(&last); got != s.next {
 			t.Errorf("%s: got %v soon after", s.name, got)
 		}
 	}
