@@ -23,7 +23,7 @@ func (b *Bed) Command(ctx context.Context, as Account, env []string, program str
 		"HOME=" + as.Home, "USER=" + as.Name, "LOGNAME=" + as.Name, "LANG=C.UTF-8",
 	}
 	if as.UID == 0 {
-		cmd.Env = append(append(cmd.Env, "STATE_DIRECTORY="+filepath.Join(as.Home, "state")), environAWS()...) // not the host's
+		cmd.Env = append(append(cmd.Env, "STATE_DIRECTORY="+filepath.Join(b.Dir, "state")), environAWS()...) // not the host's
 	} else {
 		groups := make([]uint32, len(as.Groups))
 		for i, g := range as.Groups {
