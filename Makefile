@@ -128,10 +128,11 @@ nodes:
 more-clients: clients bin/clients/ko bin/clients/testcontainers-node
 	ECR_REFRESHD_MORE_CLIENTS=1 PATH="$(CURDIR)/bin/clients:$$PATH" $(GO) test -count=1 -timeout 15m -run EveryClientInEveryState -v ./internal/e2e
 
-# What internal/clientview is compared with, besides docker. helm takes minutes to build
-# the first time.
+# What internal/clientview is compared with, besides docker, and jq, which the hooks of the guides
+# use. helm takes minutes to build the first time.
 readers: bin/clients/regctl bin/clients/helm
-	@command -v skopeo >/dev/null && command -v buildah >/dev/null && command -v podman >/dev/null || $(call install,skopeo buildah podman netavark)
+	@command -v skopeo >/dev/null && command -v buildah >/dev/null && command -v podman >/dev/null && command -v jq >/dev/null || \
+	$(call install,skopeo buildah podman netavark jq)
 
 # systemd's own tools for the units, and a container to boot it in.
 systemd:

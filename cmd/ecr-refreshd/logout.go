@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
 
 	"ecr-refreshd/internal/config"
 	"ecr-refreshd/internal/daemon"
@@ -69,9 +71,14 @@ func stopFirst(err error) error {
 }
 
 // withRecord adds where it is written down which logins lie where. Without a place for that,
-// there is no record.
+// there is no record; nor is there for root beside a service with an account of its own, whose
+// record it is.
 func withRecord(c *config.Config, o daemon.Options) daemon.Options {
 	o.Kinds = targets.Kinds
-	o.Placed, _ = placed.Path(os.Getenv, os.Geteuid(), c.Path)
+	path, err := placed.Path(os.Getenv, os.Geteuid(), c.Path)
+	var dir unix.Stat_t
+	if err == nil && (unix.Stat(filepath.Dir(path), &dir) != nil || int(dir.Uid) == os.Geteuid()) {
+		o.Placed = path
+	}
 	return o
 }

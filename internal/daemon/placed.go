@@ -121,7 +121,7 @@ func (d *Daemon) note() error {
 		key := g.config.Grants[i].Key()
 		token, ok := r.Held()
 		tokens[key] = d.placed.tokens[key]
-		newest := placed.Token{Digest: token.Digest(), ExpiresAt: token.ExpiresAt}
+		newest := placed.Token{Digest: token.Digest(), Account: token.Account, ExpiresAt: token.ExpiresAt}
 		if ok && !slices.ContainsFunc(tokens[key], func(t placed.Token) bool { return t.Digest == newest.Digest }) {
 			former := tokens[key][:min(len(tokens[key]), maxPlaced-1)]
 			tokens[key] = append([]placed.Token{newest}, former...)
@@ -129,6 +129,7 @@ func (d *Daemon) note() error {
 		if len(tokens[key]) == 0 {
 			continue
 		}
+		token.Account = tokens[key][0].Account // until there is a token, that of the process before
 		grant := placed.Grant{Key: key, Tokens: tokens[key]}
 		var names [][]string // of grant.Held, as configured
 		for _, b := range r.Bindings {

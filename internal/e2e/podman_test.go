@@ -59,6 +59,8 @@ func TestPodmanAndSkopeoPullFromTheAuthFile(t *testing.T) {
 	}
 	// pull pulls an image that nobody has, in a directory of the account's own.
 	pulls := 0
+	none := filepath.Join(t.TempDir(), "none.json")
+	must(t, os.WriteFile(none, []byte("{}"), 0o644))
 	pull := func(s *scene, as testbed.Account, c client, env ...string) (out string, code int) {
 		pulls++
 		ref := s.push(host, fmt.Sprintf("%s-%d", c.name, pulls))
@@ -79,7 +81,7 @@ func TestPodmanAndSkopeoPullFromTheAuthFile(t *testing.T) {
 					if n == 0 {
 						out, _ := s.run(root, nil, "", c.program, c.version...)
 						t.Logf("version: %s", firstLine(out))
-						if out, code := pull(s, r.as, c, "REGISTRY_AUTH_FILE=/none.json", "HOME=/none"); code == 0 {
+						if out, code := pull(s, r.as, c, "REGISTRY_AUTH_FILE="+none, "HOME=/none"); code == 0 {
 							t.Errorf("pulls without the file: %s", out)
 						}
 					}

@@ -42,6 +42,7 @@ type Grant struct {
 // Token is a token that is known by its digest.
 type Token struct {
 	Digest    login.Digest `json:"digest"`
+	Account   string       `json:"account,omitempty"` // that it was issued to
 	ExpiresAt time.Time    `json:"expires_at"`
 }
 
@@ -148,7 +149,9 @@ func (r Record) Logins(place int) (logins [][]login.Login) {
 func (r Record) Tokens() map[string][]Token {
 	tokens := make(map[string][]Token, len(r.Grants))
 	for _, g := range r.Grants {
-		tokens[g.Key] = g.Tokens
+		if _, known := tokens[g.Key]; !known { // what Add has brought comes after, and is older
+			tokens[g.Key] = g.Tokens
+		}
 	}
 	return tokens
 }
@@ -163,6 +166,8 @@ func (r *Record) Add(other Record, place int) {
 				added.Held = append(added.Held, Held{Places: []int{len(r.Places) - 1}, Hosts: h.Hosts})
 			}
 		}
-		r.Grants = append(r.Grants, added)
+		if len(added.Held) > 0 {
+			r.Grants = append(r.Grants, added)
+		}
 	}
 }

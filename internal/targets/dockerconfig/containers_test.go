@@ -38,7 +38,7 @@ func TestWherePodmanLooks(t *testing.T) {
 	}{
 		{"this user", Options{}, "", "", own},
 		{"by the variable", Options{}, "/srv/auth.json", "/run/user/7", "/srv/auth.json"},
-		{"by a relative variable", Options{}, "auth.json", "", `"auth.json", by a variable such as $XDG_RUNTIME_DIR: not an absolute path`},
+		{"by a relative variable", Options{}, "auth.json", "", `"auth.json", by $REGISTRY_AUTH_FILE: not an absolute path`},
 		{"root", Options{User: "root"}, "/srv/auth.json", "/run/user/0", "/run/containers/0/auth.json as root"},
 		{"an account", Options{User: "ci"}, "/srv/auth.json", "/run/user/7", "~ci/.config/containers/auth.json"},
 		{"a path", Options{Path: "/a/auth.json", User: "ci"}, "", "", "/a/auth.json as ci"},

@@ -1,4 +1,4 @@
-// Package dockerconfig keeps a docker config.json, a file that docker and others
+// Package dockerconfig keeps a docker config.json, or an auth.json of podman, a file that docker and others
 // rewrite without any lock, and that may be in another account's home. It reads
 // and changes JSON without touching what is not its own, replaces the file so that
 // no other program's write is lost and no reader meets half a file, and acts with

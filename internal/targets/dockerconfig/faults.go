@@ -51,7 +51,7 @@ func (w site) hint(err error) string {
 	}
 	errno, _ := errors.AsType[unix.Errno](err)
 	switch real := w.real(errno); {
-	case errno == unix.ENOTDIR && w.variable && w.format == docker:
+	case errno == unix.ENOTDIR && w.variable == "DOCKER_CONFIG":
 		return w.say("DOCKER_CONFIG must name the directory that holds config.json, not a file: set DOCKER_CONFIG={parent} if {dir} is the file")
 	case errno == unix.EROFS && real.path != w.path:
 		return real.say(errnoHints[errno]) + w.say("; or replace the symbolic link at {path} by a file")

@@ -21,10 +21,10 @@ type site struct {
 	as       *osuser.Account // of a call; nil for this process as it is
 	command  bool            // how hints are worded; see Options
 	format   *format
-	standard bool // the path is the format's own
-	variable bool // a variable says so
-	makes    int  // how many missing directories are made, from the last one up
-	inPlace  bool // see Options
+	standard bool   // the path is the format's own
+	variable string // that says so; empty for none
+	makes    int    // how many missing directories are made, from the last one up
+	inPlace  bool   // see Options
 }
 
 // base is the directory from which on directories are made. It is waited for.
@@ -70,8 +70,8 @@ func newPlace(o Options) (*place, error) {
 	}
 	if w.path == "" {
 		w.standard = true
-		if w.path, w.variable = w.format.standard(o.User); w.variable && !filepath.IsAbs(w.path) {
-			return nil, fmt.Errorf("%q, by a variable such as $%s: not an absolute path", w.path, w.format.vars)
+		if w.path, w.variable = w.format.standard(o.User); w.variable != "" && !filepath.IsAbs(w.path) {
+			return nil, fmt.Errorf("%q, by $%s: not an absolute path", w.path, w.variable)
 		}
 	}
 	path := w.path

@@ -197,8 +197,10 @@ func TestNoReaderMeetsHalfAFile(t *testing.T) {
 	target := targetAt(path, "password")
 	target.Mode = 0o400
 	store(t, target, loginFor(hostA, "0"))
-	stop, done := make(chan struct{}), make(chan error, 1)
+	stop, done, reading := make(chan struct{}), make(chan error, 1), make(chan struct{})
+	var once sync.Once
 	go func() {
+		defer once.Do(func() { close(reading) })
 		for {
 			select {
 			case <-stop:
@@ -216,8 +218,10 @@ func TestNoReaderMeetsHalfAFile(t *testing.T) {
 				done <- fmt.Errorf("read %d bytes, mode %v", len(content), info.Mode())
 				return
 			}
+			once.Do(func() { close(reading) })
 		}
 	}()
+	<-reading
 	for i := range 300 {
 		store(t, target, loginFor(hostA, fmt.Sprint(i%10)))
 	}
