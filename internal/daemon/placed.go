@@ -47,7 +47,7 @@ func (d *Daemon) ClearFormer(ctx context.Context) error {
 			found := clearPlace(ctx, options, record.Logins(i), kept[options.Place()], now)
 			mu.Lock()
 			defer mu.Unlock()
-			if faults = append(faults, found...); len(found) > 0 {
+			if faults = append(faults, found...); len(found) > 0 && record.Valid(i, now) {
 				d.placed.left.Add(record, i)
 			}
 		})

@@ -10,7 +10,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"path/filepath"
 	"slices"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -42,6 +44,15 @@ type Error struct {
 	Mode fs.FileMode // its permissions
 	Fix  string      // the command that fixes it, for a shell
 	text string
+}
+
+// Cure says how to fix what stands on the way to path, as it was asked for: by the command, unless
+// a symbolic link has led elsewhere, of which whoever made the link is not to decide.
+func (e *Error) Cure(path string) string {
+	if strings.HasPrefix(filepath.Clean(path)+"/", strings.TrimSuffix(e.Path, "/")+"/") {
+		return "run `" + e.Fix + "`"
+	}
+	return "correct the symbolic link that leads to " + shell.Quote(e.Path)
 }
 
 // Error tells the path, its mode, the owner where it is the trouble, and not the fix.

@@ -303,3 +303,19 @@ func skip(t *testing.T, reason string) {
 	}
 	t.Skip(reason)
 }
+
+// Whoever makes a link chooses where it leads: no command is proposed for that place.
+func TestTheCureFollowsNoLink(t *testing.T) {
+	tests := []struct{ refused, asked, want string }{
+		{"/home/app", "/home/app/s/pw", "run `FIX`"},
+		{"/", "/pw", "run `FIX`"},
+		{"/home/app/s", "/home/app/./s/pw", "run `FIX`"},
+		{"/home/app/s", "/home/app/s2/pw", "correct the symbolic link that leads to /home/app/s"},
+		{"/var/lib/x $(id)", "/home/app/s/pw", "correct the symbolic link that leads to '/var/lib/x $(id)'"},
+	}
+	for _, tt := range tests {
+		if got := (&Error{Path: tt.refused, Fix: "FIX"}).Cure(tt.asked); got != tt.want {
+			t.Errorf("%s on the way to %s: got %q, want %q", tt.refused, tt.asked, got, tt.want)
+		}
+	}
+}

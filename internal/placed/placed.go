@@ -145,6 +145,13 @@ func (r Record) Logins(place int) (logins [][]login.Login) {
 	return logins
 }
 
+// Valid reports whether a login that the place may hold is valid still.
+func (r Record) Valid(place int, now time.Time) bool {
+	return slices.ContainsFunc(r.Logins(place), func(ls []login.Login) bool {
+		return slices.ContainsFunc(ls, func(l login.Login) bool { return now.Before(l.ExpiresAt) })
+	})
+}
+
 // Tokens are the tokens by their grant's key.
 func (r Record) Tokens() map[string][]Token {
 	tokens := make(map[string][]Token, len(r.Grants))

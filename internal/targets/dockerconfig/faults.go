@@ -14,6 +14,7 @@ import (
 	"ecr-refreshd/internal/fault"
 	"ecr-refreshd/internal/filetrust"
 	"ecr-refreshd/internal/osuser"
+	"ecr-refreshd/internal/shell"
 )
 
 // fault classifies what went wrong with the file. All of it is of reason local.
@@ -39,9 +40,9 @@ func (w site) hint(err error) string {
 	refused, isRefused := errors.AsType[*filetrust.Error](err)
 	switch {
 	case isRefused && w.as != nil:
-		return w.say("nobody but root and {user} may decide where the file is: run `" + refused.Fix + "`, or set {--file} or {--user} to what belongs together")
+		return w.say("nobody but root and {user} may decide where the file is: " + refused.Cure(w.path) + ", or set {--file} or {--user} to what belongs together")
 	case isRefused:
-		return w.say("{set user} " + ownerName(refused.UID) + "{for it}, so that the file is written with that account's rights; or make it root's alone: run `" + refused.Fix + "`")
+		return w.say("{set user} " + ownerName(refused.UID) + "{for it}, so that the file is written with that account's rights; or make it root's alone: " + refused.Cure(w.path))
 	case isProblem:
 		return w.say(known.hint)
 	case errors.Is(err, osuser.ErrUnknown):
@@ -85,7 +86,7 @@ func (w site) say(hint string) string {
 	if who == "" {
 		who = "the user that ecr-refreshd runs as"
 	}
-	words := []string{"{path}", w.path, "{dir}", dir, "{parent}", filepath.Dir(dir), "{vars}", w.format.vars, "{user}", w.user, "{who}", who}
+	words := []string{"{path}", shell.Quote(w.path), "{dir}", shell.Quote(dir), "{parent}", shell.Quote(filepath.Dir(dir)), "{vars}", w.format.vars, "{user}", w.user, "{who}", who}
 	if w.command {
 		words = append(words, "{--file}", "`--file`", "{--user}", "`--user`", "{set user}", "give `--user", "{for it}", "`",
 			"{; waits}", "", "{await base}", "create "+w.base())

@@ -37,6 +37,9 @@ func (s *session) overwrite(was *file, content []byte) (done bool, err error) {
 	if err := fstat(fd, &st); err != nil || !was.is(&st) {
 		return false, err
 	}
+	if err := s.rule.Owner(s.path, &st); err != nil {
+		return false, err // a stranger's file would be his to read
+	}
 	size := max(len(content), len(was.content))
 	now, next := padded(was.content, size), padded(content, size)
 	if err = writeAt(fd, now[len(was.content):], len(was.content)); err == nil {

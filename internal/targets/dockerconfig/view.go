@@ -10,6 +10,7 @@ import (
 	"ecr-refreshd/internal/clientview"
 	"ecr-refreshd/internal/fault"
 	"ecr-refreshd/internal/login"
+	"ecr-refreshd/internal/shell"
 )
 
 // anyHost stands for the host in a text that is about several.
@@ -98,7 +99,7 @@ func (w site) refused(view view, hosts []string, right func(host string, l clien
 			continue
 		case l.File != w.path:
 			e = &fault.Error{Reason: fault.Local, Op: fmt.Sprintf("%s does not read the login stored in %q: before, it looks at %s", w.format.client, w.path, l.Place),
-				Hint: fmt.Sprintf("take it out there: podman logout --authfile %s %s", l.File, host)}
+				Hint: fmt.Sprintf("take it out there: %spodman logout --authfile %s %s", w.sudo(), shell.Quote(l.File), host)}
 		case l.Helper != "":
 			e = w.shadowed(host, l)
 		default:
@@ -123,6 +124,14 @@ func (w site) refused(view view, hosts []string, right func(host string, l clien
 		slices.Sort(e.Hosts)
 	}
 	return list
+}
+
+// sudo begins a command that the account must run itself: another one would go through its links.
+func (w site) sudo() string {
+	if w.as == nil {
+		return ""
+	}
+	return "sudo -u " + shell.Quote(w.user) + " "
 }
 
 // shadowed is the fault of a host for which the client asks a helper of somebody else.

@@ -228,6 +228,17 @@ func (s scene) short() scene {
 	return s
 }
 
+// With the session of whoever starts ecr-refreshd in a shell, it could type into that terminal.
+func TestTheCommandHasASessionOfItsOwn(t *testing.T) {
+	s := hookOf(t, `cat >/dev/null; set -- $(cat /proc/$$/stat); echo "$6 $$" >$D/session`)
+	if err := s.Store(t.Context(), []login.Login{loginFor(hostA, "one")}); err != nil {
+		t.Fatal(err)
+	}
+	if session, pid, _ := strings.Cut(s.read(t, "session"), " "); session != pid {
+		t.Errorf("its session is %s, its process %s", session, pid)
+	}
+}
+
 func TestWhatHangsIsKilled(t *testing.T) {
 	for name, script := range map[string]string{
 		"it sleeps":              `echo $$ >$D/pid; exec sleep 1000`,

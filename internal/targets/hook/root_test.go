@@ -80,8 +80,8 @@ func TestACommandThatOthersCouldChangeIsNotRun(t *testing.T) {
 	}{
 		{"of root's", "", func(path, _ string) (string, error) { return path, nil }, "", ""},
 		{"of another user's", "", func(path, _ string) (string, error) { return path, os.Chown(path, daemonID, daemonID) }, "belongs to uid 1", "chown -h 0"},
-		{"of the user that it runs as", daemonUser, func(path, _ string) (string, error) { return path, os.Chown(path, daemonID, daemonID) }, "", ""},
-		{"of a third", daemonUser, func(path, _ string) (string, error) { return path, os.Chown(path, other, other) }, "belongs to uid 47001", "chown -h 1"},
+		{"of the user that it runs as", daemonUser, func(path, _ string) (string, error) { return path, os.Chown(path, daemonID, daemonID) }, "belongs to uid 1", "chown -h 0"},
+		{"of a third", daemonUser, func(path, _ string) (string, error) { return path, os.Chown(path, other, other) }, "belongs to uid 47001", "chown -h 0"},
 		{"that anybody may write", "", func(path, _ string) (string, error) { return path, os.Chmod(path, 0o757) }, "so that anybody could change what gets the logins", "chmod go-w"},
 		{"that a group may write", "", func(path, _ string) (string, error) {
 			return path, errors.Join(os.Chown(path, 0, 4711), os.Chmod(path, 0o775))
@@ -93,6 +93,9 @@ func TestACommandThatOthersCouldChangeIsNotRun(t *testing.T) {
 		{"by a link of another user's", "", func(path, dir string) (string, error) {
 			return dir + "/l", errors.Join(os.Symlink(path, dir+"/l"), os.Lchown(dir+"/l", daemonID, daemonID))
 		}, "belongs to uid 1", "chown -h 0"},
+		{"where a link leads", "", func(path, dir string) (string, error) {
+			return dir + "/l", errors.Join(os.Symlink(path, dir+"/l"), os.Chown(path, daemonID, daemonID))
+		}, "belongs to uid 1", "correct the symbolic link"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"os/user"
+	"path/filepath"
 	"runtime"
 
 	"strconv"
@@ -50,7 +51,7 @@ func (t *Target) run(ctx context.Context, logins []login.Login, over func()) (sa
 	}
 	as, err := t.account(ctx)
 	if err == nil {
-		err = t.trust(as)
+		err = t.trust()
 	}
 	if err != nil {
 		over()
@@ -107,16 +108,11 @@ func (t *Target) account(ctx context.Context) (*osuser.Account, error) {
 	return a, nil
 }
 
-// trust refuses a program that somebody else could change than root and the account that it
-// runs as.
-func (t *Target) trust(as *osuser.Account) error {
-	runsAs := uint32(os.Geteuid())
-	rule := filetrust.Rule{What: "what gets the logins", Lenient: as == nil && runsAs != 0}
-	if as != nil {
-		runsAs = uint32(as.UID)
-		rule.Group = func(group, owner uint32) bool { return owner == runsAs && group == uint32(as.GID) }
-	}
-	rule.Owners = []uint32{runsAs, 0}
+// trust refuses a program that somebody else could change than root and this process's account.
+// Not even the account that it runs as: with a lease on its file that could hold up this process,
+// which waits for the start of the program.
+func (t *Target) trust() error {
+	rule := filetrust.Rule{What: "what gets the logins", Owners: []uint32{uint32(os.Geteuid()), 0}}
 	p, err := rule.Walk(t.Command[0])
 	defer unix.Close(p.FD)
 	if err != nil {
@@ -130,20 +126,17 @@ func (t *Target) trust(as *osuser.Account) error {
 		return &os.PathError{Op: "open", Path: t.Command[0], Err: err}
 	}
 	defer unix.Close(fd)
-	if rule.Lenient {
-		return nil
-	}
-	return rule.Check(t.Command[0], fd)
+	return rule.Check(filepath.Join(p.Path, p.Name), fd)
 }
 
-// commandOf makes the command: with a minimal environment, in a process group of its own, and
+// commandOf makes the command: with a minimal environment, in a session of its own, without a terminal, and
 // ended with this process.
 func (t *Target) commandOf(as *osuser.Account, in []byte, out *tail) *exec.Cmd {
 	cmd := exec.Command(t.Command[0], t.Command[1:]...)
 	cmd.Dir = "/"
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(in), out, out
 	cmd.WaitDelay = lastWords
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL}
 	name, home := "", os.Getenv("HOME")
 	if self, err := user.LookupId(strconv.Itoa(os.Geteuid())); err == nil {
 		name, home = self.Username, self.HomeDir
@@ -237,14 +230,10 @@ func (t *tail) String() string {
 func (t *Target) hint(err error) string {
 	refused, isRefused := errors.AsType[*filetrust.Error](err)
 	exit, isExit := errors.AsType[*exec.ExitError](err)
-	who := "root and " + t.User
-	if t.User == "" {
-		who = "root and the account that ecr-refreshd runs as"
-	}
 	errno, _ := errors.AsType[syscall.Errno](err)
 	switch {
 	case isRefused:
-		return "nobody but " + who + " may change the command: run `" + refused.Fix + "`"
+		return "nobody but root and the account that ecr-refreshd runs as may change the command: " + refused.Cure(t.Command[0])
 	case errors.Is(err, osuser.ErrUnknown):
 		return "create the account " + t.User + " or correct `user`; `getent passwd " + t.User + "` shows whether this host knows it; until then it is waited for"
 	case errors.Is(err, errTimeout):

@@ -28,9 +28,14 @@ type directory struct {
 	trusted func(*unix.Stat_t) bool // nobody but those that may have written the file can change it
 }
 
-const maxSize = 16 << 20 // bytes of a file; a login takes up to 14 kB
+const (
+	maxSize = 8 << 20 // bytes of a file; a login takes up to 14 kB
+	// maxParts is how many lines, or members of its JSON objects, a file may have: taken apart, each
+	// costs many times its size.
+	maxParts = 20_000
+)
 
-var errTooLarge = &problem{fmt.Sprintf("more than %d MiB", maxSize>>20), "see what has filled {path}, and put it aside: mv {path} {path}.old"}
+var errTooLarge = &problem{fmt.Sprintf("more than %d MiB, or than %d lines or members", maxSize>>20, maxParts), "see what has filled {path}, and put it aside: mv {path} {path}.old"}
 
 // fingerprint changes whenever a file's content, owner or mode does, save for a write in the same
 // tick of the file system's clock.
@@ -190,7 +195,7 @@ func (d *directory) readAny(name string) (read file, err error) {
 	if _, err := content.ReadFrom(io.LimitReader(f, maxSize+1)); err != nil {
 		return file{}, err
 	}
-	if content.Len() > maxSize {
+	if content.Len() > maxSize || bytes.Count(content.Bytes(), []byte{':'})+bytes.Count(content.Bytes(), []byte{'\n'}) > maxParts {
 		return file{}, errTooLarge
 	}
 	return file{content: content.Bytes(), stat: st, fingerprint: fingerprintOf(&st)}, nil

@@ -88,9 +88,9 @@ func (t *Target) hint(err error) string {
 	case errors.Is(err, osuser.ErrIdentity):
 		return t.say("{dir} belongs to {owner}: run ecr-refreshd as root, or with CAP_SETUID and CAP_SETGID (see the drop-in users-config.conf), or choose a directory of root's")
 	case isRefused && t.Owner != "":
-		return t.say("nobody but root and {owner} may write where the file is: run `" + refused.Fix + "`, or set `path` or `owner` to what belongs together")
+		return t.say("nobody but root and {owner} may write where the file is: " + refused.Cure(t.Path) + ", or set `path` or `owner` to what belongs together")
 	case isRefused:
-		return t.say("set `owner: " + ownerName(refused.UID) + "` for this target, so that the file is that account's; or make the directory root's alone: run `" + refused.Fix + "`")
+		return t.say("set `owner: " + ownerName(refused.UID) + "` for this target, so that the file is that account's; or make the directory root's alone: " + refused.Cure(t.Path))
 	case isProblem:
 		return t.say(known.hint)
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):

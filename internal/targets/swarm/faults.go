@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"ecr-refreshd/internal/fault"
+	"ecr-refreshd/internal/shell"
 	"ecr-refreshd/internal/targets/engine"
 )
 
@@ -77,7 +78,7 @@ func waiting(all []wait, host string) (faults fault.List) {
 		}
 		if len(those) > 0 {
 			faults = append(faults, &fault.Error{Reason: fault.Engine, Op: "renew the login of " + names(those), Hosts: []string{host},
-				Err: errors.New(c.why), Hint: strings.ReplaceAll(c.hint, "NAME", those[0].name)})
+				Err: errors.New(c.why), Hint: strings.ReplaceAll(c.hint, "NAME", shell.Quote(those[0].name))})
 		}
 	}
 	return faults
