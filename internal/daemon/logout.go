@@ -10,7 +10,7 @@ import (
 
 // Logout takes our logins out of every target, of those of a former configuration too, for when
 // nobody is to renew them any more. It must not run beside a daemon, which would
-// put them back. The errors are *fault.Error, joined.
+// put them back. The errors are *fault.Error or fault.List, joined.
 func (d *Daemon) Logout(ctx context.Context) error {
 	g := d.generation()
 	names := g.hosts()

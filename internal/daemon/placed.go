@@ -19,9 +19,8 @@ import (
 
 // ClearFormer takes away what a process before this one has placed: logins that the
 // configuration no longer asks for, and those that have expired, where an expired one does
-// harm. What cannot be
-// taken away now stays in the record for the next start. Run begins with it; a program that
-// calls Once or Logout calls it before. The error is a fault.List.
+// harm. What is still valid and cannot be taken away now stays in the record for the next start. Run
+// begins with it, as does Logout; a program that calls Once calls it before. The error is a fault.List.
 func (d *Daemon) ClearFormer(ctx context.Context) error {
 	if d.Placed == "" {
 		return nil

@@ -248,7 +248,7 @@ func dress(fd int, like *file) error {
 	}
 	switch {
 	case like.uid != int(st.Uid) && like.uid != 0:
-		mode &^= 0o077 // a stranger's: others get to read it no more, nor does he
+		mode &^= 0o077 // a stranger's: others may read it no more, nor may its owner
 	case like.uid != int(st.Uid) || like.gid != int(st.Gid):
 		err := unix.Fchown(fd, like.uid, like.gid)
 		if err != nil {

@@ -10,7 +10,6 @@ import (
 	"os/user"
 	"path/filepath"
 	"runtime"
-
 	"strconv"
 	"strings"
 	"sync"

@@ -299,5 +299,5 @@ var errNotRegular = &problem{"not a regular file", "see what it is with `ls -ld 
 var errUnreadable = &problem{"this process may not read what is in it",
 	"run ecr-refreshd as root or with CAP_DAC_READ_SEARCH (see docs/guides/password-files.md), or write {host} in the file's name for a file each"}
 
-// errShared comes before the names of two registries.
+// errShared comes before the name of a registry.
 var errShared = &problem{"one file is for the passwords of", "write {host} in the file's name for a file each, or format: dockerconfigjson"}

@@ -76,7 +76,7 @@ func (t *Target) keepWatch(ctx context.Context) {
 }
 
 // follow tells of each change that the engine reports until it reports none any more. It
-// reports whether there were reports at all.
+// returns whether it was connected, and that it is not called off.
 func (t *Target) follow(ctx context.Context) (connected bool) {
 	c, err := t.Connect(ctx)
 	if err != nil {
