@@ -16,6 +16,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"ecr-refreshd/internal/atfile"
 	"ecr-refreshd/internal/shell"
 )
 
@@ -62,7 +63,7 @@ func (e *Error) Error() string { return e.text }
 // error is an *Error, or one of the file system.
 func (r Rule) Check(path string, fd int) error {
 	var st unix.Stat_t
-	if err := fstat(fd, &st); err != nil {
+	if err := atfile.Stat(fd, &st); err != nil {
 		return &fs.PathError{Op: "stat", Path: path, Err: err}
 	}
 	if err := r.Owner(path, &st); err != nil {

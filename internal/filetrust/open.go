@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 
 	"golang.org/x/sys/unix"
+
+	"ecr-refreshd/internal/atfile"
 )
 
 // Open opens the regular file at path to read it, unless others could change it
@@ -39,7 +41,7 @@ func Open(path string) (*os.File, error) {
 
 // open does not wait for the other end of a FIFO.
 func open(dirfd int, name, path string, flag int, check func(string, int) error) (*os.File, error) {
-	fd, err := openat(dirfd, name, unix.O_RDONLY|unix.O_NONBLOCK|flag)
+	fd, err := atfile.Open(dirfd, name, unix.O_RDONLY|unix.O_NONBLOCK|flag, 0)
 	if errors.Is(err, unix.ENXIO) { // a socket
 		return nil, fmt.Errorf("%q %w", path, ErrNotRegular)
 	}
@@ -48,7 +50,7 @@ func open(dirfd int, name, path string, flag int, check func(string, int) error)
 	}
 	f := os.NewFile(uintptr(fd), path)
 	var st unix.Stat_t
-	switch err = fstat(fd, &st); {
+	switch err = atfile.Stat(fd, &st); {
 	case err != nil:
 		err = &fs.PathError{Op: "stat", Path: path, Err: err}
 	case st.Mode&unix.S_IFMT != unix.S_IFREG:

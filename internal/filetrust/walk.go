@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"ecr-refreshd/internal/atfile"
 )
 
 // maxLinks is how many symbolic links Linux follows in one path.
@@ -111,7 +113,7 @@ func (w *walk) here(name string) string { return filepath.Join(w.Path, name) } /
 // enter moves on into a directory, "/" being the root. What the kernel says of one
 // that it cannot open is passed on as it is.
 func (w *walk) enter(name string) error {
-	fd, err := openat(w.FD, name, unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW)
+	fd, err := atfile.Open(w.FD, name, unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW, 0)
 	if err != nil {
 		return err
 	}
@@ -133,13 +135,13 @@ func (w *walk) enter(name string) error {
 // w.rest, and a file has to be the end of the way.
 func (w *walk) followOrEnd(name string) error {
 	here := w.here(name)
-	fd, err := openat(w.FD, name, unix.O_PATH|unix.O_NOFOLLOW)
+	fd, err := atfile.Open(w.FD, name, unix.O_PATH|unix.O_NOFOLLOW, 0)
 	if err != nil {
 		return &fs.PathError{Op: "open", Path: here, Err: err}
 	}
 	defer unix.Close(fd)
 	st := new(unix.Stat_t)
-	if err := fstat(fd, st); err != nil {
+	if err := atfile.Stat(fd, st); err != nil {
 		return &fs.PathError{Op: "stat", Path: here, Err: err}
 	}
 	if st.Mode&unix.S_IFMT != unix.S_IFLNK {
@@ -176,7 +178,7 @@ func (w *walk) followOrEnd(name string) error {
 // In a sticky one such as /tmp they may only add their own.
 func (r Rule) directory(path string, fd int) (shared, err error) {
 	var st unix.Stat_t
-	if err := fstat(fd, &st); err != nil {
+	if err := atfile.Stat(fd, &st); err != nil {
 		return nil, &fs.PathError{Op: "stat", Path: path, Err: err}
 	}
 	err = r.mode(path, fd, &st)
@@ -192,34 +194,11 @@ func (r Rule) directory(path string, fd int) (shared, err error) {
 	return shared, err
 }
 
-// The system calls below are repeated when a signal interrupts them, which can
-// happen on network file systems.
-
-func ignoringEINTR(call func() error) error {
-	for {
-		if err := call(); err != unix.EINTR {
-			return err
-		}
-	}
-}
-
-func openat(dirfd int, name string, flags int) (fd int, err error) {
-	err = ignoringEINTR(func() error {
-		fd, err = unix.Openat(dirfd, name, flags|unix.O_CLOEXEC, 0)
-		return err
-	})
-	return fd, err
-}
-
-func fstat(fd int, st *unix.Stat_t) error {
-	return ignoringEINTR(func() error { return unix.Fstat(fd, st) })
-}
-
 // readlink reads the link that fd is open for.
 func readlink(fd int) (string, error) {
 	buf := make([]byte, unix.PathMax)
 	n, err := 0, error(nil)
-	err = ignoringEINTR(func() error {
+	err = atfile.Retry(func() error {
 		n, err = unix.Readlinkat(fd, "", buf)
 		return err
 	})

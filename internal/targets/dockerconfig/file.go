@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"ecr-refreshd/internal/atfile"
 )
 
 const (
@@ -107,19 +109,19 @@ func sumFile(dirfd int, name string, limit int64) (r reading, f fingerprint, err
 // copyFile is readFile into a writer, to which expect tells the size beforehand.
 func copyFile(to io.Writer, dirfd int, name string, limit int64, expect func(size int64)) (*unix.Stat_t, error) {
 	var st unix.Stat_t
-	if err := fstatat(dirfd, name, &st, unix.AT_SYMLINK_NOFOLLOW); err != nil {
+	if err := atfile.StatAt(dirfd, name, &st, unix.AT_SYMLINK_NOFOLLOW); err != nil {
 		return nil, err
 	}
 	if st.Mode&unix.S_IFMT != unix.S_IFREG {
 		return nil, errNotRegular
 	}
-	fd, err := openat(dirfd, name, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_NOFOLLOW, 0)
+	fd, err := atfile.Open(dirfd, name, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_NOFOLLOW, 0)
 	if err != nil {
 		return nil, err
 	}
 	f := os.NewFile(uintptr(fd), name)
 	defer f.Close()
-	if err := fstat(fd, &st); err != nil {
+	if err := atfile.Stat(fd, &st); err != nil {
 		return nil, err
 	}
 	if st.Mode&unix.S_IFMT != unix.S_IFREG {
@@ -137,37 +139,6 @@ func copyFile(to io.Writer, dirfd int, name string, limit int64, expect func(siz
 		return nil, tooLarge(limit)
 	}
 	return &st, nil
-}
-
-// The system calls below are repeated when a signal interrupts them, which can
-// happen on network file systems.
-
-func ignoringEINTR(call func() error) error {
-	for {
-		if err := call(); err != unix.EINTR {
-			return err
-		}
-	}
-}
-
-func openat(dirfd int, name string, flags int, mode uint32) (fd int, err error) {
-	err = ignoringEINTR(func() error {
-		fd, err = unix.Openat(dirfd, name, flags|unix.O_CLOEXEC, mode)
-		return err
-	})
-	return fd, err
-}
-
-func fstat(fd int, st *unix.Stat_t) error {
-	return ignoringEINTR(func() error { return unix.Fstat(fd, st) })
-}
-
-func fstatat(dirfd int, name string, st *unix.Stat_t, flags int) error {
-	return ignoringEINTR(func() error { return unix.Fstatat(dirfd, name, st, flags) })
-}
-
-func renameat2(dirfd int, from, to string, flags uint) error {
-	return ignoringEINTR(func() error { return unix.Renameat2(dirfd, from, dirfd, to, flags) })
 }
 
 // unlinkat's caller has either replaced the file or never used it: what stays

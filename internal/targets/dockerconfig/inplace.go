@@ -5,6 +5,8 @@ import (
 	"fmt"
 
 	"golang.org/x/sys/unix"
+
+	"ecr-refreshd/internal/atfile"
 )
 
 // overwrite changes the file itself, which keeps its inode, and reports whether that still
@@ -25,7 +27,7 @@ func (s *session) overwrite(was *file, content []byte) (done bool, err error) {
 	if err := check(content); err != nil {
 		return false, err
 	}
-	fd, err := openat(s.dirfd, s.name, unix.O_WRONLY|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_NOFOLLOW, 0)
+	fd, err := atfile.Open(s.dirfd, s.name, unix.O_WRONLY|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_NOFOLLOW, 0)
 	switch {
 	case err == unix.ENOENT: // it went just now
 		return false, nil
@@ -34,7 +36,7 @@ func (s *session) overwrite(was *file, content []byte) (done bool, err error) {
 	}
 	defer unix.Close(fd)
 	var st unix.Stat_t
-	if err := fstat(fd, &st); err != nil || !was.is(&st) {
+	if err := atfile.Stat(fd, &st); err != nil || !was.is(&st) {
 		return false, err
 	}
 	if err := s.rule.Owner(s.path, &st); err != nil {
@@ -55,17 +57,17 @@ func (s *session) overwrite(was *file, content []byte) (done bool, err error) {
 		}
 	}
 	// Whatever went wrong, only spaces go.
-	if cut := ignoringEINTR(func() error { return unix.Ftruncate(fd, int64(len(was.content))) }); err == nil {
+	if cut := atfile.Retry(func() error { return unix.Ftruncate(fd, int64(len(was.content))) }); err == nil {
 		err = cut
 	}
 	if err == nil {
-		err = ignoringEINTR(func() error { return unix.Fsync(fd) })
+		err = atfile.Retry(func() error { return unix.Fsync(fd) })
 	}
 	if err != nil {
 		return false, fmt.Errorf("write the file: %w", err)
 	}
 	var named unix.Stat_t
-	err = fstatat(s.dirfd, s.name, &named, unix.AT_SYMLINK_NOFOLLOW)
+	err = atfile.StatAt(s.dirfd, s.name, &named, unix.AT_SYMLINK_NOFOLLOW)
 	return err == nil && named.Ino == st.Ino && named.Dev == st.Dev, nil
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"ecr-refreshd/internal/atfile"
 	"ecr-refreshd/internal/login"
 )
 
@@ -102,7 +103,7 @@ func (p *place) ask(hosts []string) {
 // stat asks as this process, which costs less than to act as the account, unless
 // that is refused: root has no rights in some network homes.
 func (w site) stat(path string, st *unix.Stat_t) error {
-	plain := func() error { return fstatat(unix.AT_FDCWD, path, st, 0) }
+	plain := func() error { return atfile.StatAt(unix.AT_FDCWD, path, st, 0) }
 	err := plain()
 	if w.as != nil && (err == unix.EACCES || err == unix.EPERM) {
 		err = as(w.as, plain)

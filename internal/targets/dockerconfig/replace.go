@@ -5,6 +5,8 @@ import (
 	"fmt"
 
 	"golang.org/x/sys/unix"
+
+	"ecr-refreshd/internal/atfile"
 )
 
 // maxRounds bounds how often a file is written again because another program
@@ -69,7 +71,7 @@ func (s *session) replace(was *file, doc *document) (done bool, err error) {
 	if was == nil {
 		flags = unix.RENAME_NOREPLACE
 	}
-	err = renameat2(s.dirfd, ours, s.name, flags)
+	err = atfile.Rename(s.dirfd, ours, s.name, flags)
 	if isUnsupported(err) {
 		// All that is left is to look once more as late as possible.
 		if !s.unchanged(was) {
@@ -77,7 +79,7 @@ func (s *session) replace(was *file, doc *document) (done bool, err error) {
 			return false, nil
 		}
 		was = nil // nothing comes out that could be checked
-		err = renameat2(s.dirfd, ours, s.name, 0)
+		err = atfile.Rename(s.dirfd, ours, s.name, 0)
 	}
 	switch {
 	case err == unix.EEXIST || err == unix.ENOENT: // it came, or went, just now
@@ -104,7 +106,7 @@ func (s *session) settle(swap string, was *file, placed digest) (done bool, err 
 		return true, nil
 	}
 	for range maxRounds {
-		err := renameat2(s.dirfd, swap, s.name, unix.RENAME_EXCHANGE)
+		err := atfile.Rename(s.dirfd, swap, s.name, unix.RENAME_EXCHANGE)
 		if err == unix.ENOENT { // another program has removed the file since
 			unlinkat(s.dirfd, swap)
 			return false, nil
@@ -126,7 +128,7 @@ func (s *session) settle(swap string, was *file, placed digest) (done bool, err 
 // that can be told without reading it again.
 func (s *session) unchanged(was *file) bool {
 	var st unix.Stat_t
-	err := fstatat(s.dirfd, s.name, &st, unix.AT_SYMLINK_NOFOLLOW)
+	err := atfile.StatAt(s.dirfd, s.name, &st, unix.AT_SYMLINK_NOFOLLOW)
 	if was == nil {
 		return err == unix.ENOENT
 	}

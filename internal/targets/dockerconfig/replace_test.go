@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"ecr-refreshd/internal/atfile"
 	"ecr-refreshd/internal/login"
 )
 
@@ -45,7 +46,7 @@ func collide(t *testing.T, before, after func(path string) error) *collision {
 	if err := before(c.path); err != nil {
 		t.Fatal(err)
 	}
-	if err := renameat2(c.dirfd, c.swap, c.name, unix.RENAME_EXCHANGE); err != nil {
+	if err := atfile.Rename(c.dirfd, c.swap, c.name, unix.RENAME_EXCHANGE); err != nil {
 		t.Fatal(err)
 	}
 	if err := after(c.path); err != nil {

@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"ecr-refreshd/internal/atfile"
 	"ecr-refreshd/internal/fault"
 	"ecr-refreshd/internal/filetrust"
 )
@@ -59,14 +60,14 @@ func (s *session) open(ctx context.Context, with access) error {
 		return err
 	}
 	s.name = name
-	s.dirfd, err = openat(at, ".", unix.O_RDONLY|unix.O_DIRECTORY, 0)
+	s.dirfd, err = atfile.Open(at, ".", unix.O_RDONLY|unix.O_DIRECTORY, 0)
 	_ = unix.Close(at)
 	if err != nil {
 		return fmt.Errorf("open directory of %q: %w", s.path, err)
 	}
 	var st unix.Stat_t
 	if err = s.lock(ctx); err == nil {
-		_ = fstatat(s.dirfd, s.name, &st, unix.AT_SYMLINK_NOFOLLOW) // reading it will say what is wrong
+		_ = atfile.StatAt(s.dirfd, s.name, &st, unix.AT_SYMLINK_NOFOLLOW) // reading it will say what is wrong
 		s.share, s.giveBack, err = takeShare(ctx, st.Size+with.adds)
 	}
 	if err != nil {
@@ -182,11 +183,11 @@ func (s *session) write(doc *document, like *file) (name string, sum digest, err
 	const flags = unix.O_WRONLY | unix.O_CREAT | unix.O_EXCL | unix.O_NOFOLLOW
 	name, fd := s.temp(), -1
 	if err = unix.EEXIST; s.locked {
-		fd, err = openat(s.dirfd, name, flags, 0o600)
+		fd, err = atfile.Open(s.dirfd, name, flags, 0o600)
 	}
 	if err == unix.EEXIST { // another session of ours is at work, or somebody has taken the name
 		name += "-" + rand.Text()
-		fd, err = openat(s.dirfd, name, flags, 0o600)
+		fd, err = atfile.Open(s.dirfd, name, flags, 0o600)
 	}
 	if err != nil {
 		return "", digest{}, fmt.Errorf("make a file beside %q: %w", s.name, err)
@@ -243,7 +244,7 @@ func dress(fd int, like *file) error {
 	}
 	mode := like.mode
 	var st unix.Stat_t
-	if err := fstat(fd, &st); err != nil {
+	if err := atfile.Stat(fd, &st); err != nil {
 		return err
 	}
 	switch {

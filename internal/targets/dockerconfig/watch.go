@@ -13,6 +13,8 @@ import (
 
 	"github.com/fsnotify/fsnotify"
 	"golang.org/x/sys/unix"
+
+	"ecr-refreshd/internal/atfile"
 )
 
 const (
@@ -190,7 +192,7 @@ func split(path string) []string {
 // add watches a directory, or the file itself, which may be written to by another name.
 func (w *watches) add(path string) error {
 	var st unix.Statfs_t
-	if err := ignoringEINTR(func() error { return unix.Statfs(path, &st) }); err != nil {
+	if err := atfile.Retry(func() error { return unix.Statfs(path, &st) }); err != nil {
 		return err
 	}
 	if hidesChanges(uint32(st.Type)) || len(w.WatchList()) == maxWatches {

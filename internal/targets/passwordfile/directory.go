@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"ecr-refreshd/internal/atfile"
 	"ecr-refreshd/internal/filetrust"
 	"ecr-refreshd/internal/osuser"
 )
@@ -122,7 +123,7 @@ func enter(rule filetrust.Rule, path string, create bool) (fd int, err error) {
 	case err == nil && !rule.Lenient && p.Shared != nil:
 		err = p.Shared
 	case err == nil:
-		fd, err = openat(p.FD, ".", unix.O_RDONLY|unix.O_DIRECTORY, 0)
+		fd, err = atfile.Open(p.FD, ".", unix.O_RDONLY|unix.O_DIRECTORY, 0)
 	case missing && create && !p.FromLink && p.Rest > 0:
 		err = errNoParent
 	case missing && create && !p.FromLink && (rule.Lenient || p.Shared == nil):
@@ -168,7 +169,7 @@ func (d *directory) read(name string) (file, error) {
 // but the content.
 func (d *directory) readAny(name string) (read file, err error) {
 	var st unix.Stat_t
-	switch err := fstatat(d.fd, name, &st); {
+	switch err := atfile.StatAt(d.fd, name, &st, unix.AT_SYMLINK_NOFOLLOW); {
 	case err == unix.ENOENT:
 		return file{}, nil
 	case err != nil:
@@ -176,7 +177,7 @@ func (d *directory) readAny(name string) (read file, err error) {
 	case st.Mode&unix.S_IFMT != unix.S_IFREG:
 		return file{}, errNotRegular
 	}
-	fd, err := openat(d.fd, name, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_NOFOLLOW, 0)
+	fd, err := atfile.Open(d.fd, name, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_NOFOLLOW, 0)
 	if err != nil {
 		return file{stat: st, fingerprint: fingerprintOf(&st)}, err
 	}
@@ -219,14 +220,14 @@ func (d *directory) write(name string, content []byte) (fingerprint, error) {
 		return fingerprint{}, errTooLarge
 	}
 	part := temporary + rand.Text()
-	fd, err := openat(d.fd, part, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW, 0o600)
+	fd, err := atfile.Open(d.fd, part, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW, 0o600)
 	if err != nil {
 		return fingerprint{}, fmt.Errorf("make a file beside it: %w", err)
 	}
 	f := os.NewFile(uintptr(fd), name)
 	defer f.Close() // it was synced
 	if err = d.fill(f, content); err == nil {
-		err = ignoringEINTR(func() error { return unix.Renameat(d.fd, part, d.fd, name) })
+		err = atfile.Retry(func() error { return unix.Renameat(d.fd, part, d.fd, name) })
 	}
 	var st unix.Stat_t
 	if err == nil {
@@ -287,7 +288,7 @@ func (d *directory) sweep() {
 	names, _ := d.list()
 	for _, name := range names {
 		var st unix.Stat_t
-		if strings.HasPrefix(name, temporary) && fstatat(d.fd, name, &st) == nil && d.trusted(&st) && time.Since(time.Unix(st.Mtim.Unix())) > abandoned {
+		if strings.HasPrefix(name, temporary) && atfile.StatAt(d.fd, name, &st, unix.AT_SYMLINK_NOFOLLOW) == nil && d.trusted(&st) && time.Since(time.Unix(st.Mtim.Unix())) > abandoned {
 			_ = unix.Unlinkat(d.fd, name, 0)
 		}
 	}
@@ -298,7 +299,7 @@ const mostFiles = 10_000
 
 // list returns the names in the directory.
 func (d *directory) list() ([]string, error) {
-	fd, err := openat(d.fd, ".", unix.O_RDONLY|unix.O_DIRECTORY, 0)
+	fd, err := atfile.Open(d.fd, ".", unix.O_RDONLY|unix.O_DIRECTORY, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -329,27 +330,4 @@ func (t *Target) named(d *directory, ours func(string) bool) ([]string, error) {
 		}
 	}
 	return names, err
-}
-
-// The system calls below are repeated when a signal interrupts them, which can
-// happen on network file systems.
-
-func ignoringEINTR(call func() error) error {
-	for {
-		if err := call(); err != unix.EINTR {
-			return err
-		}
-	}
-}
-
-func openat(dirfd int, name string, flags int, mode uint32) (fd int, err error) {
-	err = ignoringEINTR(func() error {
-		fd, err = unix.Openat(dirfd, name, flags|unix.O_CLOEXEC, mode)
-		return err
-	})
-	return fd, err
-}
-
-func fstatat(dirfd int, name string, st *unix.Stat_t) error {
-	return ignoringEINTR(func() error { return unix.Fstatat(dirfd, name, st, unix.AT_SYMLINK_NOFOLLOW) })
 }

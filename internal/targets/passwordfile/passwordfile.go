@@ -20,6 +20,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"ecr-refreshd/internal/atfile"
 	"ecr-refreshd/internal/fault"
 	"ecr-refreshd/internal/login"
 	"ecr-refreshd/internal/osuser"
@@ -143,7 +144,9 @@ func (t *Target) Stale(ctx context.Context, logins []login.Login) (stale bool, e
 // look returns the fingerprint of a file; the zero one where there is none.
 func (t *Target) look(name string) (fingerprint, error) {
 	var st unix.Stat_t
-	stat := func() error { return fstatat(unix.AT_FDCWD, filepath.Join(t.dir, name), &st) }
+	stat := func() error {
+		return atfile.StatAt(unix.AT_FDCWD, filepath.Join(t.dir, name), &st, unix.AT_SYMLINK_NOFOLLOW)
+	}
 	err := stat()
 	if t.as != nil && err == unix.EACCES {
 		err = osuser.As(t.as, stat)
