@@ -16,6 +16,10 @@ import (
 
 // The forms of text that several keys share. That of one key stands with it.
 
+// AccountPattern is what the name, or the id, of a user or a group may be. It is lenient, as
+// directories have names with capitals, dots, @ and backslashes.
+const AccountPattern = `^[^-\s/:,~*%$@+][^\s/:,~*%$]{0,255}$`
+
 // Matching makes a form of what a regular expression accepts.
 func Matching(pattern string, why, want string) Text {
 	// Compiled when first needed: these patterns count up to 1,000 characters, and

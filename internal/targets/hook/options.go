@@ -41,9 +41,7 @@ func Read(b *config.Block) config.Options {
 
 var (
 	argument = config.Text{Want: "text, in quotes where it is a number"}
-	// userText is lenient, as directories have names with capitals, dots, @ and backslashes. A
-	// number would be a uid, which has neither groups nor a home.
-	userText = config.Matching(`^[^-\s/:,~*%$@+][^\s/:,~*%$]{0,255}$`, "is not an account", "the name of an account of this host, such as deploy")
+	userText = config.Matching(config.AccountPattern, "is not an account", "the name of an account of this host, such as deploy")
 )
 
 // Place is the command: no file, and two targets with one are a mistake.

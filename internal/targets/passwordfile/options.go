@@ -64,10 +64,9 @@ func Read(b *config.Block) config.Options {
 	return s
 }
 
-// ownerText and groupText are lenient, as directories have names with capitals, dots, @ and backslashes.
 var (
-	ownerText = config.Matching(`^[^-\s/:,~*%$@+][^\s/:,~*%$]{0,255}$`, "is not an account", `the name of an account, or its id in quotes, such as airflow or "50000"`)
-	groupText = config.Matching(`^[^-\s/:,~*%$@+][^\s/:,~*%$]{0,255}$`, "is not a group", `the name of a group, or its id in quotes, such as airflow or "0"`)
+	ownerText = config.Matching(config.AccountPattern, "is not an account", `the name of an account, or its id in quotes, such as airflow or "50000"`)
+	groupText = config.Matching(config.AccountPattern, "is not a group", `the name of a group, or its id in quotes, such as airflow or "0"`)
 	// modeText lets nobody but the owner write: whoever writes the file decides what its readers send.
 	modeText = config.Matching(`^0[46][04][04]$`, "is not a mode for a password", `an octal mode in quotes that lets nobody but the owner write, such as "0600", "0640" or "0400"`)
 )
