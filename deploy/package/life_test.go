@@ -11,6 +11,9 @@ const (
 	// before is a config.json with a helper of somebody else for our host, and
 	// another's entry.
 	before = `{"credHelpers":{"` + registryHost + `":"ecr-login","example.com":"pass"}}`
+	// after is what is left of that: configure-docker says that the helper which ours replaces does not
+	// come back.
+	after = `{"credHelpers":{"example.com":"pass"}}`
 	// prepare makes accounts: builder pulls, and in holder's home the daemon keeps a token.
 	prepare = `getent group docker >/dev/null || groupadd --system docker
 useradd --create-home --groups docker builder
@@ -54,7 +57,7 @@ func lifeOfDeb(t *testing.T, older, newer string) {
 	m.do("grep -q ecr-refreshd /home/builder/.docker/config.json")
 
 	m.do("dpkg --remove ecr-refreshd")
-	m.want(show, before)
+	m.want(show, after)
 	m.want(tokens, "")
 	m.do("grep -q 111122223333 " + configFile)
 
@@ -88,7 +91,7 @@ func lifeOfRPM(t *testing.T, older, newer string) {
 	// rpm 4.20 hides homes from scripts; older ones do not.
 	m.do(`rpm -q --qf '%{PREUN}' ecr-refreshd >/tmp/preun
 		sh -c 'unshare --mount sh -c "mount -t tmpfs tmpfs /home && exec sh /tmp/preun 0"'; rm -rf /run/mount`)
-	m.want(show, before)
+	m.want(show, after)
 	m.want(tokens, "")
 
 	m.do(point)
@@ -96,7 +99,7 @@ func lifeOfRPM(t *testing.T, older, newer string) {
 	m.do("install -D -m 600 /dev/null /var/lib/ecr-refreshd/.aws/credentials")
 	m.do(rpm + "--erase ecr-refreshd")
 	m.want("find /var/lib/ecr-refreshd -type f && rm -r /var/lib/ecr-refreshd", "/var/lib/ecr-refreshd/.aws/credentials")
-	m.want(show, before)
+	m.want(show, after)
 	m.want(tokens, "")
 	m.do("grep -q 111122223333 " + configFile + ".rpmsave")
 	m.do("rm -r /etc/ecr-refreshd && userdel ecr-refreshd")
@@ -197,7 +200,7 @@ func lifeOfService(t *testing.T, older, newer string) {
 
 	m.want(tokens, "\"auth\"\n\"auth\"")
 	m.do("dpkg --remove ecr-refreshd")
-	m.want(show, before)
+	m.want(show, after)
 	m.want(tokens, "")
 	m.want("cat /proc/[0-9]*/comm | grep -x ecr-refreshd", "")
 	m.want("ls -d /run/ecr-refreshd 2>/dev/null", "")
