@@ -157,6 +157,8 @@ func (t *Target) storeAll(ctx context.Context, s *session) error {
 		j = s.judge(doc)
 		t.notes = j.notes(hostsOf(logins))
 	}
+	t.orders.Lock() // calls that end read done
+	defer t.orders.Unlock()
 	for _, o := range orders {
 		if o.done = true; err != nil {
 			o.err = s.fault(storing, err)
