@@ -6,8 +6,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"strings"
-	"time"
 
 	"github.com/fsnotify/fsnotify"
 )
@@ -57,7 +55,10 @@ func (s *site) compareWide(ctx context.Context, w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	writes := count()
+	writes, err := count()
+	if err != nil {
+		return err
+	}
 	cpu := d.stop()
 	return table(w, fmt.Sprintf("%d hosts in %d grants to %d files, from no process to the last login, one run", wide.hosts(), wide.grants(), wideFiles), [][]string{
 		{"", "wall", "CPU", "peak of its life", "writes a file", ""},
@@ -68,8 +69,8 @@ func (s *site) compareWide(ctx context.Context, w io.Writer) error {
 
 // countWrites makes the files' directories and counts how often something takes a file's place
 // there, until it is asked how often that was.
-func countWrites(files []string) (count func() int, err error) {
-	watcher, err := fsnotify.NewWatcher()
+func countWrites(files []string) (count func() (int, error), err error) {
+	watcher, err := fsnotify.NewBufferedWatcher(1 << 12)
 	if err != nil {
 		return nil, err
 	}
@@ -81,19 +82,24 @@ func countWrites(files []string) (count func() int, err error) {
 			return nil, err
 		}
 	}
-	writes := make(chan int, 1)
-	go func() {
-		n := 0
-		for e := range watcher.Events {
-			if e.Has(fsnotify.Create) && strings.HasSuffix(e.Name, "/config.json") {
-				n++
+	end := filepath.Join(filepath.Dir(files[0]), "end")
+	return func() (int, error) {
+		defer watcher.Close()
+		if err := os.WriteFile(end, nil, 0o600); err != nil { // its event is the last
+			return 0, err
+		}
+		for n := 0; ; {
+			select {
+			case err := <-watcher.Errors:
+				return 0, fmt.Errorf("count the writes: %w", err)
+			case e := <-watcher.Events:
+				switch {
+				case e.Name == end:
+					return n, nil
+				case e.Has(fsnotify.Create) && filepath.Base(e.Name) == "config.json":
+					n++
+				}
 			}
 		}
-		writes <- n
-	}()
-	return func() int {
-		time.Sleep(100 * time.Millisecond) // the last events are on their way
-		_ = watcher.Close()
-		return <-writes
 	}, nil
 }

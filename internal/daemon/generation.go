@@ -112,7 +112,7 @@ func (g *generation) rows(grants []renew.Grant) []status.Row {
 	for i, grant := range g.config.Grants {
 		for _, h := range grant.Hosts {
 			r := status.Row{Grant: grants[i], Registry: status.Registry{Host: h.Name, Account: h.Account,
-				Region: h.Region, Identity: grants[i].Identity}}
+				Region: h.Region, Identity: grants[i].Identity, Targets: make([]status.Target, 0, len(h.Targets))}}
 			for _, t := range h.Targets {
 				r.Targets = append(r.Targets, status.Target{Name: t, Type: g.target(t).Type})
 			}

@@ -93,9 +93,9 @@ func (d *delivery) placeChanged(now time.Duration) {
 // dropped. Registries that were removed from the configuration are not handled here but
 // by daemon/retire.go, since a reload makes new deliveries.
 func (d *delivery) take(h *timedToken) {
-	want := loginsFor(d.Hosts, h.Token)
+	want := h.loginsFor(d.Hosts)
 	if d.token != nil {
-		d.drop = append(d.drop, loginsFor(d.Hosts, d.token.Token)...)
+		d.drop = append(d.drop, d.token.loginsFor(d.Hosts)...)
 	}
 	d.drop = slices.DeleteFunc(d.drop, func(l login.Login) bool { return slices.Contains(hostsOf(want), l.Host) })
 	d.token, d.want, d.have = h, want, nil
@@ -160,7 +160,9 @@ func (d *delivery) store(ctx context.Context) error {
 	}
 	event := Event{Target: d.Name, Account: d.token.Account, Took: time.Since(started)}
 	good, bad, refusing := outcome(hostsOf(d.want), err)
-	d.have = slices.DeleteFunc(slices.Clone(d.want), func(l login.Login) bool { return slices.Contains(bad, l.Host) })
+	if d.have = d.want; len(bad) > 0 {
+		d.have = slices.DeleteFunc(slices.Clone(d.want), func(l login.Login) bool { return slices.Contains(bad, l.Host) })
+	}
 	now, _ := d.renewer.clock.read()
 	d.looks.next(now, lookInterval)
 	if len(good) > 0 {

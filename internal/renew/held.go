@@ -1,6 +1,7 @@
 package renew
 
 import (
+	"slices"
 	"sync"
 	"time"
 
@@ -13,6 +14,21 @@ type timedToken struct {
 	obtained, expires time.Duration
 	former            bool      // adopted, and to be replaced at once
 	end               sync.Once // done when its end was observed, or when it was replaced before
+
+	mu     sync.Mutex
+	hosts  []string // those of logins
+	logins []login.Login
+}
+
+// loginsFor makes the token's logins for the hosts. Targets with the same hosts share them, and
+// nobody changes them. Safe for concurrent use.
+func (h *timedToken) loginsFor(hosts []string) []login.Login {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if !slices.Equal(h.hosts, hosts) {
+		h.hosts, h.logins = hosts, loginsFor(hosts, h.Token)
+	}
+	return h.logins
 }
 
 // Adopt hands the Renewer, before Run, a valid token of the Renewer before a reload, or

@@ -180,3 +180,15 @@ func TestFailuresOfATargetAreCountedForEachToken(t *testing.T) {
 		}
 	})
 }
+
+// With thousands of hosts and many targets, the logins are what takes the memory.
+func TestTargetsWithTheSameHostsShareTheirLogins(t *testing.T) {
+	h := &timedToken{Token: login.Token{Account: "111122223333"}}
+	a, b := h.loginsFor([]string{"a", "b"}), h.loginsFor([]string{"a", "b"})
+	if &a[0] != &b[0] {
+		t.Error("each has a list of its own")
+	}
+	if c := h.loginsFor([]string{"a"}); len(c) != 1 || c[0].Host != "a" || c[0].Account != h.Account {
+		t.Errorf("got %v for fewer hosts", c)
+	}
+}

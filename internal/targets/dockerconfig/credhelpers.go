@@ -134,7 +134,7 @@ func (d *document) deleteTop(index int) {
 // without says what the client would do for the hosts if our entries were not
 // there, by host. The error is a *problem.
 func (w site) without(d *document, hosts []string) (map[string]Overruled, error) {
-	bare := &document{slices.Clone(d.top), slices.Clone(d.sections)}
+	bare := &document{top: slices.Clone(d.top), sections: slices.Clone(d.sections)}
 	if _, err := bare.unpoint(setOf(hosts)); err != nil {
 		return nil, err
 	}

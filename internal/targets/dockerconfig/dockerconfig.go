@@ -156,6 +156,7 @@ func (t *Target) storeAll(ctx context.Context, s *session) error {
 		}
 		j = s.judge(doc)
 		t.notes = j.notes(hostsOf(logins))
+		t.wrote(doc, j.file)
 	}
 	t.orders.Lock() // calls that end read done
 	defer t.orders.Unlock()

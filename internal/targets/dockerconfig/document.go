@@ -16,6 +16,7 @@ import (
 type document struct {
 	top      object
 	sections []section // every member that docker reads as "auths"
+	sum      digest    // of the file's content, once it was written, or needs not be
 }
 
 // section is one member of the document that holds logins, or helpers. docker
@@ -49,7 +50,7 @@ func parseDocument(data []byte) (*document, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &document{top, sections}, nil
+	return &document{top: top, sections: sections}, nil
 }
 
 // sectionsOf gives every member of top that docker reads under the name. The error

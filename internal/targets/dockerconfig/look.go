@@ -1,8 +1,10 @@
 package dockerconfig
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
+	"encoding/json"
 	"slices"
 	"strings"
 	"time"
@@ -156,6 +158,13 @@ func (w site) look(asked map[string]struct{}, limit int64) (l *look, err error) 
 	return l, err
 }
 
+// wrote makes what a session has left in the file the last look, as far as the first look
+// that follows finds it there. It is for the call that has the turn.
+func (p *place) wrote(d *document, view view) {
+	p.look = &look{sum: d.sum}
+	p.look.note(d, view, p.asked)
+}
+
 func (l *look) note(d *document, view view, asked map[string]struct{}) {
 	l.hosts = make(map[string]*entry, len(asked))
 	lower := make(map[string][]*entry, len(asked)) // by host in lower case
@@ -166,17 +175,24 @@ func (l *look) note(d *document, view view, asked map[string]struct{}) {
 		l.hosts[host] = e
 		lower[strings.ToLower(host)] = append(lower[strings.ToLower(host)], e)
 	}
+	var last json.RawMessage // hosts of a token have it in a row, and it is long
+	var auth digest
 	for _, s := range d.sections {
 		for _, m := range s.entries {
 			for _, e := range lower[strings.ToLower(bareHost(m.key))] {
 				e.spelled++
 			}
-			if e := l.hosts[m.key]; e != nil && s.main {
-				e.auth = digest{}
-				if auth := authOf(m.value, true); auth != "" {
-					e.auth = sha256.Sum256([]byte(auth))
+			e := l.hosts[m.key]
+			if e == nil || !s.main {
+				continue
+			}
+			if !bytes.Equal(m.value, last) {
+				last, auth = m.value, digest{}
+				if text := authOf(m.value, true); text != "" {
+					auth = sha256.Sum256([]byte(text))
 				}
 			}
+			e.auth = auth
 		}
 	}
 }
@@ -198,8 +214,13 @@ func (l *look) covers(f fingerprint, now time.Time) bool {
 
 // holds reports whether the file has all of the logins where docker finds them.
 func (l *look) holds(logins []login.Login) bool {
+	var last login.Token // those of a token are in a row, and it is long
+	var auth digest
 	return l.all(logins, func(want login.Login, e *entry) bool {
-		return e.spelled == 1 && !e.hidden && e.auth == sha256.Sum256([]byte(want.Basic().Reveal()))
+		if auth == (digest{}) || want.Token != last {
+			last, auth = want.Token, sha256.Sum256([]byte(want.Basic().Reveal()))
+		}
+		return e.spelled == 1 && !e.hidden && e.auth == auth
 	})
 }
 

@@ -3,12 +3,17 @@ package dockerconfig
 import (
 	"context"
 	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"strings"
 	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"ecr-refreshd/internal/fault"
+	"ecr-refreshd/internal/login"
 )
 
 func TestALookAtAFileJustChangedDoesNotLast(t *testing.T) {
@@ -59,4 +64,29 @@ func TestAFileSystemThatHangsDoesNotHoldTheCaller(t *testing.T) {
 	close(released)
 	<-ended
 	store(t, target, logins("pw")...)
+}
+
+// A file of thousands of hosts is megabytes; what we have just written there is known.
+func TestALookAtWhatWasJustWrittenReadsItInPieces(t *testing.T) {
+	target, path := newTarget(t)
+	token := loginFor("", strings.Repeat("token", 500)).Token
+	var logins []login.Login
+	for i := range 500 {
+		logins = append(logins, token.For(fmt.Sprintf("%d.example", i)))
+	}
+	store(t, target, logins...)
+	info, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	stale, err := target.Stale(t.Context(), logins)
+	runtime.ReadMemStats(&after)
+	if stale || err != nil {
+		t.Errorf("stale %v, error %v after a store", stale, err)
+	}
+	if took := int64(after.TotalAlloc - before.TotalAlloc); took > info.Size()/2 {
+		t.Errorf("a look took %d bytes of memory for a file of %d", took, info.Size())
+	}
 }

@@ -2,6 +2,7 @@ package dockerconfig
 
 import (
 	"context"
+	"crypto/sha256"
 	"fmt"
 
 	"golang.org/x/sys/unix"
@@ -35,6 +36,7 @@ func (s *session) update(ctx context.Context, edit func(*document) (bool, error)
 			return nil, err
 		}
 		if !edited {
+			doc.sum = sha256.Sum256(was.data())
 			return doc, nil
 		}
 		done, err := s.replace(was, doc)
@@ -57,9 +59,11 @@ func (s *session) update(ctx context.Context, edit func(*document) (bool, error)
 // place.
 func (s *session) replace(was *file, doc *document) (done bool, err error) {
 	if s.inPlace && was != nil {
-		return s.overwrite(was, doc.render())
+		content := doc.render()
+		doc.sum = sha256.Sum256(content)
+		return s.overwrite(was, content)
 	}
-	ours, sum, err := s.write(doc, was)
+	ours, err := s.write(doc, was)
 	if err != nil {
 		return false, err
 	}
@@ -91,7 +95,7 @@ func (s *session) replace(was *file, doc *document) (done bool, err error) {
 	case was == nil:
 		return true, nil
 	}
-	return s.settle(ours, was, sum)
+	return s.settle(ours, was, doc.sum)
 }
 
 // settle looks at what an exchange brought out under the name swap. If that is not

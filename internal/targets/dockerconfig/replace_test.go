@@ -40,9 +40,10 @@ func collide(t *testing.T, before, after func(path string) error) *collision {
 		t.Fatal(err)
 	}
 	doc.store([]login.Login{loginFor(hostA, "pw")})
-	if c.swap, c.ours, err = c.session.write(doc, c.was); err != nil {
+	if c.swap, err = c.session.write(doc, c.was); err != nil {
 		t.Fatal(err)
 	}
+	c.ours = doc.sum
 	if err := before(c.path); err != nil {
 		t.Fatal(err)
 	}

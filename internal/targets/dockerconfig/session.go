@@ -177,9 +177,9 @@ func (s *session) read(ctx context.Context) (*file, *document, error) {
 func (s *session) temp() string { return "." + s.name + ".ecr-refreshd-new" }
 
 // write makes a file of ours beside the target, on disk before it is used, and
-// returns its name and the digest of its content. Its mode and owner are those of the file that
-// it is to replace; nil is a new one.
-func (s *session) write(doc *document, like *file) (name string, sum digest, err error) {
+// returns its name. Its mode and owner are those of the file that it is to replace; nil is a
+// new one. doc gets the digest of its content.
+func (s *session) write(doc *document, like *file) (name string, err error) {
 	const flags = unix.O_WRONLY | unix.O_CREAT | unix.O_EXCL | unix.O_NOFOLLOW
 	name, fd := s.temp(), -1
 	if err = unix.EEXIST; s.locked {
@@ -190,15 +190,15 @@ func (s *session) write(doc *document, like *file) (name string, sum digest, err
 		fd, err = atfile.Open(s.dirfd, name, flags, 0o600)
 	}
 	if err != nil {
-		return "", digest{}, fmt.Errorf("make a file beside %q: %w", s.name, err)
+		return "", fmt.Errorf("make a file beside %q: %w", s.name, err)
 	}
 	f := os.NewFile(uintptr(fd), name)
 	defer f.Close()
-	if sum, err = fill(f, doc, like); err != nil {
+	if doc.sum, err = fill(f, doc, like); err != nil {
 		unlinkat(s.dirfd, name)
-		return "", digest{}, fmt.Errorf("write a file beside %q: %w", s.name, err)
+		return "", fmt.Errorf("write a file beside %q: %w", s.name, err)
 	}
-	return name, sum, nil
+	return name, nil
 }
 
 // fill writes what could be read again, or returns a *problem.
