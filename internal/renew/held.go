@@ -31,6 +31,15 @@ func (h *timedToken) loginsFor(hosts []string) []login.Login {
 	return h.logins
 }
 
+// certain is until when the token surely lives: some have been seen to die with the AWS
+// session that obtained them.
+func (h *timedToken) certain() time.Duration {
+	if h.SessionEndsAt.IsZero() {
+		return h.expires
+	}
+	return min(h.expires, h.obtained+h.SessionEndsAt.Sub(h.ObtainedAt))
+}
+
 // Adopt hands the Renewer, before Run, a valid token of the Renewer before a reload, or
 // of the previous process. former says that it may be another identity's: it is in use
 // until the first token of the Renewer's own identity, which is fetched at once. An

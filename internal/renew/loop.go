@@ -164,7 +164,7 @@ func (l *loop) fetchFailed(err error, took time.Duration) {
 	var account string
 	var left time.Duration
 	if h := r.lastToken(); h != nil {
-		account, left = h.Account, h.expires-now
+		account, left = h.Account, h.certain()-now
 	}
 	reason := fault.All(err)[0].Reason
 	wait := r.Policy.Delay(l.failures, reason, left, draw())

@@ -256,3 +256,29 @@ func TestAHostThatAcceptsATokenMayRefuseALaterOne(t *testing.T) {
 		}
 	})
 }
+
+// A token may die with its session, long before the end that ECR reports.
+func TestRetriesHurryWhenTheSessionHasEnded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		source := &fakeSource{fetch: func(n int) (login.Token, error) {
+			if n > 1 {
+				return login.Token{}, failing(fault.Network)
+			}
+			token, err := living(12 * time.Hour)(n)
+			token.SessionEndsAt = token.ObtainedAt.Add(time.Hour)
+			return token, err
+		}}
+		events := new(diary)
+		r := New(Config{Source: source, Policy: usual, Observer: events})
+		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Hour)
+		defer cancel()
+		_ = r.Run(ctx)
+		late := func(e Event) bool { return e.At.Sub(source.at[0]) > time.Hour }
+		if n := events.count(RenewFailed, late); n < 100 {
+			t.Errorf("%d attempts in the two hours after the session's end", n)
+		}
+		if n := events.count(RenewFailed, late, func(e Event) bool { return e.RetryIn > time.Minute }); n > 0 {
+			t.Errorf("%d of them were followed by a wait of more than a minute", n)
+		}
+	})
+}
