@@ -102,9 +102,12 @@ func New(c *config.Config, o Options) (*Daemon, error) {
 // Run keeps the logins right until ctx ends. An error means that something did
 // not stop in time.
 func (d *Daemon) Run(ctx context.Context) error {
-	for _, f := range fault.All(d.ClearFormer(ctx)) {
-		d.warnOf("login of a former process not removed", f)
+	clearFormer := func() {
+		for _, f := range fault.All(d.ClearFormer(ctx)) {
+			d.warnOf("login of a former process not removed", f)
+		}
 	}
+	clearFormer()
 	var beside sync.WaitGroup
 	defer beside.Wait()
 	beside.Go(func() { d.serve(ctx) })
@@ -112,7 +115,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	// The last token is handed over too, so this ends after the renewers.
 	keeping, enough := context.WithCancel(context.WithoutCancel(ctx))
 	defer enough()
-	beside.Go(func() { d.keep(keeping) })
+	beside.Go(func() { d.keep(keeping, clearFormer) })
 	g := d.generation()
 	stop, done := g.start(ctx)
 	for {

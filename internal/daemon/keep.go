@@ -28,8 +28,9 @@ func (c changes) Observe(e renew.Event) {
 }
 
 // keep hands the tokens to the next process and notes what lies where, whenever the tokens
-// change, until ctx ends, and then what is still to be done.
-func (d *Daemon) keep(ctx context.Context) {
+// change, until ctx ends, and then what is still to be done. clearFormer is called when a login
+// of the former process ends that has no follower yet.
+func (d *Daemon) keep(ctx context.Context, clearFormer func()) {
 	var again <-chan time.Time
 	for over := false; !over; {
 		select {
@@ -37,6 +38,9 @@ func (d *Daemon) keep(ctx context.Context) {
 			if over = true; again == nil && len(d.changes) == 0 {
 				return
 			}
+		case <-d.formerEnds():
+			clearFormer()
+			continue
 		case <-d.changes:
 		case <-again:
 		}
@@ -52,6 +56,27 @@ func (d *Daemon) keep(ctx context.Context) {
 			again = time.After(keepRetry)
 		}
 	}
+}
+
+// formerEnds tells when to look whether a login of the former process has ended whose grant has
+// no token yet: within a minute, since a clock can be set. Nil when there is none.
+func (d *Daemon) formerEnds() <-chan time.Time {
+	const never = 1 << 62
+	g, now, soonest := d.generation(), time.Now(), time.Duration(never)
+	for i, r := range g.renewers {
+		if _, held := r.Held(); held {
+			continue
+		}
+		for _, t := range d.placed.tokens[g.config.Grants[i].Key()] {
+			if left := t.ExpiresAt.Sub(now); left > 0 {
+				soonest = min(soonest, left, time.Minute)
+			}
+		}
+	}
+	if soonest == never {
+		return nil
+	}
+	return time.After(soonest)
 }
 
 // tokens gives the valid tokens by config.Grant.Key.

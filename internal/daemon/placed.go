@@ -20,7 +20,8 @@ import (
 // ClearFormer takes away what a process before this one has placed: logins that the
 // configuration no longer asks for, and those that have expired, where an expired one does
 // harm. What is still valid and cannot be taken away now stays in the record for the next start. Run
-// begins with it, as does Logout; a program that calls Once calls it before. The error is a fault.List.
+// begins with it, as does Logout, and does it again when one of them ends before there is
+// another; a program that calls Once calls it before. The error is a fault.List.
 func (d *Daemon) ClearFormer(ctx context.Context) error {
 	if d.Placed == "" {
 		return nil
@@ -34,6 +35,7 @@ func (d *Daemon) ClearFormer(ctx context.Context) error {
 	defer cancel()
 	g := d.generation()
 	kept, now := g.names(), time.Now()
+	d.placed.left = placed.Record{} // what was left before is in the record
 	var mu sync.Mutex
 	var faults fault.List
 	var wg sync.WaitGroup

@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"context"
 	"encoding/base64"
 	"encoding/json"
 	"os"
@@ -196,5 +197,51 @@ func TestTheRecordHasTheLastTwoTokens(t *testing.T) {
 		want = append([]login.Digest{token.Digest()}, want[:min(len(want), 1)]...)
 		note()
 		note()
+	}
+}
+
+// AWS cannot be asked: what lay there at the start is good for a moment, and then is taken away.
+func TestALoginOfAFormerProcessEndsWhileThereIsNoOther(t *testing.T) {
+	dir := t.TempDir()
+	for name, value := range map[string]string{"HOME": dir, "AWS_EC2_METADATA_DISABLED": "true", "AWS_ACCESS_KEY_ID": "", "AWS_PROFILE": ""} {
+		t.Setenv(name, value)
+	}
+	file, record := filepath.Join(dir, "config.json"), filepath.Join(dir, "placed.json")
+	c, err := config.Parse("c.yaml", []byte(`registries: [{account: "111122223333", region: us-east-1}]`+"\n"+
+		`targets: [{type: docker-config, path: `+file+`}]`+"\n"+`socket: {path: `+filepath.Join(dir, "socket")+`}`), targets.Kinds)
+	if err != nil {
+		t.Fatal(err)
+	}
+	options, err := json.Marshal(c.Targets[0].Options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, []byte(`{"auths":{"`+hostUS+`":{"auth":"`+basic("a")+`"}}}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	began := time.Now()
+	r := placed.Record{Places: []placed.Place{{Type: "docker-config", Options: options}},
+		Grants: []placed.Grant{{Key: c.Grants[0].Key(), Held: []placed.Held{{Places: []int{0}, Hosts: []string{hostUS}}}, Tokens: []placed.Token{{
+			Digest: login.Token{Username: "AWS", Secret: login.NewSecret("a")}.Digest(), ExpiresAt: began.Add(time.Second)}}}}}
+	if err := r.Write(record); err != nil {
+		t.Fatal(err)
+	}
+	d, err := New(c, Options{Placed: record, Kinds: targets.Kinds})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	over := make(chan error, 1)
+	go func() { over <- d.Run(ctx) }()
+	await(t, "the end of the login", func() bool {
+		text, err := os.ReadFile(file)
+		return err == nil && !strings.Contains(string(text), hostUS)
+	})
+	if time.Since(began) < time.Second {
+		t.Error("it was taken away while it was good")
+	}
+	cancel()
+	if err := <-over; err != nil {
+		t.Error(err)
 	}
 }

@@ -87,6 +87,9 @@ func (h *host) live(ctx context.Context) {
 			handOver(renewers, next)
 			stop()
 			renewers = next
+			for _, s := range sources {
+				s.last = time.Time{} // whoever reloads wants to know at once
+			}
 		case "restart", "restart without the tokens":
 			h.restarted++
 			stop()
@@ -263,7 +266,7 @@ func (p *place) account(holds bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := p.now()
-	if p.holds && now.After(p.goodTil) {
+	if p.holds && now.After(p.goodTil) && p.life > documentedLife/2 { // that a session ends a token is no promise
 		p.expired = append(p.expired, window{p.goodTil, now})
 	}
 	if holds && !p.since.IsZero() && now.After(p.goodTil) {

@@ -151,8 +151,18 @@ func (w *world) start() {
 	for _, ws := range w.wrong {
 		move(ws)
 	}
-	for _, ws := range w.stepped {
+	naps := w.naps()
+	for step, ws := range w.stepped {
 		move(ws)
+		// A clock that is set back while the host sleeps hides how long that was. What it costs is a
+		// limit that is documented.
+		w.stepped[step] = slices.DeleteFunc(ws, func(s window) bool {
+			back := s.from
+			if step > 0 {
+				back = s.to
+			}
+			return naps.at(back)
+		})
 	}
 }
 
