@@ -61,7 +61,7 @@ unit: engine systemd readers
 	PATH="$(CURDIR)/bin/clients:$$PATH" $(GO) test $(RACE) -short -timeout 10m $(FAST)
 
 long:
-	$(GO) test -count=1 -run Month -v ./internal/renew
+	$(GO) test -count=1 -run Year -v ./internal/renew
 	$(GO) test -count=1 -v ./internal/targets/dockerconfig
 
 # What hostile endpoints, engines and commands may do to the programs.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -100,12 +101,14 @@ func (h *host) live(ctx context.Context) {
 			if e.what == "restart" {
 				handOver(renewers, next)
 			}
-			for _, p := range h.places { // as the daemon does with what its record says
-				p.clearExpired(ctx)
-			}
 			renewers = next
 		}
 		stop = run(renewers)
+		if strings.HasPrefix(e.what, "restart") {
+			clearing := h.clearFormer(ctx)
+			end := stop
+			stop = func() { clearing(); end() }
+		}
 	}
 	time.Sleep(time.Duration(h.days)*24*time.Hour - time.Since(h.begin))
 	stop()
@@ -239,6 +242,8 @@ func (p *place) Store(ctx context.Context, logins []login.Login) error {
 		return err
 	}
 	p.account(true)
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	p.goodTil, p.life = end, end.Sub(p.now())
 	return nil
 }
@@ -247,18 +252,40 @@ func (p *place) Remove(ctx context.Context, _ []login.Login) error {
 	if err := p.call(ctx); err != nil {
 		return err
 	}
-	now := p.now()
 	p.account(false)
-	if now.Before(p.goodTil) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if now := p.now(); now.Before(p.goodTil) {
 		p.goodTil = now // nothing from now on
 	}
 	return nil
 }
 
-func (p *place) clearExpired(ctx context.Context) {
-	if p.holds && p.now().After(p.goodTil) {
-		_ = p.Remove(ctx, nil) // it is tried again by nobody, as when a daemon begins with a full disk
+// clearFormer takes away what ends before there is another, as the daemon does by its record.
+func (h *host) clearFormer(ctx context.Context) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	var wg sync.WaitGroup
+	for _, p := range h.places {
+		wg.Go(func() {
+			for former := p.end(); ctx.Err() == nil && p.end().Equal(former); {
+				if p.now().After(former) {
+					_ = p.Remove(ctx, nil) // if the place is not well, it waits for the next start
+					return
+				}
+				select {
+				case <-ctx.Done():
+				case <-time.After(reread):
+				}
+			}
+		})
 	}
+	return func() { cancel(); wg.Wait() }
+}
+
+func (p *place) end() time.Time {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.goodTil
 }
 
 // account notes the spans that a change ends.
