@@ -173,8 +173,8 @@ func (h habit) live(hosts int) (c course) {
 				from = m.end // until then it is counted
 			}
 			m.had, m.end, m.obtained, m.failures = true, now+documentedLife, now, 0
-			for t := from; t < min(m.end, aDay); t += time.Minute {
-				c.valid[t/time.Minute]++
+			for i := minutes(from); i < min(minutes(m.end), len(c.valid)); i++ {
+				c.valid[i]++
 			}
 		} else {
 			m.failures++
@@ -191,6 +191,9 @@ func (h habit) live(hosts int) (c course) {
 	slices.Sort(c.first)
 	return c
 }
+
+// minutes is the first full minute at or after t.
+func minutes(t time.Duration) int { return int((t + time.Minute - 1) / time.Minute) }
 
 // share is the time within which so much of the fleet had its first token.
 func (c course) share(of float64, hosts int) string {

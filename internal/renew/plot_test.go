@@ -25,7 +25,7 @@ type plot struct {
 
 // svg draws the plot; colours are told apart by people who see few of them, and each curve has another dash.
 func (p plot) svg() []byte {
-	const width, height, left, top, right, bottom = 800, 360, 60, 40, 20, 70
+	const width, height, left, top, right, bottom = 820, 360, 60, 40, 40, 70
 	styles := []string{`stroke="#0b6"`, `stroke="#d55" stroke-dasharray="8 3"`, `stroke="#26c" stroke-dasharray="3 3"`, `stroke="#a60" stroke-dasharray="1 4"`}
 	most := p.most
 	for _, c := range p.curves {
@@ -57,6 +57,9 @@ func (p plot) svg() []byte {
 	for i, c := range p.curves {
 		fmt.Fprintf(&b, `<polyline fill="none" stroke-width="2" %s points="`, styles[i%len(styles)])
 		for minute, value := range c.values {
+			if minute%max(1, minutes/300) > 0 {
+				continue
+			}
 			fmt.Fprintf(&b, "%.1f,%.1f ", x(minute), y(float64(value)/c.unit))
 		}
 		at := left + i*185
