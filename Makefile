@@ -26,7 +26,7 @@ FUZZTIME        = 1m
 NFPM_VERSION    = v2.45.2
 NFPM            = $(CURDIR)/bin/tools/nfpm-$(NFPM_VERSION)
 
-.PHONY: all build demo test lint staticcheck unit long attacks fuzz e2e package package-test image inspectors bench engine clients more-clients nodes readers engines systemd clean help
+.PHONY: all build demo test lint staticcheck unit long attacks fuzz fuzz-all proof e2e package package-test image inspectors bench engine clients more-clients nodes readers engines systemd clean help
 all: build
 
 help:
@@ -34,6 +34,7 @@ help:
 	@echo 'make test    every test, end to end with a real Docker Engine'
 	@echo 'make build   bin/ecr-refreshd'
 	@echo 'make package deb and rpm for amd64 and arm64 in bin/package; make image: a container image'
+	@echo 'make proof   what is claimed, measured at full length; an hour'
 	@echo 'make bench   cost against aws | docker login and their credential helper; needs root, installs both'
 
 build:
@@ -71,6 +72,20 @@ attacks:
 # The echoes that internal/attacks knows, and what a minute makes of them.
 fuzz:
 	$(GO) test -run '^$$' -fuzz FuzzEcho -fuzztime $(FUZZTIME) ./internal/attacks
+
+# Every parser of what others write.
+fuzz-all:
+	@grep -rl '^func Fuzz' --include=*_test.go cmd deploy internal | while read -r file; do \
+		for name in $$(sed -n 's/^func \(Fuzz[A-Za-z]*\).*/\1/p' $$file); do \
+			echo "$$name in $$(dirname $$file)"; \
+			$(GO) test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) ./$$(dirname $$file) || exit 1; \
+		done; \
+	done
+
+# What the project claims, measured at full length, and written to docs/proof.md; takes most of an hour.
+proof: engine systemd readers clients
+	PATH="$(CURDIR)/bin/clients:$$PATH" $(GO) run ./internal/proof -write docs/proof.md
+	$(MAKE) fuzz-all FUZZTIME=15s
 
 e2e: engine clients nodes systemd
 	PATH="$(CURDIR)/bin/clients:$$PATH" $(GO) test -count=1 -timeout 15m -run "$(or $(TESTS),.)" -v ./internal/e2e

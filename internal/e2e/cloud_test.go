@@ -48,11 +48,12 @@ var (
 	cloudPodman     = newCloud(33)
 	cloudSwarm      = newCloud(41).withLongTokens()
 	cloudRollback   = newCloud(42)
+	cloudChaos      = newCloud(43)
 	cloudStates     = newCloud(31)
 	cloudPrograms   = newCloud(32)
 	clouds          = []cloud{cloudContinuity, cloudWithout, cloudFaults, cloudCrowd, cloudJenkins, cloudAttacks, cloudBreakage, cloudExitCodes, cloudSignals,
 		cloudClients, cloudAgent, cloudGets, cloudRules, cloudSystemd, cloudGuides, cloudRunner, cloudFleet, cloudLimits, cloudDoctor, cloudHealthy, cloudKinds, cloudKubelet,
-		cloudSwarm, cloudRollback, cloudStates, cloudPrograms, cloudPodman}
+		cloudSwarm, cloudRollback, cloudStates, cloudPrograms, cloudPodman, cloudChaos}
 )
 
 var regions = []string{"us-east-1", "eu-west-1"}

@@ -83,7 +83,7 @@ func (s *scene) noneFailed(all []pull, excused func(pull) bool) {
 			s.t.Errorf("pull of %s at %s after %s: %s", p.ref, p.start.Format(time.StampMilli), p.end.Sub(p.start), p.out)
 		}
 	}
-	s.t.Logf("%d pulls, %d failed, %d more while the engine was away, %d that took longer than a token, %d had nothing to do; the slowest took %s",
+	s.t.Logf("figure: %d pulls, %d failed without a cause, %d with one, %d that took longer than a token, %d had nothing to do; the slowest took %s",
 		len(all), failed, away, outlived, idle, slowest.Round(time.Millisecond))
 	if 10*(idle+outlived) > len(all) {
 		s.t.Errorf("too many pulls say nothing")

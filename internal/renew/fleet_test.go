@@ -222,11 +222,12 @@ func TestAFleetThatBootsAtOnce(t *testing.T) {
 	_ = out.Flush() // into memory
 	t.Logf("%d hosts of one account in one region, a week\n%s", hosts, table)
 	ours := courses[0]
+	t.Logf("figure: first token after %s (half of %d hosts) and %s (99 %%), where the quota allows the last after %s; at most %d calls a second in the last five days; "+
+		"without a token after their first: %d hosts, with cron %d", ours.share(0.5, hosts), hosts, ours.share(0.99, hosts), quotaEnd(hosts), ours.steadyPeak, ours.expired, hosts-len(courses[1].first)+courses[1].expired)
 	if ours.expired > 0 || len(ours.first) < hosts {
 		t.Errorf("%d hosts were without a token after their first, %d never had one", ours.expired, hosts-len(ours.first))
 	}
-	// ECR's quota alone makes the last of them wait.
-	least := time.Duration(max(hosts-burst, 0)) * time.Second / quota
+	least := quotaEnd(hosts)
 	if last := ours.first[hosts*99/100-1]; last > least*5/4+5*time.Minute {
 		t.Errorf("99 %% had a token after %v; the quota allows all of them after %v", last, least)
 	}
@@ -236,6 +237,11 @@ func TestAFleetThatBootsAtOnce(t *testing.T) {
 	if *fleetPlots != "" {
 		plotFleet(t, *fleetPlots, hosts, courses)
 	}
+}
+
+// quotaEnd is when ECR's quota has let the last host have its first token.
+func quotaEnd(hosts int) time.Duration {
+	return time.Duration(max(hosts-burst, 0)) * time.Second / quota
 }
 
 type lines []byte

@@ -316,8 +316,8 @@ func (h *host) avoidable(p *place, g gap) bool {
 	var well time.Duration
 	naps := h.naps()
 	from := g.from.Add(-min(g.life/4, 6*time.Hour))
-	if jump := h.jumpBefore(g.from); g.from.Sub(jump) < 2*reread {
-		from = jump // nobody can know that the login was still good
+	if jump := h.jumpBefore(g.from); jump.After(from) {
+		from = jump // nobody can know that a login that looks old is still good
 	}
 	for t := from; t.Before(g.to); t = t.Add(time.Minute) {
 		ok := h.runs(t, naps)

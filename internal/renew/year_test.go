@@ -56,7 +56,7 @@ func TestAYearWithFaults(t *testing.T) {
 	}
 	wg.Wait()
 	times := float64(total.calls) / (perGrantAndDay * float64(grants*days))
-	t.Logf("seed %d: %d grants on %d hosts, %d days: %d calls, %.3f times those without faults; %d failed; at most %d a second and %d a minute in a region from one host; "+
+	t.Logf("figure: seed %d: %d grants on %d hosts, %d days: %d calls, %.3f times those without faults; %d failed; at most %d a second and %d a minute in a region from one host; "+
 		"%d gaps, each of them unavoidable; %d reloads, %d restarts, %d days asleep", *yearSeed, grants, hosts, days,
 		total.calls, times, total.failed, total.aSecond, total.aMinute, total.gaps, total.reloaded, total.restarted, int(math.Round(total.slept.Hours()/24)))
 	// Each grant finds out for itself that an outage is over, which costs calls; up to
