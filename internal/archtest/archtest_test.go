@@ -66,6 +66,7 @@ var may = map[string][]string{
 	"internal/e2e":          {"*"},
 	"internal/attacks":      {"*"},
 	"internal/bench":        {"*"},
+	"internal/proof":        {},
 	// It puts the least memory under what it starts.
 	"internal/bench/launcher": {},
 	"internal/demo":           {"*"},
