@@ -63,7 +63,7 @@ func (s *site) compare(ctx context.Context, w io.Writer, rounds int, wanted []st
 	for _, lack := range s.lacking {
 		fmt.Fprintf(w, "Not everything can be measured: %s\n", lack)
 	}
-	var base map[string]usage // what others take for a refresh, by the contender's name
+	var base map[string]typical // what others take for a refresh, by the contender's name
 	for _, part := range parts() {
 		if !slices.Contains(wanted, part) {
 			continue
@@ -91,7 +91,7 @@ func (s *site) compare(ctx context.Context, w io.Writer, rounds int, wanted []st
 }
 
 // compareRefresh gives the medians by the contender's name.
-func (s *site) compareRefresh(ctx context.Context, w io.Writer, rounds int) (map[string]usage, error) {
+func (s *site) compareRefresh(ctx context.Context, w io.Writer, rounds int) (map[string]typical, error) {
 	contenders, err := s.refreshers(ctx)
 	if err != nil {
 		return nil, err
@@ -100,7 +100,7 @@ func (s *site) compareRefresh(ctx context.Context, w io.Writer, rounds int) (map
 	if err != nil {
 		return nil, err
 	}
-	base := make(map[string]usage)
+	base := make(map[string]typical)
 	for i, c := range contenders {
 		base[c.name] = middle(taken[i])
 	}
@@ -108,7 +108,7 @@ func (s *site) compareRefresh(ctx context.Context, w io.Writer, rounds int) (map
 	rows := [][]string{{"", "CPU", "", "wall", "", "peak memory", ""}}
 	for i, c := range contenders {
 		u := base[c.name]
-		row := []string{c.name, milliseconds(u.CPU), "", milliseconds(u.Wall), "", mebibytes(u.Peak), ""}
+		row := []string{c.name, milliseconds(u.CPU), "", milliseconds(u.Wall) + u.spread, "", mebibytes(u.Peak), ""}
 		if i > 0 {
 			row[2], row[4], row[6] = times(first.CPU, u.CPU)+" less", times(first.Wall, u.Wall)+" less", times(first.Peak, u.Peak)+" less"
 		}
@@ -121,7 +121,7 @@ func (s *site) compareRefresh(ctx context.Context, w io.Writer, rounds int) (map
 }
 
 // compareRound measures the first round of a daemon with many hosts.
-func (s *site) compareRound(ctx context.Context, w io.Writer, base map[string]usage) error {
+func (s *site) compareRound(ctx context.Context, w io.Writer, base map[string]typical) error {
 	many, err := fleetOf(manyHosts)
 	if err != nil {
 		return err
@@ -142,7 +142,7 @@ func (s *site) compareRound(ctx context.Context, w io.Writer, base map[string]us
 	}
 	rows := [][]string{{"", "wall", "best", "CPU", "", "CPU of the engine", "of the emulator"}}
 	otherwise := func(part func(usage) time.Duration) time.Duration {
-		return time.Duration(many.grants())*part(base[nameAWS]) + manyHosts*part(base[nameDocker])
+		return time.Duration(many.grants())*part(base[nameAWS].usage) + manyHosts*part(base[nameDocker].usage)
 	}
 	var cpu time.Duration
 	if _, ok := base[nameDocker]; ok {
@@ -170,7 +170,7 @@ func (s *site) compareRound(ctx context.Context, w io.Writer, base map[string]us
 }
 
 // compareMemory measures daemons that have nothing to do.
-func (s *site) compareMemory(ctx context.Context, w io.Writer, base map[string]usage) error {
+func (s *site) compareMemory(ctx context.Context, w io.Writer, base map[string]typical) error {
 	taken := make([][]idle, len(sizes))
 	for range repeats {
 		got, err := s.resident(ctx, sizes)

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -36,6 +37,9 @@ const (
 	nameFloorC = "floor: a C program that only exits"
 )
 
+// namesTheirs tell the newest of Amazon's helper from Debian's.
+var namesTheirs = []string{", " + newestVersion, ", Debian's"}
+
 // compareHelper measures the credential helpers.
 func (s *site) compareHelper(ctx context.Context, w io.Writer) error {
 	one, err := fleetOf(1)
@@ -59,21 +63,27 @@ func (s *site) compareHelper(ctx context.Context, w io.Writer) error {
 	if s.floorC != "" {
 		warm = append(warm, contender{name: nameFloorC, env: env, command: []string{s.floorC}})
 	}
-	path := s.find(theirHelper)
-	if s.far == nil || path == "" {
+	if s.far == nil {
 		return s.helperTable(ctx, w, "An answer of the credential helper", warmRounds, 0, warm)
 	}
-	cache := filepath.Join(s.dir, "their-cache")
-	theirs := contender{env: append(env, "AWS_ECR_CACHE_DIR="+cache), command: []string{path, "get"}, stdin: host, check: check}
-	theirsWarm, theirsCold := theirs, theirs
-	theirsWarm.name, theirsCold.name = nameWarm, nameCold
-	theirsCold.before = func() error { return os.RemoveAll(cache) }
-	title := "An answer of the credential helper, the other's cache filled"
-	if err := s.helperTable(ctx, w, title, warmRounds, aimWarm, slices.Insert(warm, 1, theirsWarm)); err != nil {
+	cold := []contender{ours}
+	for i, path := range []string{s.newest, s.find(theirHelper)} {
+		if path == "" {
+			continue
+		}
+		cache := filepath.Join(s.dir, fmt.Sprint("their-cache-", i))
+		theirs := contender{env: append(env, "AWS_ECR_CACHE_DIR="+cache), command: []string{path, "get"}, stdin: host, check: check}
+		theirsWarm, theirsCold := theirs, theirs
+		theirsWarm.name, theirsCold.name = nameWarm+namesTheirs[i], nameCold+namesTheirs[i]
+		theirsCold.before = func() error { return os.RemoveAll(cache) }
+		warm, cold = slices.Insert(warm, 1+i, theirsWarm), append(cold, theirsCold)
+	}
+	title := "An answer of the credential helper, the others' caches filled"
+	if err := s.helperTable(ctx, w, title, warmRounds, aimWarm, warm); err != nil {
 		return err
 	}
-	title = fmt.Sprintf("An answer of the credential helper, AWS a round trip of %s away, the other's cache empty; our daemon runs", farAway)
-	return s.helperTable(ctx, w, title, coldRounds, aimCold, []contender{ours, theirsCold})
+	title = fmt.Sprintf("An answer of the credential helper, AWS a round trip of %s away, the others' caches empty; our daemon runs", farAway)
+	return s.helperTable(ctx, w, title, coldRounds, aimCold, cold)
 }
 
 // checkCredentials reports whether the registry would take what a helper has answered.
@@ -91,31 +101,32 @@ func (s *site) helperTable(ctx context.Context, w io.Writer, title string, round
 	if err != nil {
 		return err
 	}
-	names, medians := make([]string, len(contenders)), make([]usage, len(contenders))
+	names, medians := make([]string, len(contenders)), make([]typical, len(contenders))
 	for i, c := range contenders {
 		names[i], medians[i] = c.name, middle(taken[i])
 	}
-	return table(w, fmt.Sprintf("%s, medians of %d alternating runs", title, rounds), helperRows(names, medians, aim))
+	return table(w, fmt.Sprintf("%s, medians of %d alternating runs, and from the tenth of them to the nine tenths", title, rounds), helperRows(names, medians, aim))
 }
 
 // helperRows sets the others against the first, which is ours, and judges it by
 // their helper, which should take aim times as much, and by the floor.
-func helperRows(names []string, medians []usage, aim time.Duration) [][]string {
+func helperRows(names []string, medians []typical, aim time.Duration) [][]string {
 	ours := medians[0]
 	rows := [][]string{{"", "wall", "", "CPU", "", "peak memory", ""}}
 	var aims [][]string
 	for i, name := range names {
 		u := medians[i]
-		row := []string{name, milliseconds(u.Wall), "", milliseconds(u.CPU), "", mebibytes(u.Peak), ""}
+		row := []string{name, milliseconds(u.Wall) + u.spread, "", milliseconds(u.CPU), "", mebibytes(u.Peak), ""}
 		if i > 0 {
 			row[2], row[4], row[6] = factor(u.Wall, ours.Wall), factor(u.CPU, ours.CPU), factor(u.Peak, ours.Peak)
 		}
 		rows = append(rows, row)
-		switch name {
-		case nameWarm, nameCold:
-			aims = append(aims, []string{fmt.Sprintf("aim: ours %d x less than theirs: wall %s, CPU %s", aim,
+		switch {
+		case strings.HasPrefix(name, nameWarm) || strings.HasPrefix(name, nameCold):
+			_, whose, _ := strings.Cut(name, ",")
+			aims = append(aims, []string{fmt.Sprintf("aim: ours %d x less than theirs (%s): wall %s, CPU %s", aim, strings.TrimSpace(whose),
 				against(ours.Wall*aim, u.Wall), against(ours.CPU*aim, u.CPU))})
-		case nameFloor:
+		case name == nameFloor:
 			wall, cpu := float64(ours.Wall)/float64(u.Wall), float64(ours.CPU)/float64(u.CPU)
 			aims = append(aims, []string{fmt.Sprintf("aim: ours within %.1f Go floors: wall %.2f %s, CPU %.2f %s", aimFloor,
 				wall, against(wall, aimFloor), cpu, against(cpu, aimFloor))})

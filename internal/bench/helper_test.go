@@ -11,22 +11,24 @@ import (
 
 func TestHelperRows(t *testing.T) {
 	const ms = time.Millisecond
-	u := func(wall, cpu time.Duration) usage { return usage{Wall: wall, CPU: cpu, Peak: 1 << 20} }
+	u := func(wall, cpu time.Duration) typical {
+		return typical{usage: usage{Wall: wall, CPU: cpu, Peak: 1 << 20}}
+	}
 	tests := []struct {
 		name    string
 		names   []string
-		medians []usage
+		medians []typical
 		aim     time.Duration
 		want    []string // each is somewhere in the rows
 	}{
 		{name: "just met", names: []string{nameOurs, nameWarm, nameFloor}, aim: 3,
-			medians: []usage{u(2*ms, 5*ms), u(6*ms, 15*ms), u(ms, 2*ms)},
-			want: []string{"6.00 ms|3.00 x ours", "ours 3 x less than theirs: wall met, CPU met",
+			medians: []typical{u(2*ms, 5*ms), u(6*ms, 15*ms), u(ms, 2*ms)},
+			want: []string{"6.00 ms|3.00 x ours", "ours 3 x less than theirs (cache filled): wall met, CPU met",
 				"within 2.5 Go floors: wall 2.00 met, CPU 2.50 met"}},
 		{name: "just missed", names: []string{nameOurs, nameCold, nameFloor}, aim: 20,
-			medians: []usage{u(ms, 26*ms), u(20*ms-1, 521*ms), u(ms, 10*ms)},
+			medians: []typical{u(ms, 26*ms), u(20*ms-1, 521*ms), u(ms, 10*ms)},
 			want:    []string{"wall missed, CPU met", "wall 1.00 met, CPU 2.60 missed"}},
-		{name: "nobody to compare with", names: []string{nameOurs, nameFloorC}, medians: []usage{u(ms, ms), u(ms/2, ms/2)}, want: []string{"0.50 x ours"}},
+		{name: "nobody to compare with", names: []string{nameOurs, nameFloorC}, medians: []typical{u(ms, ms), u(ms/2, ms/2)}, want: []string{"0.50 x ours"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

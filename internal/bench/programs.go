@@ -15,12 +15,16 @@ type programs struct {
 	launcher string
 	floor    string // a Go program that only exits
 	floorC   string // the same in C; empty where there is no compiler
+	newest   string // Amazon's helper of newestVersion
 }
+
+// newestVersion is the newest of Amazon's helper; Debian's is years older.
+const newestVersion = "v0.12.0"
 
 // programsIn names the programs that build makes in dir.
 func programsIn(dir string) programs {
 	in := func(name string) string { return filepath.Join(dir, name) }
-	p := programs{in("ecr-refreshd"), in("docker-credential-ecr-refreshd"), in("launcher"), in("floor"), in("floor-c")}
+	p := programs{in("ecr-refreshd"), in("docker-credential-ecr-refreshd"), in("launcher"), in("floor"), in("floor-c"), in("newest/" + theirHelper)}
 	if _, err := exec.LookPath(compilerC); err != nil {
 		p.floorC = ""
 	}
@@ -53,6 +57,12 @@ func (p programs) build(ctx context.Context) error {
 		if err := compile(ctx, "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", path, source); err != nil {
 			return err
 		}
+	}
+	install := exec.CommandContext(ctx, "go", "install", "-trimpath", "-ldflags", "-s -w",
+		"github.com/awslabs/amazon-ecr-credential-helper/ecr-login/cli/"+theirHelper+"@"+newestVersion)
+	install.Env = append(os.Environ(), "CGO_ENABLED=0", "GOBIN="+filepath.Dir(p.newest), "GOFLAGS=-mod=mod")
+	if text, err := install.CombinedOutput(); err != nil {
+		return fmt.Errorf("build %s %s: %w\n%s", theirHelper, newestVersion, err, text)
 	}
 	if p.floorC == "" {
 		return nil

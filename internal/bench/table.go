@@ -26,13 +26,24 @@ func medianOf[E any, T cmp.Ordered](items []E, figure func(E) T) T {
 	return median(values)
 }
 
-// middle has the median of each figure by itself.
-func middle(us []usage) usage {
-	return usage{
+// typical is several runs as one: the median of each figure by itself.
+type typical struct {
+	usage
+	spread string // from the tenth of the walls to the nine tenths; empty of few runs
+}
+
+func middle(us []usage) typical {
+	wall := func(u usage) time.Duration { return u.Wall }
+	t := typical{usage: usage{
 		CPU:  medianOf(us, func(u usage) time.Duration { return u.CPU }),
-		Wall: medianOf(us, func(u usage) time.Duration { return u.Wall }),
+		Wall: medianOf(us, wall),
 		Peak: medianOf(us, func(u usage) int64 { return u.Peak }),
+	}}
+	if len(us) >= 5 {
+		slices.SortFunc(us, func(a, b usage) int { return cmp.Compare(wall(a), wall(b)) })
+		t.spread = fmt.Sprintf(" (%s to %s)", milliseconds(wall(us[len(us)/10])), milliseconds(wall(us[len(us)*9/10])))
 	}
+	return t
 }
 
 func middleIdle(is []idle) idle {
