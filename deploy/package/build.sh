@@ -65,6 +65,10 @@ GOOS='' $go run ./deploy/package/manpages -program "$STAGE/bin/$native/ecr-refre
 for page in "$STAGE"/pages/*; do pack "$page" "$share/man/man${page##*.}/${page##*/}"; done
 GOOS='' $go run ./deploy/package/notices ./cmd/ecr-refreshd ./cmd/docker-credential-ecr-refreshd >"$STAGE/notices"
 pack "$STAGE/notices" "$doc/NOTICES"
+GOOS='' $go run ./deploy/package/notices -spdx "$PACKAGE_VERSION" -epoch "$SOURCE_DATE_EPOCH" ./cmd/ecr-refreshd ./cmd/docker-credential-ecr-refreshd \
+	>"$STAGE/ecr-refreshd.spdx.json"
+pack "$STAGE/ecr-refreshd.spdx.json" "$doc/ecr-refreshd.spdx.json"
+put deploy/package/ecr-refreshd.openvex.json "$doc/ecr-refreshd.openvex.json"
 {
 	echo 'ecr-refreshd keeps every Docker on a host logged in to Amazon ECR.'
 	echo
@@ -118,7 +122,7 @@ for arch in "$@"; do
 			{ cat "$STAGE/log" >&2 && exit 1; }
 	done
 done
-# What scanners report of the modules and does not concern these programs.
-cp deploy/package/ecr-refreshd.openvex.json "$out"
+# What is in the programs, and what scanners report of that and does not concern them.
+cp deploy/package/ecr-refreshd.openvex.json "$STAGE/ecr-refreshd.spdx.json" "$out"
 cd "$out"
 sha256sum ./*.deb ./*.rpm ./*.json | tee SHA256SUMS

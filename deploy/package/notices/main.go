@@ -1,12 +1,14 @@
 // Command notices prints the licence of each module that is linked into a program:
 // most of those licences demand it of who hands the program on. A module without
-// a licence is an error. It is a tool of the packages' build and is not shipped.
+// a licence is an error. With -spdx it prints the list of those modules for scanners
+// instead. It is a tool of the packages' build and is not shipped.
 package main
 
 import (
 	"bufio"
 	"bytes"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -15,14 +17,26 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 )
 
 func main() {
-	if len(os.Args) < 2 {
-		fmt.Fprintln(os.Stderr, "usage: notices PACKAGE...")
+	spdx := flag.String("spdx", "", "print an SPDX document of this `version` instead")
+	epoch := flag.Int64("epoch", 0, "when that was made, in Unix `seconds`")
+	flag.Parse()
+	if flag.NArg() == 0 {
+		fmt.Fprintln(os.Stderr, "usage: notices [-spdx VERSION -epoch SECONDS] PACKAGE...")
 		os.Exit(2)
 	}
-	if err := run(os.Stdout, os.Args[1:]); err != nil {
+	parts, err := partsOf(flag.Args())
+	switch {
+	case err != nil:
+	case *spdx != "":
+		err = writeBill(os.Stdout, *spdx, time.Unix(*epoch, 0), parts)
+	default:
+		err = writeNotices(os.Stdout, parts)
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "notices:", err)
 		os.Exit(1)
 	}
@@ -31,25 +45,29 @@ func main() {
 // linked is a package that ends up in the program.
 type linked struct{ module, dir, root string }
 
-// run writes the notices of all that the packages are made of.
-func run(w io.Writer, packages []string) error {
+// partsOf lists all that the packages are made of.
+func partsOf(packages []string) ([]linked, error) {
 	list := exec.Command("go", append([]string{"list", "-deps", "-f",
 		"{{if not .Standard}}{{with .Module}}{{if not .Main}}{{.Path}} {{.Version}}\t{{$.Dir}}\t{{.Dir}}{{end}}{{end}}{{end}}"}, packages...)...)
 	list.Stderr = os.Stderr
 	out, err := list.Output()
 	if err != nil {
-		return fmt.Errorf("%s: %w", list, err)
+		return nil, fmt.Errorf("%s: %w", list, err)
 	}
 	goroot, err := exec.Command("go", "env", "GOROOT").Output()
 	if err != nil {
-		return fmt.Errorf("go env GOROOT: %w", err)
+		return nil, fmt.Errorf("go env GOROOT: %w", err)
 	}
 	version, err := exec.Command("go", "env", "GOVERSION").Output()
 	if err != nil {
-		return fmt.Errorf("go env GOVERSION: %w", err)
+		return nil, fmt.Errorf("go env GOVERSION: %w", err)
 	}
 	root := strings.TrimSpace(string(goroot))
-	parts := append(parseList(string(out)), linked{"Go's standard library " + strings.TrimSpace(string(version)), root, root})
+	return append(parseList(string(out)), linked{"Go's standard library " + strings.TrimSpace(string(version)), root, root}), nil
+}
+
+// writeNotices writes the licence texts of the parts.
+func writeNotices(w io.Writer, parts []linked) error {
 	texts, err := collect(parts)
 	if err != nil {
 		return err
