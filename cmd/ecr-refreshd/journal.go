@@ -15,6 +15,9 @@ import (
 	"ecr-refreshd/internal/systemd"
 )
 
+// maxJournalHosts bounds the fields of one entry: journald drops one with more than 1,024.
+const maxJournalHosts = 900
+
 // journalCore writes log lines to systemd's journal in its own protocol, so that
 // each field can be asked for: `journalctl -u ecr-refreshd HOST=...`. The message
 // has the fields too, for those who read it. A line that the journal does not take
@@ -57,6 +60,7 @@ func (c *journalCore) Write(e zapcore.Entry, fields []zapcore.Field) error {
 		if !ok {
 			every = values
 		}
+		every = every[:min(len(every), maxJournalHosts)]
 		for _, v := range every {
 			sent = append(sent, systemd.Field{Name: strings.ToUpper(key), Value: v})
 		}

@@ -83,6 +83,13 @@ func TestTheJournalHasEachField(t *testing.T) {
 	if got := sent[len(sent)-1]; !slices.Contains(got, systemd.Field{Name: "HOST", Value: "h99"}) || strings.Contains(got[len(got)-1].Value, "h99") {
 		t.Errorf("every host is to be a field, and the message short: %+v", got)
 	}
+	for i := range 5000 {
+		many = append(many, fmt.Sprint("h", 100+i))
+	}
+	l.Info("token still not renewed", zap.Array("host", many))
+	if n := len(sent[len(sent)-1]); n > 1024 {
+		t.Errorf("journald would drop an entry of %d fields", n)
+	}
 	refused = errors.New("no journal")
 	l.Error("lost")
 	if got := fallback.String(); !strings.Contains(got, `"msg":"lost"`) || !strings.Contains(got, `"region":"eu-west-1"`) {
