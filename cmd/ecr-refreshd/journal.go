@@ -81,9 +81,9 @@ func (c *journalCore) Sync() error { return nil }
 func texts(v any) []string {
 	switch v := v.(type) {
 	case time.Duration:
-		return []string{strconv.FormatFloat(v.Seconds(), 'f', -1, 64)}
+		return []string{strconv.FormatFloat(seconds(v), 'f', -1, 64)}
 	case time.Time:
-		return []string{v.Format(time.RFC3339Nano)}
+		return []string{instant(v)}
 	case []any:
 		var all []string
 		for _, item := range v {

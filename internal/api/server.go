@@ -13,6 +13,7 @@ import (
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 
+	"ecr-refreshd/internal/fault"
 	"ecr-refreshd/internal/peerauth"
 )
 
@@ -174,7 +175,8 @@ func (s *Server) recover(w http.ResponseWriter, r *http.Request) {
 	if err, ok := thrown.(error); ok && errors.Is(err, http.ErrAbortHandler) {
 		panic(http.ErrAbortHandler)
 	}
-	s.logger.Error("request ended by a panic", zap.String("type", fmt.Sprintf("%T", thrown)), zap.ByteString("stack", debug.Stack()))
+	s.logger.Error("request ended by a panic", zap.String("reason", string(fault.Invalid)), zap.String("error", fmt.Sprintf("answer %s %q: panic of type %T", r.Method, r.URL.Path, thrown)),
+		zap.String("hint", "this is a defect of ecr-refreshd; please report it with the stack"), zap.ByteString("stack", debug.Stack()))
 	w.Header().Set("Connection", "close")
 	refuse(w, r, http.StatusInternalServerError, invalid("this request met a defect of ecr-refreshd",
 		"the journal of ecr-refreshd has the details; please report it"))
