@@ -45,7 +45,9 @@ func newLogger(f *os.File, level zap.AtomicLevel, format string) *zap.Logger {
 func instant(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }
 
 // seconds is a duration as machines read it, to the millisecond.
-func seconds(d time.Duration) float64 { return float64(d.Round(time.Millisecond).Milliseconds()) / 1000 }
+func seconds(d time.Duration) float64 {
+	return float64(d.Round(time.Millisecond).Milliseconds()) / 1000
+}
 
 // isJournal reports whether f leads to systemd's journal, which says so by
 // naming device and inode.
