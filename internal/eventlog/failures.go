@@ -184,6 +184,7 @@ func (fs failures) due(e renew.Event) (sums []sum) {
 			s.grants++
 		}
 		slices.Sort(s.event.Hosts)
+		s.event.Hosts = slices.Compact(s.event.Hosts)
 		if s.grants > 1 {
 			s.event = renew.Event{Kind: e.Kind, Target: e.Target, Hosts: s.event.Hosts, At: e.At}
 		}
