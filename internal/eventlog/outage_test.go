@@ -273,3 +273,30 @@ func TestAnExpiredTokenSaysWhyThereIsNoOther(t *testing.T) {
 		t.Errorf("without a known cause: %v", got)
 	}
 }
+
+func TestSumsBecomeRarer(t *testing.T) {
+	core, logs := observer.New(zapcore.InfoLevel)
+	l := New(zap.New(core))
+	for i := range maxLines + 1 {
+		l.Observe(event(renew.RenewFailed, i, 0, faultOf(fault.Network, "x")))
+	}
+	logs.TakeAll()
+	for s := range 59 * 60 { // each second another grant fails, as their tokens come to be renewed
+		l.Observe(event(renew.RenewFailed, maxLines+1+s, time.Duration(s)*time.Second, faultOf(fault.Network, "x")))
+	}
+	if n := logs.Len(); n < 4 || n > 6 { // after 1, 3, 7, 15 and 31 minutes
+		t.Errorf("%d sums in an hour, want 5", n)
+	}
+}
+
+func TestASumNamesEachHostOnce(t *testing.T) {
+	core, logs := observer.New(zapcore.InfoLevel)
+	l := New(zap.New(core))
+	both := errors.Join(faultOf(fault.Local, "x"), &fault.Error{Reason: fault.Local, Op: "look"})
+	l.Observe(event(renew.StoreFailed, 0, 0, both))
+	l.Observe(event(renew.StoreFailed, 0, window, both))
+	all := logs.All()
+	if len(all) != 3 || len(all[2].ContextMap()["host"].([]any)) != 1 {
+		t.Errorf("got %v", all)
+	}
+}
