@@ -26,11 +26,11 @@ const (
 
 // scene is an AWS and two targets of which something does not work.
 type scene struct {
-	mu                  sync.Mutex
-	rng                 *rand.Rand
-	aws, engine, file   bool // that work
-	flapping            bool // the file works every other time
-	awsErrors, attempts int
+	mu                sync.Mutex
+	rng               *rand.Rand
+	aws, engine, file bool // that work
+	flapping          bool // the file works every other time
+	attempts          int
 }
 
 type source struct {
