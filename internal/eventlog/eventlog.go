@@ -5,6 +5,7 @@
 package eventlog
 
 import (
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -69,7 +70,7 @@ var forms = map[renew.Kind]form{
 	renew.StoreFailed:  {message: "login not stored", again: "login still not stored"},
 	renew.CheckFailed:  {message: "login not checked", again: "login still not checked"},
 	renew.Checked:      {level: zapcore.DebugLevel, message: "login checked", again: "login checked again", ends: []renew.Kind{renew.CheckFailed}},
-	renew.Undone:       {level: zapcore.InfoLevel, message: "login was undone by another program, storing it again"},
+	renew.Undone:       {level: zapcore.InfoLevel, message: "login was undone by another program, storing it again", again: "logins are undone again and again by another program"},
 	renew.Removed:      {level: zapcore.WarnLevel, message: "login removed", ends: []renew.Kind{renew.RemoveFailed}},
 	renew.RemoveFailed: {message: "login not removed", again: "login still not removed"},
 }
@@ -84,7 +85,10 @@ func (l *Log) Observe(e renew.Event) {
 	case renew.Expired:
 		l.write(zapcore.ErrorLevel, forms[e.Kind].message, fields(e), l.failures.last(e))
 	case renew.Undone:
-		l.undone(e)
+		if e.Err == nil {
+			e.Err = undone(e)
+		}
+		l.failed(e)
 	default:
 		l.happened(e)
 	}
@@ -110,18 +114,12 @@ func (l *Log) happened(e renew.Event) {
 	}
 }
 
-// undone logs that another program has changed what was stored; a fault says that it
-// happens all the time.
-func (l *Log) undone(e renew.Event) {
-	form := forms[e.Kind]
-	faults := fault.All(e.Err)
-	if len(faults) == 0 {
-		l.logger.Log(form.level, form.message, fields(e)...)
-	}
-	for _, f := range faults {
-		l.write(zapcore.WarnLevel, form.message, fields(e), f)
-	}
+// undone is the fault of an Undone that is not yet one of two programs in conflict.
+func undone(e renew.Event) error {
+	return &fault.Error{Reason: fault.Local, Op: "keep the login in " + e.Target, Err: errors.New("another program has removed or changed it"), Hint: undoneHint}
 }
+
+const undoneHint = "nothing, if it happens now and then; else find the program: a cron line with `docker login`, a credential script, a second ecr-refreshd"
 
 // failed logs each fault of a failure that is news, at debug level what is not, and
 // sums up what was not logged when it is time.
@@ -133,7 +131,7 @@ func (l *Log) failed(e renew.Event) {
 	for i, f := range faults {
 		level := zapcore.DebugLevel
 		if l.failures.news(now, e, f) && i < maxLines {
-			level = severity(f.Reason)
+			level = severity(e.Kind, f)
 			said = max(said, level)
 		}
 		if i < maxLines {
@@ -149,7 +147,7 @@ func (l *Log) failed(e renew.Event) {
 			Hint: "see `ecr-refreshd status` for all"})
 	}
 	for _, s := range l.failures.due(e) {
-		l.write(severity(s.fault.Reason), form.again, append(fields(s.event), zap.Int("grants", s.grants), zap.Int("failures", s.count),
+		l.write(max(severity(e.Kind, s.fault), zapcore.WarnLevel), form.again, append(fields(s.event), zap.Int("grants", s.grants), zap.Int("failures", s.count),
 			zap.Time("since", s.since)), s.fault)
 	}
 }
@@ -160,8 +158,14 @@ func (l *Log) write(level zapcore.Level, message string, about []zap.Field, f *f
 }
 
 // severity is the level of a failure: an error only when a person must act.
-func severity(r fault.Reason) zapcore.Level {
-	switch r {
+func severity(k renew.Kind, f *fault.Error) zapcore.Level {
+	switch {
+	case k == renew.Undone && f.Hint == undoneHint:
+		return zapcore.InfoLevel
+	case k == renew.Undone: // it is stored again
+		return zapcore.WarnLevel
+	}
+	switch f.Reason {
 	case fault.Denied, fault.Credentials, fault.Rejected, fault.Local:
 		return zapcore.ErrorLevel
 	}

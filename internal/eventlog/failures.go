@@ -109,6 +109,11 @@ func (fs failures) trouble(e renew.Event, reason fault.Reason) *trouble {
 		t = &trouble{affected: make(map[renew.Grant][]string)}
 		fs.byCause[c] = t
 	}
+	for grant := range t.affected {
+		if failing := (subject{grant, e.Target, e.Kind}); e.At.After(fs.bySubject[failing].until) {
+			fs.drop(failing)
+		}
+	}
 	if len(t.affected) == 0 {
 		t.since, t.count = e.At, 0
 	}
@@ -130,7 +135,7 @@ func (fs failures) news(f *failure, e renew.Event, one *fault.Error) bool {
 	// The text of the fault's own cause is no part of it: request ids and port numbers
 	// differ each time.
 	text := string(one.Reason) + "\n" + one.Op + "\n" + one.Hint
-	if f.known[text] {
+	if f.known[text] && e.Kind != renew.Undone { // each of these is an event of its own
 		return false
 	}
 	if len(f.known) < maxKnown {
@@ -173,13 +178,7 @@ func (fs failures) due(e renew.Event) (sums []sum) {
 		s := sum{event: e, count: t.count, since: t.since, fault: t.last}
 		s.event.Hosts = nil
 		for grant, hosts := range t.affected {
-			failing := subject{grant, e.Target, e.Kind}
-			f := fs.bySubject[failing]
-			if e.At.After(f.until) {
-				fs.drop(failing)
-				continue
-			}
-			f.said = true
+			fs.bySubject[subject{grant, e.Target, e.Kind}].said = true
 			s.event.Hosts = append(s.event.Hosts, hosts...)
 			s.grants++
 		}

@@ -300,3 +300,30 @@ func TestASumNamesEachHostOnce(t *testing.T) {
 		t.Errorf("got %v", all)
 	}
 }
+
+func TestAProgramThatUndoesAllLoginsEveryMinuteIsSummedUp(t *testing.T) {
+	core, logs := observer.New(zapcore.InfoLevel)
+	l := New(zap.New(core))
+	for minute := range 60 {
+		for g := range grants {
+			l.Observe(event(renew.Undone, g, time.Duration(minute)*time.Minute, nil))
+			l.Observe(event(renew.Stored, g, time.Duration(minute)*time.Minute, nil))
+		}
+	}
+	all := logs.All()
+	if len(all) > maxLines+6 {
+		t.Fatalf("%d lines of %d", len(all), 60*grants)
+	}
+	if all[0].Level != zapcore.InfoLevel {
+		t.Errorf("the first is %v", all[0])
+	}
+	last := all[len(all)-1]
+	if got := last.ContextMap(); last.Level != zapcore.WarnLevel || got["grants"] != int64(grants) || got["hint"] != undoneHint || got["failures"].(int64) < 20*grants {
+		t.Errorf("the last is %v %v", last.Level, got)
+	}
+	// Two hours later it is an event of its own again, of now.
+	l.Observe(event(renew.Undone, 0, 3*time.Hour, nil))
+	if l := logs.All()[logs.Len()-1]; l.Level != zapcore.InfoLevel {
+		t.Errorf("hours later: %v", l)
+	}
+}

@@ -127,8 +127,11 @@ func events(to messages) {
 	observe(renew.ClockWrong, about, clock(window))
 	observe(renew.Adopted, about, func(e *renew.Event) { e.ExpiresAt, e.NextRefreshAt = start, start })
 	observe(renew.Expired, about, func(e *renew.Event) { e.ExpiresAt = start })
-	observe(renew.Undone, store, nothing)
 	observe(renew.Undone, store, wrong(fault.Local))
+	for range maxLines {
+		observe(renew.Undone, store, nothing)
+	}
+	observe(renew.Undone, store, func(e *renew.Event) { e.At = start.Add(soon) })
 	observe(renew.Removed, store, nothing)
 	for _, e := range logs.All() {
 		to.add(e.Message, e.Level.String(), slices.Collect(maps.Keys(e.ContextMap())))
