@@ -4,14 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log"
 	"net"
 	"net/http"
 	"runtime/debug"
+	"strings"
 	"sync"
 	"time"
 
 	"go.uber.org/zap"
-	"go.uber.org/zap/zapcore"
 
 	"ecr-refreshd/internal/fault"
 	"ecr-refreshd/internal/peerauth"
@@ -72,10 +73,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	requests, cut := context.WithCancel(context.WithoutCancel(ctx))
 	defer cut()
 	var conns sync.WaitGroup
-	server, err := s.server(requests, &conns)
-	if err != nil {
-		return fmt.Errorf("serve the local API: %w", err)
-	}
+	server := s.server(requests, &conns)
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(newGate(l, s.directory, s.logger)) }()
 	stop := func() {
@@ -102,11 +100,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 
 // server makes the HTTP server for the connections of a gate. Each goroutine that
 // serves one counts in conns.
-func (s *Server) server(requests context.Context, conns *sync.WaitGroup) (*http.Server, error) {
-	complaints, err := zap.NewStdLogAt(s.logger, zapcore.DebugLevel)
-	if err != nil {
-		return nil, err
-	}
+func (s *Server) server(requests context.Context, conns *sync.WaitGroup) *http.Server {
 	return &http.Server{
 		Handler:                      http.HandlerFunc(s.serve),
 		DisableGeneralOptionsHandler: true,
@@ -114,7 +108,7 @@ func (s *Server) server(requests context.Context, conns *sync.WaitGroup) (*http.
 		WriteTimeout:                 writeTime,
 		IdleTimeout:                  idleTime,
 		MaxHeaderBytes:               headBytes,
-		ErrorLog:                     complaints,
+		ErrorLog:                     log.New(complaints{s.logger}, "", 0),
 		BaseContext:                  func(net.Listener) context.Context { return requests },
 		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
 			return context.WithValue(ctx, peerKey{}, c.(*admitted).peer)
@@ -127,7 +121,15 @@ func (s *Server) server(requests context.Context, conns *sync.WaitGroup) (*http.
 				conns.Done()
 			}
 		},
-	}, nil
+	}
+}
+
+// complaints takes what net/http logs of connections.
+type complaints struct{ logger *zap.Logger }
+
+func (c complaints) Write(text []byte) (int, error) {
+	c.logger.Debug("connection to the local API failed", zap.String("error", strings.TrimSpace(string(text))))
+	return len(text), nil
 }
 
 // shutdown stops listening and reports whether the last answer was out within limit.

@@ -61,12 +61,18 @@ func (s *sources) collect(to messages) {
 	for _, file := range s.files {
 		for _, d := range file.Decls {
 			f, _ := d.(*ast.FuncDecl)
+			called := make(map[ast.Expr]bool)
 			ast.Inspect(d, func(n ast.Node) bool {
 				switch n := n.(type) {
 				case *ast.Field:
 					s.checkName(n)
 				case *ast.CallExpr:
+					called[n.Fun] = true
 					s.call(f, n, to)
+				case *ast.SelectorExpr:
+					if _, logs := levelOf[n.Sel.Name]; logs && !called[n] && isLogger(n.X) {
+						s.t.Errorf("%s: a method of a logger as a value cannot be held to docs/logs.md", s.set.Position(n.Pos()))
+					}
 				case *ast.CompositeLit: // an Entry made by hand
 					if sel, ok := n.Type.(*ast.SelectorExpr); ok && sel.Sel.Name == "Entry" {
 						s.entry(f, n, to)
@@ -76,6 +82,11 @@ func (s *sources) collect(to messages) {
 			})
 		}
 	}
+}
+
+func isLogger(e ast.Expr) bool {
+	path := strings.Split(printed(e), ".")
+	return aLogger.MatchString(path[len(path)-1])
 }
 
 // checkName sees that a logger can be recognized by its name.
@@ -91,29 +102,67 @@ func (s *sources) checkName(f *ast.Field) {
 	}
 }
 
-var levelOf = map[string]string{"Debug": "debug", "Info": "info", "Warn": "warn", "Error": "error", "DPanic": "", "Panic": "", "Fatal": "", "Log": "", "Sugar": ""}
+var levelOf = map[string]string{"Debug": "debug", "Info": "info", "Warn": "warn", "Error": "error", "Log": "", "Check": "",
+	"DPanic": "", "Panic": "", "Fatal": "", "Sugar": ""}
 
 func (s *sources) call(in *ast.FuncDecl, call *ast.CallExpr, to messages) {
 	sel, ok := call.Fun.(*ast.SelectorExpr)
 	if !ok {
 		return
 	}
-	path := strings.Split(printed(sel.X), ".")
-	level, ok := levelOf[sel.Sel.Name]
-	if !ok || !aLogger.MatchString(path[len(path)-1]) {
-		return
-	}
 	at := s.set.Position(call.Pos())
-	if level == "" {
-		if filepath.Base(filepath.Dir(at.Filename)) != "eventlog" { // whose messages events has
-			s.t.Errorf("%s: a call of %s cannot be held to docs/logs.md", at, sel.Sel.Name)
-		}
+	if name := printed(sel); strings.HasPrefix(name, "zap.NewStdLog") || strings.HasPrefix(name, "zap.RedirectStdLog") {
+		s.t.Errorf("%s: %s makes messages that are not constant", at, name)
+	}
+	level, ok := levelOf[sel.Sel.Name]
+	if !ok || !isLogger(sel.X) {
 		return
 	}
-	for _, message := range s.values(in, call.Args[0], func(e ast.Expr) []string { return s.constant(in, e) }) {
-		fields := s.values(in, &ast.CallExpr{Fun: ast.NewIdent("append"), Args: call.Args[1:]}, func(e ast.Expr) []string { return fieldNames(e) })
-		to.add(message, level, fields)
+	switch {
+	case level != "":
+		for _, message := range s.values(in, call.Args[0], func(e ast.Expr) []string { return s.constant(in, e) }) {
+			fields := s.values(in, &ast.CallExpr{Fun: ast.NewIdent("append"), Args: call.Args[1:]}, func(e ast.Expr) []string { return fieldNames(e) })
+			to.add(message, level, fields)
+		}
+	case filepath.Base(filepath.Dir(at.Filename)) == "eventlog": // whose messages events has
+	case len(call.Args) >= 2: // a level that depends
+		levels, messages := s.constant(in, call.Args[0]), s.constant(in, call.Args[1])
+		if len(levels) == 0 || len(messages) == 0 {
+			s.t.Errorf("%s: neither constants nor variables of constants", at)
+		}
+		for _, message := range messages {
+			for _, level := range levels {
+				to.add(message, level, s.fieldsOf(in))
+			}
+		}
+	default:
+		s.t.Errorf("%s: a call of %s cannot be held to docs/logs.md", at, sel.Sel.Name)
 	}
+}
+
+// fieldsOf are those of the zap calls in f, and in functions of the package that it calls
+// and that return fields.
+func (s *sources) fieldsOf(f *ast.FuncDecl) []string {
+	names := fieldNames(f.Body)
+	for _, file := range s.files {
+		for _, d := range file.Decls {
+			other, ok := d.(*ast.FuncDecl)
+			if !ok || other.Type.Results == nil || len(other.Type.Results.List) != 1 {
+				continue
+			}
+			list, ok := other.Type.Results.List[0].Type.(*ast.ArrayType)
+			if !ok || printed(list.Elt) != "zap.Field" {
+				continue
+			}
+			ast.Inspect(f, func(n ast.Node) bool {
+				if call, ok := n.(*ast.CallExpr); ok && strings.HasSuffix("."+printed(call.Fun), "."+other.Name.Name) {
+					names = append(names, fieldNames(other.Body)...)
+				}
+				return true
+			})
+		}
+	}
+	return names
 }
 
 // entry adds an entry with the fields of the zap calls in the same function.
@@ -123,7 +172,7 @@ func (s *sources) entry(in *ast.FuncDecl, lit *ast.CompositeLit, to messages) {
 		kv := e.(*ast.KeyValueExpr)
 		switch printed(kv.Key) {
 		case "Level":
-			level = strings.ToLower(strings.TrimSuffix(strings.TrimPrefix(printed(kv.Value), "zapcore."), "Level"))
+			level = strings.Join(s.constant(in, kv.Value), "")
 		case "Message":
 			message = strings.Join(s.constant(in, kv.Value), "")
 		}
@@ -171,8 +220,9 @@ func (s *sources) values(in *ast.FuncDecl, e ast.Expr, read func(ast.Expr) []str
 	return found
 }
 
-// constant is the text of e, a literal or a constant of the function or package.
-func (s *sources) constant(in *ast.FuncDecl, e ast.Expr) (text []string) {
+// constant gives the texts, or the names of levels, that e can be: a literal, or a constant
+// or variable of the function.
+func (s *sources) constant(in *ast.FuncDecl, e ast.Expr) (texts []string) {
 	if lit, ok := e.(*ast.BasicLit); ok && lit.Kind == token.STRING {
 		value, err := strconv.Unquote(lit.Value)
 		if err != nil {
@@ -180,21 +230,31 @@ func (s *sources) constant(in *ast.FuncDecl, e ast.Expr) (text []string) {
 		}
 		return []string{value}
 	}
+	if level, ok := strings.CutPrefix(printed(e), "zapcore."); ok {
+		return []string{strings.ToLower(strings.TrimSuffix(level, "Level"))}
+	}
 	id, ok := e.(*ast.Ident)
 	if !ok {
 		return nil
 	}
 	ast.Inspect(in, func(n ast.Node) bool {
-		if spec, ok := n.(*ast.ValueSpec); ok {
-			for i, name := range spec.Names {
-				if name.Name == id.Name && i < len(spec.Values) {
-					text = s.constant(in, spec.Values[i])
+		switch n := n.(type) {
+		case *ast.ValueSpec:
+			for i, name := range n.Names {
+				if name.Name == id.Name && i < len(n.Values) {
+					texts = append(texts, s.constant(in, n.Values[i])...)
+				}
+			}
+		case *ast.AssignStmt:
+			for i, left := range n.Lhs {
+				if printed(left) == id.Name && len(n.Rhs) == len(n.Lhs) {
+					texts = append(texts, s.constant(in, n.Rhs[i])...)
 				}
 			}
 		}
 		return true
 	})
-	return text
+	return texts
 }
 
 // fieldNames are those of the zap calls in n.
