@@ -152,9 +152,13 @@ func (l *Log) failed(e renew.Event) {
 	}
 }
 
-// write logs a line about a fault.
+// write logs a line about a fault. An error, which a person must act on, always says how.
 func (l *Log) write(level zapcore.Level, message string, about []zap.Field, f *fault.Error) {
-	l.logger.Log(level, message, append(about, zap.String("reason", string(f.Reason)), zap.String("hint", f.Hint), zap.String("error", f.Error()))...)
+	hint := f.Hint
+	if hint == "" && level == zapcore.ErrorLevel {
+		hint = "run `ecr-refreshd doctor`, which looks for the cause"
+	}
+	l.logger.Log(level, message, append(about, zap.String("reason", string(f.Reason)), zap.String("hint", hint), zap.String("error", f.Error()))...)
 }
 
 // severity is the level of a failure: an error only when a person must act.

@@ -192,3 +192,16 @@ func TestTheLinesOfOneEventAreBounded(t *testing.T) {
 		}
 	}
 }
+
+func TestAnErrorAlwaysHasAHint(t *testing.T) {
+	core, logs := observer.New(zapcore.WarnLevel)
+	l := New(zap.New(core))
+	for _, r := range fault.Reasons() {
+		l.Observe(renew.Event{Kind: renew.StoreFailed, Target: string(r), At: start, Err: &fault.Error{Reason: r, Op: "store"}})
+	}
+	for _, e := range logs.All() {
+		if hint := e.ContextMap()["hint"]; (hint != "") != (e.Level == zapcore.ErrorLevel) {
+			t.Errorf("%v %v: hint %q", e.Level, e.ContextMap()["reason"], hint)
+		}
+	}
+}
