@@ -15,6 +15,9 @@ import (
 	"ecr-refreshd/internal/systemd"
 )
 
+// maxJournalHosts bounds the fields of one entry: journald drops one with more than 1,024.
+const maxJournalHosts = 900
+
 // journalCore writes log lines to systemd's journal in its own protocol, so that
 // each field can be asked for: `journalctl -u ecr-refreshd HOST=...`. The message
 // has the fields too, for those who read it. A line that the journal does not take
@@ -57,6 +60,7 @@ func (c *journalCore) Write(e zapcore.Entry, fields []zapcore.Field) error {
 		if !ok {
 			every = values
 		}
+		every = every[:min(len(every), maxJournalHosts)]
 		for _, v := range every {
 			sent = append(sent, systemd.Field{Name: strings.ToUpper(key), Value: v})
 		}
@@ -77,9 +81,9 @@ func (c *journalCore) Sync() error { return nil }
 func texts(v any) []string {
 	switch v := v.(type) {
 	case time.Duration:
-		return []string{strconv.FormatFloat(v.Seconds(), 'f', -1, 64)}
+		return []string{strconv.FormatFloat(seconds(v), 'f', -1, 64)}
 	case time.Time:
-		return []string{v.Format(time.RFC3339Nano)}
+		return []string{instant(v)}
 	case []any:
 		var all []string
 		for _, item := range v {

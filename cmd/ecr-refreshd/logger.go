@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"time"
 
 	"go.uber.org/zap"
 	"go.uber.org/zap/buffer"
@@ -15,11 +16,13 @@ import (
 
 // newLogger writes to f: json for machines, console for people, and with auto what
 // f is: console on a terminal, the journal's own protocol where f leads to it, json
-// elsewhere. Durations are seconds in JSON, as units are elsewhere, and 1.5s for
-// people. Lines are written soon, and none waits for f: see spooled.
+// elsewhere. Times are UTC and durations seconds in JSON and the journal, both to the
+// millisecond; people read the local time and 1.5s. Lines are written soon, and none waits for f: see spooled.
 func newLogger(f *os.File, level zap.AtomicLevel, format string) *zap.Logger {
 	e := zap.NewProductionEncoderConfig()
-	e.TimeKey, e.EncodeTime = "time", zapcore.RFC3339NanoTimeEncoder
+	e.TimeKey = "time"
+	e.EncodeTime = func(t time.Time, to zapcore.PrimitiveArrayEncoder) { to.AppendString(instant(t)) }
+	e.EncodeDuration = func(d time.Duration, to zapcore.PrimitiveArrayEncoder) { to.AppendFloat64(seconds(d)) }
 	var encoder zapcore.Encoder
 	if format == "console" || format != "json" && term.IsTerminal(int(f.Fd())) {
 		e.EncodeTime, e.EncodeDuration = zapcore.TimeEncoderOfLayout("15:04:05.000"), zapcore.StringDurationEncoder
@@ -36,6 +39,14 @@ func newLogger(f *os.File, level zap.AtomicLevel, format string) *zap.Logger {
 		core = &journalCore{LevelEnabler: level, send: systemd.Log, fallback: core}
 	}
 	return zap.New(newSpooled(core))
+}
+
+// instant is a time as machines read it, to the millisecond.
+func instant(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }
+
+// seconds is a duration as machines read it, to the millisecond.
+func seconds(d time.Duration) float64 {
+	return float64(d.Round(time.Millisecond).Milliseconds()) / 1000
 }
 
 // isJournal reports whether f leads to systemd's journal, which says so by

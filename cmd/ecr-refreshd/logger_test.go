@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -56,6 +57,32 @@ func TestTheJournalLearnsThePriority(t *testing.T) {
 	}
 }
 
+func TestMachinesReadUTCAndSecondsToTheMillisecond(t *testing.T) {
+	f, err := os.CreateTemp(t.TempDir(), "log")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	east := time.FixedZone("", 2*60*60)
+	l := newLogger(f, zap.NewAtomicLevel(), "json")
+	l.Info("m", zap.Time("expires_at", time.Date(2026, 3, 1, 12, 0, 0, 987654321, east)), zap.Duration("took", 1234567*time.Microsecond))
+	_ = l.Sync()
+	data, err := os.ReadFile(f.Name())
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := regexp.MustCompile(`^{"level":"info","time":"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z","msg":"m","expires_at":"2026-03-01T10:00:00\.987Z","took":1\.235}\n$`)
+	if !want.Match(data) {
+		t.Errorf("got %s", data)
+	}
+	if got := texts(time.Date(2026, 3, 1, 12, 0, 0, 987654321, east)); got[0] != "2026-03-01T10:00:00.987Z" {
+		t.Errorf("the journal has %s", got)
+	}
+	if got := texts(1234567 * time.Microsecond); got[0] != "1.235" {
+		t.Errorf("the journal has %s", got)
+	}
+}
+
 func TestTheJournalHasEachField(t *testing.T) {
 	var sent [][]systemd.Field
 	var refused error
@@ -82,6 +109,13 @@ func TestTheJournalHasEachField(t *testing.T) {
 	l.Info("token renewed", zap.Array("host", many))
 	if got := sent[len(sent)-1]; !slices.Contains(got, systemd.Field{Name: "HOST", Value: "h99"}) || strings.Contains(got[len(got)-1].Value, "h99") {
 		t.Errorf("every host is to be a field, and the message short: %+v", got)
+	}
+	for i := range 5000 {
+		many = append(many, fmt.Sprint("h", 100+i))
+	}
+	l.Info("token still not renewed", zap.Array("host", many))
+	if n := len(sent[len(sent)-1]); n > 1024 {
+		t.Errorf("journald would drop an entry of %d fields", n)
 	}
 	refused = errors.New("no journal")
 	l.Error("lost")

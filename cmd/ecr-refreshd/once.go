@@ -3,15 +3,12 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
 	"os"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
 	"go.uber.org/zap"
-	"golang.org/x/term"
 
 	"ecr-refreshd/internal/daemon"
 	"ecr-refreshd/internal/eventlog"
@@ -27,7 +24,8 @@ func newOnce(f *flags) *cobra.Command {
 		Short: "Renew and store everything once, and print the result",
 		Long: `Renews every token once, stores it in every target and prints a table, as a cron
 job would. It logs nothing unless --log-level is set. Each error is one line on
-standard error, and makes the exit code 1.`,
+standard error, and makes the exit code 1. While it works, a terminal shows what
+is waited for.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx, cancel := context.WithTimeout(cmd.Context(), limit)
@@ -49,24 +47,24 @@ func once(ctx context.Context, cmd *cobra.Command, f *flags) error {
 		return err
 	}
 	var watching []renew.Observer
-	var shown progress
 	logger := zap.NewNop()
 	if f.level.value != "" {
 		if logger, _, err = f.logger(c.Log); err != nil {
 			return err
 		}
 		watching = append(watching, eventlog.New(logger))
-	} else if term.IsTerminal(int(os.Stderr.Fd())) {
-		shown.w = os.Stderr
-		watching = append(watching, &shown)
 	}
 	d, err := daemon.New(c, withRecord(c, daemon.Options{Logger: logger, Observers: watching}))
 	if err != nil {
 		return misused(err)
 	}
+	hide := func() {}
+	if f.level.value == "" && canRedraw(os.Stderr) {
+		hide = showProgress(os.Stderr, d.Registries)
+	}
 	left := fault.All(d.ClearFormer(ctx))
 	err = d.Once(ctx)
-	shown.clear()
+	hide()
 	registries := d.Registries()
 	for i := range registries {
 		registries[i].NextRefreshAt = nil // there will be nobody to do it
@@ -108,34 +106,4 @@ func complain(cmd *cobra.Command, registries []status.Registry) error {
 		return failed(nil)
 	}
 	return nil
-}
-
-// progress is an Observer that shows the latest step in one line of a terminal.
-type progress struct {
-	w     io.Writer
-	mu    sync.Mutex
-	done  map[renew.Kind]int
-	shown bool
-}
-
-func (p *progress) Observe(e renew.Event) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.done == nil {
-		p.done = make(map[renew.Kind]int)
-	}
-	p.done[e.Kind]++
-	p.shown = true
-	fmt.Fprintf(p.w, "\r\x1b[Ktokens: %d renewed, %d failed tries; logins: %d stored, %d failed tries",
-		p.done[renew.Renewed], p.done[renew.RenewFailed], p.done[renew.Stored], p.done[renew.StoreFailed])
-}
-
-// clear takes the line away.
-func (p *progress) clear() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.shown {
-		fmt.Fprint(p.w, "\r\x1b[K")
-	}
-	p.shown = false
 }

@@ -123,7 +123,7 @@ func (f *flags) logger(c config.Log) (*zap.Logger, zap.AtomicLevel, error) {
 	logger := newLogger(os.Stderr, level, first(f.format.value, c.Format))
 	f.flush = func() { _ = logger.Sync() } // it has no error
 	stdlog.Divert(func(lines int) {
-		logger.Warn("a library has complained in its own log, which is not shown, as a secret may be in it", zap.Int("lines", lines))
+		logger.Warn("a library has written to a log of its own; the text is not shown, as a secret may be in it", zap.Int("lines", lines))
 	})
 	return logger, level, nil
 }

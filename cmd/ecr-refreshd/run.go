@@ -16,6 +16,7 @@ import (
 	"ecr-refreshd/internal/config"
 	"ecr-refreshd/internal/daemon"
 	"ecr-refreshd/internal/eventlog"
+	"ecr-refreshd/internal/fault"
 	"ecr-refreshd/internal/renew"
 	"ecr-refreshd/internal/restart"
 	"ecr-refreshd/internal/systemd"
@@ -26,7 +27,8 @@ func newRun(f *flags) *cobra.Command {
 		Use:   "run",
 		Short: "Stay logged in: renew every token before it expires, until told to stop",
 		Long: `Runs in the foreground until SIGTERM or SIGINT. SIGHUP reads the configuration
-again, and keeps the old one if the new one has an error. SIGUSR1 renews now.`,
+again, and keeps the old one if the new one has an error. SIGUSR1 renews now.
+SIGUSR2 logs debug lines too, and the next one goes back to the configured level.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return serve(cmd.Context(), f) },
 	}
@@ -36,7 +38,7 @@ again, and keeps the old one if the new one has an error. SIGUSR1 renews now.`,
 func serve(ctx context.Context, f *flags) error {
 	// Before anything that takes time: a signal that comes early must not kill.
 	signals := make(chan os.Signal, 4)
-	signal.Notify(signals, syscall.SIGHUP, syscall.SIGUSR1)
+	signal.Notify(signals, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2)
 	defer signal.Stop(signals)
 
 	if os.Getenv("GOGC") == "" {
@@ -88,7 +90,7 @@ func serve(ctx context.Context, f *flags) error {
 	obeyed := make(chan struct{})
 	go func() {
 		defer close(obeyed)
-		obey(ctx, signals, &reloader{d, f, logger, level, c.Log.Format})
+		obey(ctx, signals, &reloader{d, f, logger, levels{logger, level, level.Level()}, c.Log.Format})
 	}()
 	logger.Info("started", zap.String("version", version()), zap.String("config", c.Path), zap.Int("grants", len(c.Grants)))
 	warn(logger, c)
@@ -131,9 +133,12 @@ func obey(ctx context.Context, signals <-chan os.Signal, r *reloader) {
 		case <-ctx.Done():
 			return
 		case s := <-signals:
-			if s == syscall.SIGUSR1 {
+			switch {
+			case s == syscall.SIGUSR1:
 				asked = true
-			} else if due == nil {
+			case s == syscall.SIGUSR2:
+				r.levels.toggle()
+			case due == nil:
 				due = time.After(together)
 			}
 		case <-due:
@@ -153,7 +158,7 @@ type reloader struct {
 	daemon *daemon.Daemon
 	flags  *flags
 	logger *zap.Logger
-	level  zap.AtomicLevel
+	levels levels
 	format string // of the log, as configured at the start
 }
 
@@ -168,10 +173,10 @@ func (r *reloader) reload(ctx context.Context) {
 	case ctx.Err() != nil:
 	case err == nil:
 		if wanted, err := zap.ParseAtomicLevel(first(r.flags.level.value, c.Log.Level)); err == nil {
-			r.level.SetLevel(wanted.Level())
+			r.levels.configure(wanted.Level())
 		}
 		if r.flags.format.value == "" && c.Log.Format != r.format {
-			r.logger.Warn("log.format has changed, which takes effect at the next start")
+			r.logger.Warn("log.format has changed, which takes effect at the next start", zap.String("hint", "systemctl restart ecr-refreshd"))
 		}
 		r.logger.Info("configuration read again", zap.String("config", c.Path), zap.Int("grants", len(c.Grants)))
 		warn(r.logger, c)
@@ -180,10 +185,10 @@ func (r *reloader) reload(ctx context.Context) {
 		r.daemon.Refuse(err, hint)
 		var problems config.Problems
 		if !errors.As(err, &problems) {
-			r.logger.Error(message, zap.String("error", err.Error()), zap.String("hint", hint))
+			r.logger.Error(message, zap.String("reason", string(fault.Local)), zap.String("error", err.Error()), zap.String("hint", hint))
 		}
 		for _, p := range problems {
-			r.logger.Error(message, zap.String("error", p.Error()), zap.String("hint", hint))
+			r.logger.Error(message, zap.String("reason", string(fault.Local)), zap.String("error", p.Error()), zap.String("hint", hint))
 		}
 	}
 }
@@ -205,6 +210,6 @@ func lock(c *config.Config, logger *zap.Logger) (release func(), err error) {
 	if err == nil || errors.Is(err, daemon.ErrRunning) {
 		return release, err
 	}
-	logger.Warn("running without a lock against a second daemon", zap.Error(err))
+	logger.Warn("running without a lock against a second daemon", zap.Error(err), zap.String("hint", "set RUNTIME_DIRECTORY to a directory that this user can write"))
 	return func() {}, nil
 }

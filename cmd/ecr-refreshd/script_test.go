@@ -57,6 +57,7 @@ func TestScripts(t *testing.T) {
 			"faulty": faulty,
 			"exits":  exits,
 			"calls":  calls,
+			"reach":  reach,
 			"signal": send,
 			"deadfs": deadFS,
 			"hangs":  hangs,
@@ -92,6 +93,15 @@ func faulty(ts *testscript.TestScript, _ bool, args []string) {
 func calls(ts *testscript.TestScript, _ bool, args []string) {
 	if n := awsOf(ts).CallCount(args[0]); args[1] != string(rune('0'+n)) {
 		ts.Fatalf("%d calls of %s, want %s", n, args[0], args[1])
+	}
+}
+
+// reach OPERATION N: until that many have been made, or half a minute has passed.
+func reach(ts *testscript.TestScript, _ bool, args []string) {
+	for deadline := time.Now().Add(30 * time.Second); awsOf(ts).CallCount(args[0]) < int(args[1][0]-'0'); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			ts.Fatalf("%d calls of %s, want %s", awsOf(ts).CallCount(args[0]), args[0], args[1])
+		}
 	}
 }
 

@@ -40,7 +40,7 @@ func newSpooled(to zapcore.Core) spooled {
 		for write := range s.lines {
 			write()
 			if n := s.dropped.Swap(0); n > 0 {
-				e := zapcore.Entry{Level: zapcore.WarnLevel, Time: time.Now(), Message: "log lines dropped, for the log could not be written"}
+				e := zapcore.Entry{Level: zapcore.WarnLevel, Time: time.Now(), Message: "log lines dropped, because the log could not be written"}
 				_ = to.Write(e, []zapcore.Field{zap.Int64("lines", n)})
 			}
 		}

@@ -45,7 +45,7 @@ func TestAStuckLogHoldsUpNothing(t *testing.T) {
 				logger.Info("last")
 				_ = logger.Sync()
 				kept := strings.Count(pipe.String(), `{"msg":"line","a":"b"`)
-				said := fmt.Sprintf(`dropped, for the log could not be written","lines":%d}`, lines-kept)
+				said := fmt.Sprintf(`dropped, because the log could not be written","lines":%d}`, lines-kept)
 				if kept == 0 || kept == lines || !strings.Contains(pipe.String(), said) || !strings.HasSuffix(pipe.String(), `{"msg":"last","a":"b"}`+"\n") {
 					t.Errorf("%d lines of %d kept", kept, lines)
 				}

@@ -26,7 +26,11 @@ func newStatus(f *flags) *cobra.Command {
 and below the table each error with what to do. The exit code is 0 when every
 token is fresh and in all its targets, 1 when not, 3 without a daemon.
 
-A last line says where docker, run by the caller, would not send a login.`,
+A last line says where docker, run by the caller, would not send a login.
+
+With --watch, a terminal shows a page that is redrawn every 2 seconds, with the
+life of each token as a bar and what needs a person first. A daemon that is
+away is waited for.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			client, err := f.client(cmd.Context())
@@ -59,7 +63,7 @@ A last line says where docker, run by the caller, would not send a login.`,
 			return nil
 		},
 	}
-	cmd.Flags().BoolVar(&watch, "watch", false, "keep running and show changes until interrupted")
+	cmd.Flags().BoolVar(&watch, "watch", false, "keep running: on a terminal the page is redrawn until q is typed, elsewhere a table is printed for each change, with --output json a line of JSON")
 	return f.withOutput(cmd)
 }
 

@@ -4,8 +4,11 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"fmt"
 	"io"
+	"os"
+	"os/signal"
+	"sync"
+	"syscall"
 	"time"
 
 	"ecr-refreshd/internal/status"
@@ -28,11 +31,14 @@ type watched struct {
 // watch goes on until ctx ends: on a terminal in place, elsewhere whenever
 // something has changed. A daemon that is away is waited for.
 func (s *watched) watch(ctx context.Context) error {
-	show := s.append
-	if isTerminal(s.out) && !s.asJSON {
-		show = s.replace
-		fmt.Fprint(s.out, "\x1b[2J")
+	if out, ok := s.out.(*os.File); ok && !s.asJSON && canRedraw(out) {
+		return s.redraw(ctx, &screen{in: os.Stdin, out: out})
 	}
+	return s.poll(ctx, s.append)
+}
+
+// poll asks until ctx ends, or show has an error.
+func (s *watched) poll(ctx context.Context, show func(status.Report, error) error) error {
 	for {
 		report, err := s.ask(ctx)
 		if ctx.Err() != nil {
@@ -49,17 +55,74 @@ func (s *watched) watch(ctx context.Context) error {
 	}
 }
 
-// replace shows the report, or why there is none, where the last one was.
-func (s *watched) replace(report status.Report, err error) error {
-	var b bytes.Buffer
-	if err != nil {
-		s.away(&b, err)
-	} else if err := printReport(&b, report, false, painter(s.out)); err != nil {
-		return err
+// redraw shows each answer in the place of the last until ctx ends, q is typed, or the
+// terminal is gone.
+func (s *watched) redraw(ctx context.Context, on *screen) error {
+	signals, stopping, resumed := make(chan os.Signal, 4), make(chan os.Signal, 1), make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGWINCH, syscall.SIGHUP)
+	signal.Notify(stopping, syscall.SIGTSTP)
+	signal.Notify(resumed, syscall.SIGCONT)
+	defer signal.Stop(signals)
+	defer signal.Stop(stopping)
+	defer signal.Stop(resumed)
+
+	ctx, cancel := context.WithCancel(ctx)
+	var polling sync.WaitGroup
+	defer polling.Wait()
+	defer cancel()
+	pages := make(chan page)
+	polling.Go(func() {
+		_ = s.poll(ctx, func(report status.Report, err error) error { // which has no error
+			select {
+			case pages <- s.page(report, err):
+			case <-ctx.Done():
+			}
+			return nil
+		})
+	})
+	if err := on.enter(); err != nil {
+		return failed(err)
 	}
-	// Home, each line to its end, and what is below.
-	_, err = fmt.Fprintf(s.out, "\x1b[H%s\x1b[J", bytes.ReplaceAll(b.Bytes(), []byte("\n"), []byte("\x1b[K\n")))
-	return err
+	defer on.leave()
+	keys := on.keys()
+	second := time.NewTicker(time.Second) // for what gets older
+	defer second.Stop()
+	shown := page{style: style{painter(on.out), inUnicode(os.Getenv)}}
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case key := <-keys:
+			if key == 'q' || key == 'Q' {
+				return nil
+			}
+		case sig := <-signals:
+			if sig == syscall.SIGHUP {
+				return nil
+			}
+		case <-stopping:
+			if err := on.suspend(resumed); err != nil {
+				return failed(err)
+			}
+		case next := <-pages:
+			shown.update(next)
+		case <-second.C:
+		}
+		width, height := on.size()
+		if err := on.show(shown.lines(time.Now(), width, height)); err != nil {
+			return failed(err)
+		}
+	}
+}
+
+// page makes one of an answer.
+func (s *watched) page(report status.Report, err error) page {
+	if err == nil {
+		return page{report: &report}
+	}
+	var why bytes.Buffer
+	s.away(&why, err)
+	return page{why: why.String(), since: time.Now()}
 }
 
 // append prints the report if it is another than the last; ages, which change all
@@ -78,5 +141,9 @@ func (s *watched) append(report status.Report, err error) error {
 		return err
 	}
 	s.last = content
-	return printReport(s.out, report, s.asJSON, painter(s.out))
+	if s.asJSON { // a line each, for programs that read line by line
+		_, err := s.out.Write(append(bytes.Clone(content), '\n'))
+		return err
+	}
+	return printReport(s.out, report, false, painter(s.out))
 }

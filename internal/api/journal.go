@@ -49,24 +49,29 @@ func newJournal(logger *zap.Logger, d *peerauth.Directory) *journal {
 
 // refused logs the answer code with p to a request for the login of host.
 func (j *journal) refused(ctx context.Context, code int, host string, who peerauth.Peer, p problem) {
-	level, message := zapcore.WarnLevel, "credential refused"
-	switch code {
-	case http.StatusNotFound:
-		level, message = zapcore.DebugLevel, "credential of a foreign host asked for"
-	case http.StatusServiceUnavailable:
-		message = "credential not available"
-	}
-	if level == zapcore.WarnLevel && !j.news(complaint{who.UID, host, code, p.Reason}, j.directory.Privileged(who), time.Now()) {
-		level = zapcore.DebugLevel
-	}
-	entry := j.logger.Check(level, message)
-	if entry == nil {
+	if code == http.StatusNotFound {
+		if entry := j.logger.Check(zapcore.DebugLevel, "credential of a foreign host asked for"); entry != nil {
+			entry.Write(j.about(ctx, host, who, p)...)
+		}
 		return
 	}
+	level, message := zapcore.WarnLevel, "credential refused"
+	if code == http.StatusServiceUnavailable {
+		message = "credential not available"
+	}
+	if !j.news(complaint{who.UID, host, code, p.Reason}, j.directory.Privileged(who), time.Now()) {
+		level = zapcore.DebugLevel
+	}
+	if entry := j.logger.Check(level, message); entry != nil {
+		entry.Write(j.about(ctx, host, who, p)...)
+	}
+}
+
+func (j *journal) about(ctx context.Context, host string, who peerauth.Peer, p problem) []zap.Field {
 	p = p.printable()
 	who = j.directory.Named(ctx, who)
-	entry.Write(zap.String("host", host), zap.Uint32("uid", who.UID), zap.String("user", who.Name), zap.Int("pid", who.PID),
-		zap.String("reason", p.Reason), zap.String("hint", p.Hint), zap.String("error", p.Message))
+	return []zap.Field{zap.Strings("host", []string{host}), zap.Uint32("uid", who.UID), zap.String("user", who.Name), zap.Int("pid", who.PID),
+		zap.String("reason", p.Reason), zap.String("hint", p.Hint), zap.String("error", p.Message)}
 }
 
 // news reports whether c, of a privileged user or another, has not been said in

@@ -2,6 +2,7 @@ package api
 
 import (
 	"net/http"
+	"reflect"
 	"strconv"
 	"testing"
 	"time"
@@ -34,11 +35,11 @@ func TestARefusalIsLoggedOnceAnHour(t *testing.T) {
 		t.Fatalf("%d lines: %v", logs.Len(), logs.All())
 	}
 	first := logs.All()[0]
-	want := map[string]any{"host": "a", "uid": uint32(0), "user": "root", "pid": int64(4711), "reason": "denied",
+	want := map[string]any{"host": []any{"a"}, "uid": uint32(0), "user": "root", "pid": int64(4711), "reason": "denied",
 		"hint": "allow it", "error": "get authorization token: no line"}
 	fields := first.ContextMap()
 	for name, value := range want {
-		if got := fields[name]; got != value {
+		if got := fields[name]; !reflect.DeepEqual(got, value) {
 			t.Errorf("%s is %v (%T)", name, got, got)
 		}
 	}

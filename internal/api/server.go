@@ -4,15 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log"
 	"net"
 	"net/http"
 	"runtime/debug"
+	"strings"
 	"sync"
 	"time"
 
 	"go.uber.org/zap"
-	"go.uber.org/zap/zapcore"
 
+	"ecr-refreshd/internal/fault"
 	"ecr-refreshd/internal/peerauth"
 )
 
@@ -71,10 +73,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	requests, cut := context.WithCancel(context.WithoutCancel(ctx))
 	defer cut()
 	var conns sync.WaitGroup
-	server, err := s.server(requests, &conns)
-	if err != nil {
-		return fmt.Errorf("serve the local API: %w", err)
-	}
+	server := s.server(requests, &conns)
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(newGate(l, s.directory, s.logger)) }()
 	stop := func() {
@@ -101,11 +100,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 
 // server makes the HTTP server for the connections of a gate. Each goroutine that
 // serves one counts in conns.
-func (s *Server) server(requests context.Context, conns *sync.WaitGroup) (*http.Server, error) {
-	complaints, err := zap.NewStdLogAt(s.logger, zapcore.DebugLevel)
-	if err != nil {
-		return nil, err
-	}
+func (s *Server) server(requests context.Context, conns *sync.WaitGroup) *http.Server {
 	return &http.Server{
 		Handler:                      http.HandlerFunc(s.serve),
 		DisableGeneralOptionsHandler: true,
@@ -113,7 +108,7 @@ func (s *Server) server(requests context.Context, conns *sync.WaitGroup) (*http.
 		WriteTimeout:                 writeTime,
 		IdleTimeout:                  idleTime,
 		MaxHeaderBytes:               headBytes,
-		ErrorLog:                     complaints,
+		ErrorLog:                     log.New(complaints{s.logger}, "", 0),
 		BaseContext:                  func(net.Listener) context.Context { return requests },
 		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
 			return context.WithValue(ctx, peerKey{}, c.(*admitted).peer)
@@ -126,7 +121,15 @@ func (s *Server) server(requests context.Context, conns *sync.WaitGroup) (*http.
 				conns.Done()
 			}
 		},
-	}, nil
+	}
+}
+
+// complaints takes what net/http logs of connections.
+type complaints struct{ logger *zap.Logger }
+
+func (c complaints) Write(text []byte) (int, error) {
+	c.logger.Debug("connection to the local API failed", zap.String("error", strings.TrimSpace(string(text))))
+	return len(text), nil
 }
 
 // shutdown stops listening and reports whether the last answer was out within limit.
@@ -174,7 +177,8 @@ func (s *Server) recover(w http.ResponseWriter, r *http.Request) {
 	if err, ok := thrown.(error); ok && errors.Is(err, http.ErrAbortHandler) {
 		panic(http.ErrAbortHandler)
 	}
-	s.logger.Error("request ended by a panic", zap.String("type", fmt.Sprintf("%T", thrown)), zap.ByteString("stack", debug.Stack()))
+	s.logger.Error("request ended by a panic", zap.String("reason", string(fault.Invalid)), zap.String("error", fmt.Sprintf("answer %s %q: panic of type %T", r.Method, r.URL.Path, thrown)),
+		zap.String("hint", "this is a defect of ecr-refreshd; please report it with the stack"), zap.ByteString("stack", debug.Stack()))
 	w.Header().Set("Connection", "close")
 	refuse(w, r, http.StatusInternalServerError, invalid("this request met a defect of ecr-refreshd",
 		"the journal of ecr-refreshd has the details; please report it"))

@@ -18,10 +18,7 @@ func TestConnectionsOfNoUseAreClosed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := peerauth.NewDirectory()
 		var conns sync.WaitGroup
-		server, err := New(Options{Backend: &fakeBackend{directory: d}, Directory: d, Logger: zap.NewNop()}).server(t.Context(), &conns)
-		if err != nil {
-			t.Fatal(err)
-		}
+		server := New(Options{Backend: &fakeBackend{directory: d}, Directory: d, Logger: zap.NewNop()}).server(t.Context(), &conns)
 		accepted, served := make(pipes), make(chan error, 1)
 		go func() { served <- server.Serve(accepted) }()
 		open := func() net.Conn {

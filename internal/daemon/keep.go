@@ -32,6 +32,7 @@ func (c changes) Observe(e renew.Event) {
 // of the former process ends that has no follower yet.
 func (d *Daemon) keep(ctx context.Context, clearFormer func()) {
 	var again <-chan time.Time
+	var said string // the last error of Keep: one that stays is logged once
 	for over := false; !over; {
 		select {
 		case <-ctx.Done():
@@ -46,9 +47,16 @@ func (d *Daemon) keep(ctx context.Context, clearFormer func()) {
 		}
 		again = nil
 		if d.Keep != nil {
-			if err := d.Keep(d.generation().tokens()); err != nil {
-				d.Logger.Warn("tokens not handed over, a restart would begin without them", zap.Error(err))
+			err := d.Keep(d.generation().tokens())
+			if err == nil {
+				said = ""
+			} else {
 				again = time.After(keepRetry)
+			}
+			if err != nil && err.Error() != said {
+				said = err.Error()
+				d.Logger.Warn("tokens not handed over, a restart would begin without them", zap.String("error", said),
+					zap.String("hint", "nothing to do while the daemon runs; before the next restart, see that AWS can be reached"))
 			}
 		}
 		if err := d.note(); err != nil {

@@ -82,7 +82,8 @@ func (d *Daemon) serveManaged(ctx context.Context, server *api.Server) {
 		select {
 		case err := <-served:
 			if err != nil {
-				d.Logger.Error("local API has ended", zap.Error(err))
+				d.Logger.Error("local API has ended", zap.String("reason", string(fault.Local)), zap.Error(err),
+					zap.String("hint", "run `systemctl restart ecr-refreshd.socket ecr-refreshd.service`; until then clients get no logins, while files and engines are kept"))
 			}
 			return
 		case <-look.C:

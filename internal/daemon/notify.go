@@ -10,6 +10,7 @@ import (
 	"go.uber.org/zap"
 	"golang.org/x/sys/unix"
 
+	"ecr-refreshd/internal/fault"
 	"ecr-refreshd/internal/renew"
 )
 
@@ -131,7 +132,9 @@ func (d *Daemon) alive() bool {
 	for _, r := range d.generation().renewers {
 		if r.Stuck() {
 			d.Logger.Error("renewal loop is stuck, the service manager's watchdog will end this process",
-				zap.String("region", r.Grant.Region), zap.String("identity", r.Grant.Identity))
+				zap.String("region", r.Grant.Region), zap.String("identity", r.Grant.Identity), zap.String("reason", string(fault.Local)),
+				zap.String("error", "renew the token: a call to AWS or to a target has not returned within its time limit"),
+				zap.String("hint", "nothing to do if it happens once; if it comes again, please report it with the lines before and the stack traces after"))
 			return false
 		}
 	}

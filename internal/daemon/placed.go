@@ -178,8 +178,8 @@ func takesBack(target renew.Target) bool {
 // logins, so that it is no failure.
 func (d *Daemon) noteFailed(err error) {
 	if d.placed.failed != err.Error() {
-		d.Logger.Warn("record of logins not written: those of registries and targets that leave the configuration while the daemon is down will stay",
-			zap.String("error", err.Error()), zap.String("hint", "make its directory writable"))
+		d.Logger.Warn("record of logins not written",
+			zap.String("error", err.Error()), zap.String("hint", "make its directory writable; until then, logins of registries and targets that leave the configuration while the daemon is down stay where they are"))
 	}
 	d.placed.failed = err.Error()
 }

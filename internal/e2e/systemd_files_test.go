@@ -79,3 +79,17 @@ func (h *host) testUser() {
 	user("systemctl", "--user", "stop", "ecr-refreshd")
 	h.systemctl("stop", "manager.service")
 }
+
+// testLevel does as docs/logs.md says.
+func (h *host) testLevel() {
+	pid := h.mainPID()
+	for _, level := range []string{"debug", "info"} {
+		h.systemctl("kill", "--kill-whom=main", "-s", "USR2", unit)
+		await(h.t, func() (bool, string) {
+			return strings.Contains(h.journal("--output=cat", "_SYSTEMD_UNIT="+unit, "LEVEL="+level), "log level changed"), "the change to " + level
+		})
+	}
+	if now := h.mainPID(); now != pid {
+		h.t.Errorf("the signal has ended process %s; now it is %s", pid, now)
+	}
+}

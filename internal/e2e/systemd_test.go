@@ -69,6 +69,7 @@ func TestSystemd(t *testing.T) {
 	part("a wrong configuration", (*host).testWrong)
 	part("other accounts' files", (*host).testUsers)
 	part("the journal can be queried", (*host).testJournal)
+	part("the log level is switched by a signal", (*host).testLevel)
 	part("stop", (*host).testStop)
 	part("without a daemon", (*host).testTimer)
 	part("a user's own service", (*host).testUser)

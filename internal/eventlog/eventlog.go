@@ -1,12 +1,12 @@
 // Package eventlog is the Observer that writes events to a zap logger: a
 // constant lower-case message and typed fields. What a person must act on is
-// an error, what passes by itself a warning, and a failure that has not changed
-// is logged again once an hour only.
+// an error, what passes by itself a warning. A failure that has not changed, or that
+// many grants have for one reason, is summed up (failures.go).
 package eventlog
 
 import (
+	"errors"
 	"fmt"
-	"strings"
 	"sync"
 	"time"
 
@@ -17,15 +17,8 @@ import (
 	"ecr-refreshd/internal/renew"
 )
 
-const (
-	// reminder is how often an unchanged failure is logged again.
-	reminder = time.Hour
-	// maxFaults bounds the lines of one event: a file of thousands of hosts can have
-	// a fault for each.
-	maxFaults = 20
-	// maxHosts bounds the names in one line.
-	maxHosts = 10
-)
+// maxHosts bounds the names in one line.
+const maxHosts = 10
 
 // Hosts are the value of a line's field host. A line names the first of them and
 // counts the others; the journal's fields, by which people filter, have them all.
@@ -47,138 +40,149 @@ type Log struct {
 	logger *zap.Logger
 
 	mu       sync.Mutex
-	failures map[subject]logged
+	failures failures
 	warnings map[string]string // the last of each target
-}
-
-// subject is what can fail and recover by itself.
-type subject struct {
-	grant  renew.Grant
-	target string
-	kind   renew.Kind
-}
-
-// logged is the last line about a subject's failure.
-type logged struct {
-	text string
-	at   time.Time
 }
 
 // New makes a Log.
 func New(logger *zap.Logger) *Log {
-	return &Log{logger: logger, failures: make(map[subject]logged), warnings: make(map[string]string)}
+	return &Log{logger: logger, failures: newFailures(), warnings: make(map[string]string)}
 }
 
-// Observe writes one line for e, or for each of its first faults; an unchanged
-// failure at debug level.
+// form is how events of a kind are logged.
+type form struct {
+	level   zapcore.Level // of a failure it depends on the reason, see severity
+	message string
+	// again is the message of what has failed before and works now; of a failure, that of
+	// the line that sums it up.
+	again string
+	ends  []renew.Kind // the failures that are over with it; the first is the one of which again speaks
+}
+
+// forms has every kind. docs/logs.md explains the messages.
+var forms = map[renew.Kind]form{
+	renew.Renewed:      {level: zapcore.InfoLevel, message: "token renewed", again: "token renewed again", ends: []renew.Kind{renew.RenewFailed}},
+	renew.Adopted:      {level: zapcore.DebugLevel, message: "token kept"},
+	renew.RenewFailed:  {message: "token not renewed", again: "token still not renewed"},
+	renew.Expired:      {level: zapcore.ErrorLevel, message: "token expired, no valid one is left"},
+	renew.ClockWrong:   {message: "reported expiry cannot be true", again: "reported expiry still cannot be true"},
+	renew.Stored:       {level: zapcore.DebugLevel, message: "login stored", again: "login stored again", ends: []renew.Kind{renew.StoreFailed, renew.RemoveFailed}},
+	renew.StoreFailed:  {message: "login not stored", again: "login still not stored"},
+	renew.CheckFailed:  {message: "login not checked", again: "login still not checked"},
+	renew.Checked:      {level: zapcore.DebugLevel, message: "login checked", again: "login checked again", ends: []renew.Kind{renew.CheckFailed}},
+	renew.Undone:       {level: zapcore.InfoLevel, message: "login was undone by another program, storing it again", again: "logins are undone again and again by another program"},
+	renew.Removed:      {level: zapcore.WarnLevel, message: "login removed", ends: []renew.Kind{renew.RemoveFailed}},
+	renew.RemoveFailed: {message: "login not removed", again: "login still not removed"},
+}
+
+// Observe logs e: what happens in one line, a failure as long as it is news.
 func (l *Log) Observe(e renew.Event) {
-	level, message := zapcore.InfoLevel, ""
-	switch e.Kind {
-	case renew.Renewed:
-		message = "token renewed"
-		if l.recovered(e, renew.RenewFailed) {
-			message = "token renewed again"
-		}
-	case renew.Adopted:
-		level, message = zapcore.DebugLevel, "token kept"
-	case renew.RenewFailed:
-		level, message = l.failure(e), "token not renewed"
-	case renew.Expired:
-		level, message = zapcore.ErrorLevel, "token expired, no valid one is left"
-	case renew.ClockWrong:
-		level, message = l.failure(e), "reported expiry cannot be true"
-	case renew.Stored:
-		level, message = zapcore.DebugLevel, "login stored"
-		if l.recovered(e, renew.StoreFailed) {
-			level, message = zapcore.InfoLevel, "login stored again"
-		}
-		l.warn(e)
-	case renew.StoreFailed:
-		level, message = l.failure(e), "login not stored"
-	case renew.CheckFailed:
-		level, message = l.failure(e), "login not checked"
-	case renew.Checked:
-		l.recovered(e, renew.CheckFailed)
-		message = "login checked again"
-	case renew.Undone:
-		message = "login was undone by another program, storing it again"
-		if e.Err != nil {
-			level = zapcore.WarnLevel
-		}
-	case renew.Removed:
-		level, message = zapcore.WarnLevel, "login removed"
-	case renew.RemoveFailed:
-		level, message = l.failure(e), "login not removed"
-	}
-	if e.Err == nil {
-		l.logger.Log(level, message, fields(e)...)
-	}
-	faults := fault.All(e.Err)
-	more := max(len(faults)-maxFaults, 0)
-	for _, f := range faults[:len(faults)-more] {
-		if len(f.Hosts) > 0 {
-			e.Hosts = f.Hosts
-		}
-		l.logger.Log(level, message, append(fields(e), zap.String("reason", string(f.Reason)),
-			zap.String("hint", f.Hint), zap.String("error", f.Error()))...)
-	}
-	if more > 0 {
-		e.Hosts = nil // those of the lines before were others
-		l.logger.Log(level, message, append(fields(e), zap.String("hint", "see `ecr-refreshd status` for all"),
-			zap.String("error", fmt.Sprintf("%d more faults", more)))...)
-	}
-}
-
-// warn logs a target's warning once, whichever grant it comes with.
-func (l *Log) warn(e renew.Event) {
-	l.mu.Lock()
-	same := l.warnings[e.Target] == e.Warning
-	l.warnings[e.Target] = e.Warning
-	l.mu.Unlock()
-	if !same && e.Warning != "" {
-		l.logger.Warn("target is not safe", zap.String("target", e.Target), zap.String("hint", e.Warning))
-	}
-}
-
-// failure returns the level for a failure and remembers it.
-func (l *Log) failure(e renew.Event) zapcore.Level {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	s, text := subject{e.Grant, e.Target, e.Kind}, gist(e.Err)
-	if last, ok := l.failures[s]; ok && last.text == text && e.At.Sub(last.at).Abs() < reminder {
-		return zapcore.DebugLevel
-	}
-	l.failures[s] = logged{text, e.At}
-	for _, f := range fault.All(e.Err) {
-		switch f.Reason {
-		case fault.Denied, fault.Credentials, fault.Rejected, fault.Local:
-			return zapcore.ErrorLevel // only a person can fix it
+	switch e.Kind {
+	case renew.RenewFailed, renew.ClockWrong, renew.StoreFailed, renew.CheckFailed, renew.RemoveFailed:
+		l.failed(e)
+	case renew.Expired:
+		l.write(zapcore.ErrorLevel, forms[e.Kind].message, fields(e), l.failures.last(e))
+	case renew.Undone:
+		if e.Err == nil {
+			e.Err = undone(e)
 		}
+		l.failed(e)
+	default:
+		l.happened(e)
+	}
+}
+
+// happened logs what is no failure, and how long one took that is over with it.
+func (l *Log) happened(e renew.Event) {
+	form := forms[e.Kind]
+	level, message, all := form.level, form.message, fields(e)
+	if !e.Partial {
+		for i, kind := range form.ends {
+			over := l.failures.end(e, kind)
+			if i > 0 || over == nil || !over.said || form.again == "" {
+				continue
+			}
+			level, message = zapcore.InfoLevel, form.again
+			all = append(all, zap.Int("failures", over.count), zap.Duration("failed_for", max(e.At.Sub(over.since), 0)))
+		}
+	}
+	l.logger.Log(level, message, all...)
+	if e.Kind == renew.Stored {
+		l.warn(e)
+	}
+}
+
+// undone is the fault of an Undone that is not yet one of two programs in conflict.
+func undone(e renew.Event) error {
+	return &fault.Error{Reason: fault.Local, Op: "keep the login in " + e.Target, Err: errors.New("another program has removed or changed it"), Hint: undoneHint}
+}
+
+const undoneHint = "nothing, if it happens now and then; else find the program: a cron line with `docker login`, a credential script, a second ecr-refreshd"
+
+// failed logs each fault of a failure that is news, at debug level what is not, and
+// sums up what was not logged when it is time.
+func (l *Log) failed(e renew.Event) {
+	form, now := forms[e.Kind], l.failures.begin(e)
+	faults := fault.All(e.Err)
+	more := max(len(faults)-maxLines, 0)
+	said := zapcore.DebugLevel
+	for i, f := range faults {
+		level := zapcore.DebugLevel
+		if l.failures.news(now, e, f) && i < maxLines {
+			level = severity(e.Kind, f)
+			said = max(said, level)
+		}
+		if i < maxLines {
+			concerned := e
+			concerned.Hosts = hostsOf(e, f)
+			l.write(level, form.message, fields(concerned), f)
+		}
+	}
+	if more > 0 {
+		concerned := e
+		concerned.Hosts = nil // those of the lines before were others
+		l.write(said, form.message, fields(concerned), &fault.Error{Reason: faults[maxLines].Reason, Op: fmt.Sprintf("%d more faults", more),
+			Hint: "see `ecr-refreshd status` for all"})
+	}
+	for _, s := range l.failures.due(e) {
+		l.write(max(severity(e.Kind, s.fault), zapcore.WarnLevel), form.again, append(fields(s.event), zap.Int("grants", s.grants), zap.Int("failures", s.count),
+			zap.Time("since", s.since)), s.fault)
+	}
+}
+
+// write logs a line about a fault. An error, which a person must act on, always says how.
+func (l *Log) write(level zapcore.Level, message string, about []zap.Field, f *fault.Error) {
+	hint := f.Hint
+	if hint == "" && level == zapcore.ErrorLevel {
+		hint = "run `ecr-refreshd doctor`, which looks for the cause"
+	}
+	l.logger.Log(level, message, append(about, zap.String("reason", string(f.Reason)), zap.String("hint", hint), zap.String("error", f.Error()))...)
+}
+
+// severity is the level of a failure: an error only when a person must act.
+func severity(k renew.Kind, f *fault.Error) zapcore.Level {
+	switch {
+	case k == renew.Undone && f.Hint == undoneHint:
+		return zapcore.InfoLevel
+	case k == renew.Undone: // it is stored again
+		return zapcore.WarnLevel
+	}
+	switch f.Reason {
+	case fault.Denied, fault.Credentials, fault.Rejected, fault.Local:
+		return zapcore.ErrorLevel
 	}
 	return zapcore.WarnLevel
 }
 
-// gist is what makes two failures the same to a reader. The cause's own text is
-// no part of it: request ids and port numbers differ each time.
-func gist(err error) string {
-	var b strings.Builder
-	for _, f := range fault.All(err) {
-		fmt.Fprintf(&b, "%s %s; %s\n", f.Reason, f.Op, f.Hint)
+// warn logs a target's warning once, whichever grant it comes with.
+func (l *Log) warn(e renew.Event) {
+	same := l.warnings[e.Target] == e.Warning
+	l.warnings[e.Target] = e.Warning
+	if !same && e.Warning != "" {
+		l.logger.Warn("target is not safe", zap.String("target", e.Target), zap.String("hint", e.Warning))
 	}
-	return b.String()
-}
-
-// recovered forgets a failure of the kind and reports whether there was one.
-func (l *Log) recovered(e renew.Event, kind renew.Kind) bool {
-	if e.Partial {
-		return false
-	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	s := subject{e.Grant, e.Target, kind}
-	_, failed := l.failures[s]
-	delete(l.failures, s)
-	return failed
 }
 
 func fields(e renew.Event) []zap.Field {

@@ -17,13 +17,13 @@ import (
 
 var start = time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
 
-func failure(r fault.Reason, cause string) error {
+func faultOf(r fault.Reason, cause string) error {
 	return &fault.Error{Reason: r, Op: "try", Err: errors.New(cause), Hint: "fix it"}
 }
 
 func TestLevels(t *testing.T) {
 	fails := func(k renew.Kind, r fault.Reason, cause string, after time.Duration) renew.Event {
-		return renew.Event{Kind: k, Err: failure(r, cause), At: start.Add(after)}
+		return renew.Event{Kind: k, Err: faultOf(r, cause), At: start.Add(after)}
 	}
 	const debug, info, warn, loud = zapcore.DebugLevel, zapcore.InfoLevel, zapcore.WarnLevel, zapcore.ErrorLevel
 	tests := []struct {
@@ -36,8 +36,8 @@ func TestLevels(t *testing.T) {
 		{"what a person must fix", []renew.Event{fails(renew.RenewFailed, fault.Denied, "x", 0)}, []zapcore.Level{loud}},
 		{"unchanged is not repeated", []renew.Event{
 			fails(renew.RenewFailed, fault.Denied, "request 1", 0), fails(renew.RenewFailed, fault.Denied, "request 2", time.Minute)}, []zapcore.Level{loud, debug}},
-		{"but hourly", []renew.Event{
-			fails(renew.RenewFailed, fault.Denied, "x", 0), fails(renew.RenewFailed, fault.Denied, "x", time.Hour)}, []zapcore.Level{loud, loud}},
+		{"but summed up hourly", []renew.Event{
+			fails(renew.RenewFailed, fault.Denied, "x", 0), fails(renew.RenewFailed, fault.Denied, "x", time.Hour)}, []zapcore.Level{loud, debug, loud}},
 		{"changed is said", []renew.Event{
 			fails(renew.RenewFailed, fault.Network, "x", 0), fails(renew.RenewFailed, fault.Throttled, "x", time.Minute)}, []zapcore.Level{warn, warn}},
 		{"a recovered target is said", []renew.Event{
@@ -89,7 +89,7 @@ func TestWhatALineSays(t *testing.T) {
 		t.Errorf("got %v, want %v", got, want)
 	}
 	// The messages are what people search for.
-	trouble := failure(fault.Local, "x")
+	trouble := faultOf(fault.Local, "x")
 	for _, e := range []renew.Event{{Kind: renew.RenewFailed, Err: trouble}, {Kind: renew.Renewed}, {Kind: renew.Adopted}, {Kind: renew.Expired},
 		{Kind: renew.ClockWrong, Err: trouble}, {Kind: renew.Stored}, {Kind: renew.StoreFailed, Err: trouble}, {Kind: renew.Stored},
 		{Kind: renew.Undone}, {Kind: renew.Removed}, {Kind: renew.RemoveFailed, Err: trouble},
@@ -171,7 +171,7 @@ func TestWhatAHookPrintsIsInTheDebugLog(t *testing.T) {
 }
 
 func TestTheLinesOfOneEventAreBounded(t *testing.T) {
-	for n, want := range map[int]int{1: 1, maxFaults: maxFaults, maxFaults + 1: maxFaults + 1, 5000: maxFaults + 1} {
+	for n, want := range map[int]int{1: 1, maxLines: maxLines, maxLines + 1: maxLines + 1, 5000: maxLines + 1} {
 		core, logs := observer.New(zapcore.DebugLevel)
 		e := renew.Event{Kind: renew.StoreFailed, At: start, Target: "file"}
 		var faults fault.List
@@ -187,8 +187,21 @@ func TestTheLinesOfOneEventAreBounded(t *testing.T) {
 			t.Fatalf("%d faults: %d lines, want %d", n, len(all), want)
 		}
 		last := all[len(all)-1].ContextMap()
-		if n > maxFaults && (last["error"] != fmt.Sprintf("%d more faults", n-maxFaults) || len(last["host"].([]any)) != 0 || last["target"] != "file") {
+		if n > maxLines && (last["error"] != fmt.Sprintf("%d more faults", n-maxLines) || len(last["host"].([]any)) != 0 || last["target"] != "file") {
 			t.Errorf("%d faults: the last line is %v", n, last)
+		}
+	}
+}
+
+func TestAnErrorAlwaysHasAHint(t *testing.T) {
+	core, logs := observer.New(zapcore.WarnLevel)
+	l := New(zap.New(core))
+	for _, r := range fault.Reasons() {
+		l.Observe(renew.Event{Kind: renew.StoreFailed, Target: string(r), At: start, Err: &fault.Error{Reason: r, Op: "store"}})
+	}
+	for _, e := range logs.All() {
+		if hint := e.ContextMap()["hint"]; (hint != "") != (e.Level == zapcore.ErrorLevel) {
+			t.Errorf("%v %v: hint %q", e.Level, e.ContextMap()["reason"], hint)
 		}
 	}
 }
