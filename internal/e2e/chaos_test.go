@@ -107,6 +107,16 @@ var calamities = []calamity{
 			c.t.Error(err)
 		}
 	}},
+	{"the registries cannot be reached", false, func(c *chaos) {
+		clear := c.scene.aws.Inject(emulator.Fault{Operation: "registry", Drop: true})
+		defer clear()
+		c.pass(c.short())
+	}},
+	{"the registries are slow", true, func(c *chaos) {
+		clear := c.scene.aws.Inject(emulator.Fault{Operation: "registry", Delay: c.life / 100})
+		defer clear()
+		c.pass(c.short())
+	}},
 	{"the engine is killed", false, func(c *chaos) {
 		c.engine.Kill()
 		if err := c.engine.Start(c.t.Context()); err != nil {
