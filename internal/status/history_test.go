@@ -1,0 +1,112 @@
+package status
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"ecr-refreshd/internal/renew"
+)
+
+// The events of these tests happen at this time of the day.
+func later(d time.Duration, e renew.Event) renew.Event {
+	e.Grant, e.At = grant, at.Add(d)
+	if e.Hosts == nil {
+		e.Hosts = []string{named, ours}
+	}
+	return e
+}
+
+func day(b *Board, now time.Duration) string { return b.Registries(at.Add(now))[0].LastDay }
+
+func TestTheLastDayHasTheWorstOfEachQuarterHour(t *testing.T) {
+	all := func(kind renew.Kind, err error) []renew.Event {
+		return []renew.Event{{Kind: kind, Target: "engine", Err: err}, {Kind: kind, Target: "file", Err: err}}
+	}
+	b := board()
+	play := func(d time.Duration, events ...renew.Event) {
+		for _, e := range events {
+			b.Observe(later(d, e))
+		}
+	}
+	if got := day(b, 0); got != "" {
+		t.Errorf("before anything happened: %q", got)
+	}
+	play(time.Minute, renew.Event{Kind: renew.RenewFailed, Err: boom, Hosts: []string{named}})
+	play(16*time.Minute, renewed)
+	if got := day(b, 29*time.Minute); got != "ee" {
+		t.Errorf("a first token that could not be fetched: %q", got)
+	}
+	if got := day(b, 30*time.Minute); got != "eep" {
+		t.Errorf("a token that no target has yet: %q", got)
+	}
+	play(46*time.Minute, all(renew.Stored, nil)...)
+	if got := day(b, time.Hour); got != "eepoo" { // in the fourth it waited at first
+		t.Errorf("well: %q", got)
+	}
+	play(76*time.Minute, all(renew.StoreFailed, boom)...)
+	play(77*time.Minute, all(renew.Stored, nil)...)
+	play(91*time.Minute, fails)
+	play(106*time.Minute, renewed)
+	if got := day(b, 2*time.Hour); got != "eepootrro" {
+		t.Errorf("a target failed, then the renewal: %q", got)
+	}
+	if got := day(b, 13*time.Hour); !strings.HasSuffix(got, "oooooe") {
+		t.Errorf("expired by the clock: %q", got)
+	}
+	if got := day(b, 25*time.Hour); len(got) != 96 || strings.HasPrefix(got, "ee") {
+		t.Errorf("after more than a day: %q, %d letters", got, len(got))
+	}
+	much := renewed
+	much.ExpiresAt = at.Add(1e6*time.Hour + time.Minute)
+	play(1e6*time.Hour, much)
+	if got := day(b, 1e6*time.Hour); got != strings.Repeat("o", 96) {
+		t.Errorf("after a long sleep: %q", got)
+	}
+	play(0, fails)
+	play(time.Minute, renewed)
+	if got := day(b, 16*time.Minute); got != strings.Repeat("o", 94)+"ro" {
+		t.Errorf("after the clock was set back: %q", got)
+	}
+}
+
+func TestAReloadContinuesTheLastDay(t *testing.T) {
+	b := board()
+	b.Observe(later(0, renewed))
+	b.Observe(later(0, fails))
+	next := board()
+	adopted := renewed
+	adopted.Kind = renew.Adopted
+	next.Observe(later(time.Hour, adopted))
+	next.Inherit(b, func(string) bool { return false })
+	if got := day(next, 75*time.Minute); got != "rrrrrp" {
+		t.Errorf("with a token: %q", got)
+	}
+	next = board()
+	next.Inherit(b, func(string) bool { return false })
+	if got := day(next, 15*time.Minute); got != "rr" { // how it stands now is known from the next quarter on
+		t.Errorf("without one yet: %q", got)
+	}
+}
+
+func TestTheClockIsDoubtedUntilATokenMakesSense(t *testing.T) {
+	b := board()
+	wrong := renew.Event{Kind: renew.ClockWrong, Account: "111122223333", Err: boom}
+	feed(b, wrong, renewed)
+	if p := b.Clock(); p == nil || p.Hint != "allow it" {
+		t.Errorf("got %+v", p)
+	}
+	next := board()
+	next.Inherit(b, func(string) bool { return true })
+	if next.Clock() == nil {
+		t.Error("a reload ended the doubt")
+	}
+	feed(b, wrong, renewed)
+	if b.Clock() == nil {
+		t.Error("a second such token ended the doubt")
+	}
+	feed(b, renewed)
+	if p := b.Clock(); p != nil {
+		t.Errorf("after a good token: %+v", p)
+	}
+}
