@@ -1,0 +1,77 @@
+// Package page is the status page for browsers: one self-contained HTML document that shows
+// the report of the status and nothing else. It works without JavaScript; with it, it brings
+// itself up to date in place. Who may connect, which Host headers and methods are taken,
+// lives with the server that mounts it.
+package page
+
+import (
+	"bufio"
+	"crypto/sha256"
+	_ "embed"
+	"encoding/base64"
+	"html/template"
+	"io"
+	"net/http"
+	"time"
+
+	"ecr-refreshd/internal/status"
+)
+
+var (
+	//go:embed page.html
+	document string
+	//go:embed page.css
+	style string
+	//go:embed page.js
+	script string
+
+	// Parsed once: it is the same for every request.
+	parsed = template.Must(template.New("page").Funcs(template.FuncMap{
+		"style":  func() template.CSS { return template.CSS(style) },
+		"script": func() template.JS { return template.JS(script) },
+	}).Parse(document))
+)
+
+// policy allows this document's own style and script, its own icon, and to fetch itself
+// again. An injected element of any kind is dead.
+var policy = "default-src 'none'; style-src " + hash(style) + "; script-src " + hash(script) +
+	"; img-src data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+
+func hash(text string) string {
+	sum := sha256.Sum256([]byte(text))
+	return "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
+}
+
+// New serves the page at / with what report returns at each request.
+func New(report func() status.Report) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/" {
+			http.NotFound(w, r)
+			return
+		}
+		h := w.Header()
+		h.Set("Content-Type", "text/html; charset=utf-8")
+		h.Set("Content-Security-Policy", policy)
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Referrer-Policy", "no-referrer")
+		h.Set("Cross-Origin-Opener-Policy", "same-origin")
+		h.Set("Cross-Origin-Resource-Policy", "same-origin")
+		h.Set("Cache-Control", "no-store")
+		if r.Method == http.MethodHead {
+			return
+		}
+		if err := render(w, report(), time.Now()); err != nil {
+			// Half a page must not look like a whole one.
+			panic(http.ErrAbortHandler)
+		}
+	})
+}
+
+// render writes the page as it is at now.
+func render(w io.Writer, r status.Report, now time.Time) error {
+	b := bufio.NewWriterSize(w, 32<<10)
+	if err := parsed.Execute(b, look(r, now)); err != nil {
+		return err
+	}
+	return b.Flush()
+}

@@ -1,0 +1,197 @@
+package page
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"ecr-refreshd/internal/fault"
+	"ecr-refreshd/internal/status"
+)
+
+const (
+	shown    = 30 // problems
+	named    = 5  // hosts of a problem
+	messages = 3  // different messages of a problem
+)
+
+// problem is one thing to do, for all hosts for which it is the same.
+type problem struct {
+	ID       string
+	Grave    bool // pulls fail, or will
+	Title    string
+	Effect   string
+	Messages []string
+	Others   int // messages that are not shown
+	Hint     []part
+	At       *moment
+	Next     *moment // attempt
+	Hosts    []string
+	More     int // hosts that are not named
+
+	rank int
+	seen time.Time
+	next *time.Time
+	ends *time.Time // of the first token to end
+}
+
+// Ranks: what hurts most comes first.
+const (
+	expired = iota
+	none
+	socket
+	failing
+	undelivered
+	config
+	clock
+	warning
+)
+
+// gather makes one problem of what is wrong with several hosts for the same reason, and
+// returns for each host the problems that it has.
+func gather(r status.Report, hosts []status.Registry, now time.Time) ([]problem, [][]link) {
+	g := grouped{now: now, byKey: make(map[string]*problem)}
+	general := func(p *status.Problem, rank int, title, effect string) {
+		if p != nil {
+			g.add("", rank, title, effect, "", p)
+		}
+	}
+	general(r.Config.Error, config, "The changed configuration is not in force",
+		"It has an error. What was loaded "+at(r.Config.LoadedAt, now).Relative+" stays active.")
+	general(r.Socket.Error, socket, "New clients cannot connect", "Pulls that use the credential helper fail.")
+	general(r.Clock, clock, "This host's clock is wrong", "Tokens are renewed as if they lived 12 hours from now.")
+	links := make([][]link, len(hosts))
+	for i, h := range hosts {
+		host := clean(h.Host)
+		note := func(p *problem) { links[i] = append(links[i], link{p.ID, p.Title}) }
+		if h.Error != nil || h.State == status.Expired {
+			note(g.token(host, h))
+		}
+		for _, t := range h.Targets {
+			name := clean(t.Name)
+			if t.Error != nil {
+				title, effect := target(t.Error.Reason, name)
+				note(g.add(host, undelivered, title, effect, name, t.Error))
+			}
+			if t.Warning != "" {
+				note(g.add(host, warning, name+" has a warning", "Pulls work.", name, &status.Problem{Hint: t.Warning}))
+			}
+		}
+	}
+	return g.sorted(), links
+}
+
+// grouped collects problems.
+type grouped struct {
+	now   time.Time
+	byKey map[string]*problem
+	said  map[string]bool
+}
+
+// token notes that h has no token, or none to follow the one that it has.
+func (g *grouped) token(host string, h status.Registry) *problem {
+	rank, effect := failing, "Pulls still work until the token ends."
+	switch h.State {
+	case status.Expired:
+		rank, effect = expired, "The token has expired: pulls fail."
+	case status.Pending:
+		rank, effect = none, "There has been no token since ecr-refreshd started: pulls fail."
+	}
+	e := h.Error
+	if e == nil {
+		e = &status.Problem{Message: "the token has expired and has not been renewed yet"}
+	}
+	p := g.add(host, rank, token(e.Reason), effect, "", e)
+	if n := h.NextRefreshAt; n != nil && (p.next == nil || n.Before(*p.next)) {
+		p.next = n
+	}
+	if n := h.ExpiresAt; n != nil && (p.ends == nil || n.Before(*p.ends)) {
+		p.ends = n
+	}
+	return p
+}
+
+// add puts a fault of host with others that are alike: they need the same to be done.
+func (g *grouped) add(host string, rank int, title, effect, target string, e *status.Problem) *problem {
+	key := strings.Join([]string{fmt.Sprint(rank), title, target, e.Hint}, "\x00")
+	p := g.byKey[key]
+	if p == nil {
+		p = &problem{ID: id("p", key), Title: title, Effect: effect, Hint: inParts(clean(e.Hint)), rank: rank, Grave: rank < config}
+		g.byKey[key] = p
+	}
+	if host != "" && !slices.Contains(p.Hosts, host) {
+		if len(p.Hosts) < named {
+			p.Hosts = append(p.Hosts, host)
+		} else {
+			p.More++
+		}
+	}
+	if message := clean(e.Message); message != "" && !slices.Contains(p.Messages, message) {
+		if len(p.Messages) < messages {
+			p.Messages = append(p.Messages, message)
+		} else {
+			p.Others++
+		}
+	}
+	if e.At.After(p.seen) {
+		p.seen = e.At
+	}
+	return p
+}
+
+func (g *grouped) sorted() []problem {
+	all := make([]problem, 0, len(g.byKey))
+	for _, p := range g.byKey {
+		if !p.seen.IsZero() {
+			p.At = atOrNil(&p.seen, g.now)
+		}
+		p.Next = atOrNil(p.next, g.now)
+		if p.rank == failing && p.ends != nil {
+			p.Effect = "Pulls still work. The first token ends " + at(*p.ends, g.now).Relative + "."
+		}
+		if p.rank == expired && p.ends != nil {
+			p.Effect = "Pulls fail: the token expired " + at(*p.ends, g.now).Relative + "."
+		}
+		all = append(all, *p)
+	}
+	slices.SortFunc(all, func(a, b problem) int {
+		return cmp.Or(cmp.Compare(a.rank, b.rank), cmp.Compare(b.More+len(b.Hosts), a.More+len(a.Hosts)), cmp.Compare(a.ID, b.ID))
+	})
+	return all
+}
+
+// token is what is wrong when one cannot be fetched.
+func token(r fault.Reason) string {
+	switch r {
+	case fault.Network:
+		return "AWS cannot be reached"
+	case fault.Throttled:
+		return "AWS asks for fewer calls"
+	case fault.Denied:
+		return "AWS denies the token"
+	case fault.Credentials:
+		return "There are no usable AWS credentials"
+	case fault.Local:
+		return "A problem on this host keeps the token from being fetched"
+	case fault.Invalid:
+		return "AWS sent an answer that makes no sense"
+	}
+	return "The token was not renewed"
+}
+
+// target is what is wrong when one does not take a login, and what that means.
+func target(r fault.Reason, name string) (title, effect string) {
+	switch r {
+	case fault.Rejected:
+		return "The registry refuses the login of " + name, "The token is there, but pulls with it fail."
+	case fault.Engine:
+		return "The Docker Engine of " + name + " cannot be reached", "The token is there. Whether pulls work is not known."
+	case fault.Network:
+		return name + " cannot reach the registry", "The token is there. Pulls from here fail as long as the registry cannot be reached."
+	case fault.Local:
+		return "The login cannot be stored in " + name, "The token is there, but programs that read it from " + name + " keep an old one or have none."
+	}
+	return "The login did not get into " + name, "The token is there, but programs that get it from " + name + " keep an old one or have none."
+}

@@ -1,0 +1,122 @@
+package page
+
+import (
+	"fmt"
+	"html/template"
+	"regexp"
+	"strconv"
+	"strings"
+	"unicode"
+)
+
+// headline says in one sentence how everything stands, and its mood.
+func headline(hosts, needy, waiting, problems int) (text, mood string) {
+	switch {
+	case needy > 0:
+		return fmt.Sprintf("%s of %s.", number(needy), count(hosts, "host needs attention", "hosts "+plural(needy, "needs", "need")+" attention")), "bad"
+	case problems > 0 && hosts-waiting > 0:
+		return fmt.Sprintf("%s logged in, but %s attention.", count(hosts-waiting, "host is", "hosts are"), count(problems, "thing needs", "things need")), "warn"
+	case problems > 0:
+		return count(problems, "thing needs", "things need") + " attention.", "warn"
+	case hosts == 0:
+		return "No hosts are configured.", "wait"
+	case waiting > 0:
+		return fmt.Sprintf("%s of %s being logged in.", number(waiting), count(hosts, "host is", "hosts "+plural(waiting, "is", "are"))), "wait"
+	}
+	return "Everything is well: " + count(hosts, "host is", "hosts are") + " logged in.", "well"
+}
+
+// title is for the browser's tab: what matters comes first.
+func title(mood string, needy, problems int) string {
+	switch {
+	case needy > 0:
+		return number(needy) + " " + plural(needy, "needs", "need") + " attention - ecr-refreshd"
+	case problems > 0:
+		return "Attention - ecr-refreshd"
+	}
+	return map[string]string{"wait": "Waiting", "well": "All well"}[mood] + " - ecr-refreshd"
+}
+
+// icons are a disc, a ring, a triangle and a square, so that colour is not all that differs.
+var icons = map[string]template.URL{
+	"well": icon(`%3Ccircle cx='8' cy='8' r='6' fill='%230f766e'/%3E`),
+	"wait": icon(`%3Ccircle cx='8' cy='8' r='5' fill='none' stroke='%236b7280' stroke-width='3'/%3E`),
+	"warn": icon(`%3Cpath d='M8 1l7 13H1z' fill='%23b45309'/%3E`),
+	"bad":  icon(`%3Cpath d='M1 1h14v14H1z' fill='%23b3261e'/%3E`),
+}
+
+func icon(shape string) template.URL {
+	return template.URL("data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E" + shape + "%3C/svg%3E")
+}
+
+func plural(n int, one, many string) string {
+	if n == 1 {
+		return one
+	}
+	return many
+}
+
+func count(n int, one, many string) string { return number(n) + " " + plural(n, one, many) }
+
+// number has commas between thousands.
+func number(n int) string {
+	s := strconv.Itoa(n)
+	for i := len(s) - 3; i > 0; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}
+
+// clean makes what cannot be seen visible, such as characters that turn the direction of
+// the text around them.
+func clean(text string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == '\n' || unicode.IsPrint(r):
+			return r
+		case r == '\t':
+			return ' '
+		}
+		return unicode.ReplacementChar
+	}, text)
+}
+
+// parts splits the name of a host where a line may break.
+func parts(host string) []string { return strings.SplitAfter(host, ".") }
+
+// part of a text; Code is what a person types.
+type part struct {
+	Text string
+	Code bool
+}
+
+// typed finds in hints what a person types: in backquotes, in double quotes, or a command at
+// the end of a clause.
+var typed = regexp.MustCompile("`[^`]+`" + `|"(?:[^"\\]|\\.)+"` +
+	`|: ((?:sudo )?(?:chmod|chown|docker|podman|ecr-refreshd|rm|mv|systemctl|timedatectl) (?:'[^']*'|"[^"]*"|[^;,'"])+)`)
+
+func inParts(text string) []part {
+	var all []part
+	last := 0
+	for _, m := range typed.FindAllStringSubmatchIndex(text, -1) {
+		from, to := m[0], m[1]
+		code := text[from+1 : to-1]
+		if m[2] >= 0 {
+			from, to = m[2], m[3]
+			code = text[from:to]
+		} else if text[from] == '"' {
+			if s, err := strconv.Unquote(text[from:to]); err == nil {
+				code = s
+			}
+		}
+		if from > last {
+			all = append(all, part{text[last:from], false})
+		}
+		all = append(all, part{code, true})
+		last = to
+	}
+	if last < len(text) {
+		all = append(all, part{text[last:], false})
+	}
+	return all
+}
