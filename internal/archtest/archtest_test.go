@@ -35,6 +35,7 @@ var may = map[string][]string{
 	"internal/discover":   {"golang.org/x/sys/", "internal/osuser", "internal/ecr", "internal/registry", "internal/shell"},
 	"internal/doctor": {"internal/api", "internal/clientview", "internal/config", "internal/credhelper", "internal/fault", "internal/filetrust", "internal/login", "internal/osuser",
 		"internal/shell", "internal/status"},
+	"internal/page":      {"internal/fault", "internal/status"},
 	"internal/systemd":   {"golang.org/x/sys/"},
 	"internal/restart":   {"golang.org/x/sys/", "internal/fault", "internal/login"},
 	"internal/placed":    {"internal/filetrust", "internal/login"},

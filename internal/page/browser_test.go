@@ -87,7 +87,11 @@ func startBrowser(t *testing.T) *browser {
 		_ = b.cmd.Wait()
 		toIn.Close()
 		if t.Failed() {
-			t.Logf("chromium said:\n%s", said.String())
+			for line := range strings.Lines(said.String()) {
+				if !strings.Contains(line, "dbus/") { // it looks for a desktop
+					t.Log("chromium said: ", line)
+				}
+			}
 		}
 	})
 	return b
@@ -192,9 +196,13 @@ func (b *browser) tab(t *testing.T, width int, dark bool) *tab {
 	p.do("Runtime.enable", nil, nil)
 	p.resize(width, 800)
 	scheme := map[bool]string{false: "light", true: "dark"}[dark]
-	p.do("Emulation.setEmulatedMedia", map[string]any{"features": []map[string]string{{"name": "prefers-color-scheme", "value": scheme}}}, nil)
+	p.do("Emulation.setEmulatedMedia", map[string]any{"features": []map[string]string{
+		{"name": "prefers-color-scheme", "value": scheme}, {"name": "prefers-reduced-motion", "value": "reduce"}}}, nil)
 	return p
 }
+
+// in is the tab for a part of its test.
+func (p *tab) in(t *testing.T) *tab { return &tab{t, p.b, p.session} }
 
 func (p *tab) resize(width, height int) {
 	p.t.Helper()

@@ -17,7 +17,7 @@ type letter struct {
 // letters go from the worst to the best. A person reads the height as well as the colour.
 var letters = []letter{
 	{"e", "no valid token", 12},
-	{"r", "renewal failed, the token was valid", 9},
+	{"r", "renewal failed", 9},
 	{"t", "a target failed", 6},
 	{"p", "waited", 4},
 	{"o", "well", 3},
@@ -29,6 +29,7 @@ func (l letter) Top() int { return 12 - l.Height }
 // day is the strip of a host.
 type day struct {
 	Words string
+	Last  string // trouble, in words; empty for none at all
 	Runs  []run
 }
 
@@ -45,7 +46,7 @@ func dayOf(last string, now time.Time) day {
 		last = last[len(last)-dayQuarters:]
 	}
 	if last == "" {
-		return day{Words: "Last 24 hours: no data yet."}
+		return day{Words: "Last 24 hours: no data yet.", Last: "no data yet"}
 	}
 	// The clock's quarter hours are counted in UTC.
 	begins := now.Truncate(quarter).Add(-quarter * (dayQuarters - 1))
@@ -66,6 +67,9 @@ func dayOf(last string, now time.Time) day {
 					end = "now"
 				}
 				words = append(words, l.Words+" from "+clock(from)+" to "+end)
+				if l.Letter != "p" {
+					d.Last = l.Words + " " + clock(from) + " to " + end
+				}
 			}
 		}
 		from += width

@@ -9,15 +9,16 @@ import (
 	"path/filepath"
 	"slices"
 	"testing"
+
+	"ecr-refreshd/internal/status"
 )
 
 var images = flag.String("images", "", "the directory for screenshots of every state")
 
-// serve serves a state as it is at now.
-func serve(t *testing.T, state string) string {
-	r := states()[state]
+// serve serves r as it is at now.
+func serve(t *testing.T, r status.Report) string {
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
-		if err := render(w, r, now); err != nil {
+		if err := render(w, r, now, req.URL.RawQuery == "all"); err != nil {
 			t.Error(err)
 		}
 	}))
@@ -30,8 +31,9 @@ func TestScreenshots(t *testing.T) {
 		t.Skip("-images names no directory")
 	}
 	b := startBrowser(t)
-	for _, state := range slices.Sorted(maps.Keys(states())) {
-		url := serve(t, state)
+	all := states()
+	for _, state := range slices.Sorted(maps.Keys(all)) {
+		url := serve(t, all[state])
 		for _, width := range []int{1280, 390} {
 			for _, dark := range []bool{false, true} {
 				p := b.tab(t, width, dark)

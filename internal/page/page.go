@@ -42,7 +42,8 @@ func hash(text string) string {
 	return "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
 }
 
-// New serves the page at / with what report returns at each request.
+// New serves the page at / with what report returns at each request; of very many hosts,
+// it shows all at /?all.
 func New(report func() status.Report) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path != "/" {
@@ -60,7 +61,7 @@ func New(report func() status.Report) http.Handler {
 		if r.Method == http.MethodHead {
 			return
 		}
-		if err := render(w, report(), time.Now()); err != nil {
+		if err := render(w, report(), time.Now(), r.URL.RawQuery == "all"); err != nil {
 			// Half a page must not look like a whole one.
 			panic(http.ErrAbortHandler)
 		}
@@ -68,9 +69,9 @@ func New(report func() status.Report) http.Handler {
 }
 
 // render writes the page as it is at now.
-func render(w io.Writer, r status.Report, now time.Time) error {
+func render(w io.Writer, r status.Report, now time.Time, all bool) error {
 	b := bufio.NewWriterSize(w, 32<<10)
-	if err := parsed.Execute(b, look(r, now)); err != nil {
+	if err := parsed.Execute(b, look(r, now, all)); err != nil {
 		return err
 	}
 	return b.Flush()

@@ -1,6 +1,6 @@
 "use strict";
 // Fetches the document again and brings this one into the same state, node by node, so that
-// focus, selection, scroll position and what the reader has unfolded stay.
+// focus, selection and scroll position stay.
 (() => {
   const stale = document.getElementById("stale");
   let answered = new Date();
@@ -10,11 +10,14 @@
     if (old.nodeName !== now.nodeName) return old.replaceWith(now);
     if (old.nodeType !== Node.ELEMENT_NODE) return void (old.nodeValue = now.nodeValue);
     for (const { name } of [...old.attributes]) {
-      if (name !== "open" && !now.hasAttribute(name)) old.removeAttribute(name);
+      if (!now.hasAttribute(name)) old.removeAttribute(name);
     }
     for (const { name, value } of now.attributes) {
-      if (name !== "open" && old.getAttribute(name) !== value) old.setAttribute(name, value);
+      if (old.getAttribute(name) !== value) old.setAttribute(name, value);
     }
+    // What is gone goes first: to move an element would end a selection in it.
+    const ids = new Set([...now.children].map((e) => e.id));
+    for (const child of [...old.children]) ids.has(child.id) || child.remove();
     const known = new Map([...old.children].filter((e) => e.id).map((e) => [e.id, e]));
     let at = old.firstChild;
     for (const next of [...now.childNodes]) {
@@ -35,7 +38,7 @@
   };
 
   const update = async () => {
-    const answer = await fetch(location.pathname, { cache: "no-store", signal: AbortSignal.timeout(20000) });
+    const answer = await fetch(location.pathname + location.search, { cache: "no-store", signal: AbortSignal.timeout(20000) });
     const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
     if (!answer.ok || !fresh.querySelector("main")) throw new Error("not the page");
     const focus = document.activeElement;

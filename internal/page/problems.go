@@ -21,6 +21,7 @@ const (
 type problem struct {
 	ID       string
 	Grave    bool // pulls fail, or will
+	Warning  bool // the hint says what is wrong, too
 	Title    string
 	Effect   string
 	Messages []string
@@ -32,6 +33,7 @@ type problem struct {
 	More     int // hosts that are not named
 
 	rank int
+	said map[string]bool
 	seen time.Time
 	next *time.Time
 	ends *time.Time // of the first token to end
@@ -49,45 +51,60 @@ const (
 	warning
 )
 
-// gather makes one problem of what is wrong with several hosts for the same reason, and
-// returns for each host the problems that it has.
-func gather(r status.Report, hosts []status.Registry, now time.Time) ([]problem, [][]link) {
-	g := grouped{now: now, byKey: make(map[string]*problem)}
+// grouped are problems, one for what is wrong with several hosts for the same reason.
+type grouped struct {
+	now   time.Time
+	byKey map[string]*problem
+	links []links // of the hosts
+}
+
+// links lead from a host to its problems.
+type links struct {
+	token   *link
+	targets [][]link // nil, or of each target
+}
+
+// concerns reports whether the host of this index has a problem.
+func (g *grouped) concerns(host int) bool {
+	return g.links[host].token != nil || g.links[host].targets != nil
+}
+
+// gather finds the problems of r, whose hosts these are.
+func gather(r status.Report, hosts []status.Registry, now time.Time) *grouped {
+	g := &grouped{now: now, byKey: make(map[string]*problem), links: make([]links, len(hosts))}
 	general := func(p *status.Problem, rank int, title, effect string) {
 		if p != nil {
 			g.add("", rank, title, effect, "", p)
 		}
 	}
 	general(r.Config.Error, config, "The changed configuration is not in force",
-		"It has an error. What was loaded "+at(r.Config.LoadedAt, now).Relative+" stays active.")
+		"It has an error. The configuration that was loaded "+at(r.Config.LoadedAt, now).Relative+" stays active.")
 	general(r.Socket.Error, socket, "New clients cannot connect", "Pulls that use the credential helper fail.")
-	general(r.Clock, clock, "This host's clock is wrong", "Tokens are renewed as if they lived 12 hours from now.")
-	links := make([][]link, len(hosts))
+	general(r.Clock, clock, "The clock of this machine is wrong", "Pulls work.")
 	for i, h := range hosts {
 		host := clean(h.Host)
-		note := func(p *problem) { links[i] = append(links[i], link{p.ID, p.Title}) }
 		if h.Error != nil || h.State == status.Expired {
-			note(g.token(host, h))
+			p := g.token(host, h)
+			g.links[i].token = &link{p.ID, p.Title}
 		}
-		for _, t := range h.Targets {
+		for j, t := range h.Targets {
 			name := clean(t.Name)
+			note := func(p *problem) {
+				if g.links[i].targets == nil {
+					g.links[i].targets = make([][]link, len(h.Targets))
+				}
+				g.links[i].targets[j] = append(g.links[i].targets[j], link{p.ID, p.Title})
+			}
 			if t.Error != nil {
 				title, effect := target(t.Error.Reason, name)
 				note(g.add(host, undelivered, title, effect, name, t.Error))
 			}
 			if t.Warning != "" {
-				note(g.add(host, warning, name+" has a warning", "Pulls work.", name, &status.Problem{Hint: t.Warning}))
+				note(g.add(host, warning, "A warning about "+name, "Pulls work.", name, &status.Problem{Hint: t.Warning}))
 			}
 		}
 	}
-	return g.sorted(), links
-}
-
-// grouped collects problems.
-type grouped struct {
-	now   time.Time
-	byKey map[string]*problem
-	said  map[string]bool
+	return g
 }
 
 // token notes that h has no token, or none to follow the one that it has.
@@ -118,7 +135,7 @@ func (g *grouped) add(host string, rank int, title, effect, target string, e *st
 	key := strings.Join([]string{fmt.Sprint(rank), title, target, e.Hint}, "\x00")
 	p := g.byKey[key]
 	if p == nil {
-		p = &problem{ID: id("p", key), Title: title, Effect: effect, Hint: inParts(clean(e.Hint)), rank: rank, Grave: rank < config}
+		p = &problem{ID: id("p", key), said: make(map[string]bool), Title: title, Effect: effect, Hint: inParts(clean(e.Hint)), rank: rank, Grave: rank < config, Warning: rank == warning}
 		g.byKey[key] = p
 	}
 	if host != "" && !slices.Contains(p.Hosts, host) {
@@ -128,7 +145,8 @@ func (g *grouped) add(host string, rank int, title, effect, target string, e *st
 			p.More++
 		}
 	}
-	if message := clean(e.Message); message != "" && !slices.Contains(p.Messages, message) {
+	if message := clean(e.Message); message != "" && !p.said[message] {
+		p.said[message] = true
 		if len(p.Messages) < messages {
 			p.Messages = append(p.Messages, message)
 		} else {
@@ -148,11 +166,15 @@ func (g *grouped) sorted() []problem {
 			p.At = atOrNil(&p.seen, g.now)
 		}
 		p.Next = atOrNil(p.next, g.now)
+		which := "the token"
+		if len(p.Hosts) > 1 {
+			which = "the first token"
+		}
 		if p.rank == failing && p.ends != nil {
-			p.Effect = "Pulls still work. The first token ends " + at(*p.ends, g.now).Relative + "."
+			p.Effect = "Pulls still work, until " + which + " ends " + at(*p.ends, g.now).Relative + "."
 		}
 		if p.rank == expired && p.ends != nil {
-			p.Effect = "Pulls fail: the token expired " + at(*p.ends, g.now).Relative + "."
+			p.Effect = "Pulls fail: " + which + " expired " + at(*p.ends, g.now).Relative + "."
 		}
 		all = append(all, *p)
 	}

@@ -11,10 +11,11 @@ import (
 )
 
 const (
-	// open is how many rows of a kind are shown at once; the others are folded, so that a
-	// browser has little to lay out.
-	open = 50
-	// every is how often the page brings itself up to date, and rarely where it is large.
+	// first is how many rows of a kind are shown unless all are asked for, so that neither
+	// the daemon nor a browser has much to do for a page that is looked at all day.
+	first = 50
+	// every is how often the page brings itself up to date, and rarely where all rows of
+	// very many are shown.
 	every, rarely = 10 * time.Second, 60 * time.Second
 	// without is the same for a browser without JavaScript, which loses the reader's place.
 	without = 30 * time.Second
@@ -26,7 +27,7 @@ type view struct {
 	Title    string
 	Icon     template.URL
 	Headline string
-	Detail   *moment // the next renewal of all; nil for none
+	Next     *moment // renewal of all; nil for none
 	Now      moment
 	Every    int // seconds
 	Without  int // seconds
@@ -42,10 +43,10 @@ type view struct {
 
 // section is a table of hosts.
 type section struct {
-	ID     string
-	Title  string
-	Rows   []row
-	Folded bool
+	ID    string
+	Title string
+	Rows  []row
+	More  string // how many others there are, in words; empty for none
 }
 
 // row is one host.
@@ -58,8 +59,8 @@ type row struct {
 	Life     string // in words, before the moment
 	Ends     *moment
 	Renewal  *moment
+	Problem  *link // of the token
 	Targets  []aim
-	Problems []link
 	Day      day
 }
 
@@ -67,6 +68,7 @@ type row struct {
 type aim struct {
 	Name, State string
 	Stored      *moment
+	Problems    []link
 }
 
 // link leads to a problem.
@@ -79,9 +81,9 @@ func at(t, now time.Time) moment {
 	relative := "now"
 	switch d := t.Sub(now); {
 	case d >= time.Second/2:
-		relative = "in " + status.Span(d)
+		relative = "in " + span(d)
 	case d <= -time.Second/2:
-		relative = status.Span(-d) + " ago"
+		relative = span(-d) + " ago"
 	}
 	return moment{relative, t.Format("2006-01-02 15:04:05 MST"), t.UTC().Format(time.RFC3339)}
 }
@@ -94,76 +96,88 @@ func atOrNil(t *time.Time, now time.Time) *moment {
 	return &m
 }
 
-// look arranges r as it is at now.
-func look(r status.Report, now time.Time) view {
+// look arranges r as it is at now; all is whether every host is to be shown.
+func look(r status.Report, now time.Time, all bool) view {
 	v := view{
 		Now: at(now, now), Every: int(every.Seconds()), Without: int(without.Seconds()),
 		Version: clean(r.Version), Started: at(r.StartedAt, now),
 		Path: clean(r.Config.Path), Loaded: at(r.Config.LoadedAt, now), Letters: letters,
 	}
-	if len(r.Registries) > 10*open {
-		v.Every = int(rarely.Seconds())
+	most := first
+	if all {
+		most = len(r.Registries)
+		if most > 10*first {
+			v.Every = int(rarely.Seconds())
+		}
 	}
 	hosts := slices.Clone(r.Registries)
 	status.WorstFirst(hosts)
-	problems, links := gather(r, hosts, now)
+	g := gather(r, hosts, now)
+	problems := g.sorted()
 	v.Problems = problems[:min(len(problems), shown)]
 	v.Unshown = len(problems) - len(v.Problems)
 
-	var bad, rest []row
+	var bad, rest []int // indices in hosts
 	needy, waiting := 0, 0
-	taken := make(map[string]int)
+	var next *time.Time
 	for i, h := range hosts {
-		row := rowOf(h, now)
-		row.ID = id("h", h.Host)
-		if taken[row.ID]++; taken[row.ID] > 1 { // two identities for one host
-			row.ID = fmt.Sprintf("%s-%d", row.ID, taken[row.ID])
+		if at := h.NextRefreshAt; at != nil && (next == nil || at.Before(*next)) {
+			next = at
 		}
-		row.Problems = links[i]
+		if g.concerns(i) {
+			bad = append(bad, i)
+		} else {
+			rest = append(rest, i)
+		}
 		switch {
-		case len(links[i]) > 0:
-			bad = append(bad, row)
-			if !h.Well() {
-				needy++
-			}
-		case !h.Well():
-			waiting++
-			fallthrough
+		case h.Well():
+		case g.concerns(i):
+			needy++
 		default:
-			rest = append(rest, row)
-		}
-		if next := h.NextRefreshAt; next != nil && (v.Detail == nil || next.UTC().Format(time.RFC3339) < v.Detail.Machine) {
-			v.Detail = atOrNil(next, now)
+			waiting++
 		}
 	}
 	v.Headline, v.Mood = headline(len(hosts), needy, waiting, len(problems))
-	v.Title, v.Icon = title(v.Mood, needy, len(problems)), icons[v.Mood]
-	v.Sections = sections(bad, rest, waiting)
+	v.Title, v.Icon = title(v.Mood, needy), icons[v.Mood]
+	if v.Mood != "bad" { // among hosts in trouble, it would be an attempt
+		v.Next = atOrNil(next, now)
+	}
+	taken := make(map[string]int)
+	add := func(id, title string, these []int) {
+		if len(these) == 0 {
+			return
+		}
+		s := section{ID: id, Title: title}
+		for _, i := range these[:min(len(these), most)] {
+			row := rowOf(hosts[i], g.links[i], now)
+			if taken[row.ID]++; taken[row.ID] > 1 { // two identities for one host
+				row.ID = fmt.Sprintf("%s-%d", row.ID, taken[row.ID])
+			}
+			s.Rows = append(s.Rows, row)
+		}
+		if more := len(these) - len(s.Rows); more > 0 {
+			s.More = count(more, "more host", "more hosts")
+		}
+		v.Sections = append(v.Sections, s)
+	}
+	add("attention", "Needs attention", bad)
+	add("rest", others(len(rest), waiting), rest)
 	return v
 }
 
-// sections folds what is too much to be seen at once.
-func sections(bad, rest []row, waiting int) []section {
-	var all []section
-	first := bad[:min(len(bad), open)]
-	if len(first) > 0 {
-		all = append(all, section{ID: "attention", Title: "Needs attention", Rows: first})
+// others is the title of the hosts that need nobody.
+func others(all, waiting int) string {
+	switch waiting {
+	case 0:
+		return count(all, "host is well", "hosts are well")
+	case all:
+		return count(all, "host is being logged in", "hosts are being logged in")
 	}
-	if more := bad[len(first):]; len(more) > 0 {
-		all = append(all, section{ID: "more", Title: count(len(more), "more host needs attention", "more hosts need attention"), Rows: more, Folded: true})
-	}
-	if len(rest) > 0 {
-		title := count(len(rest), "host is well", "hosts are well")
-		if waiting > 0 {
-			title = count(len(rest), "host is well or is being logged in", "hosts are well or are being logged in")
-		}
-		all = append(all, section{ID: "well", Title: title, Rows: rest, Folded: len(rest) > open})
-	}
-	return all
+	return count(waiting, "host is being logged in", "hosts are being logged in") + ", " + count(all-waiting, "is well", "are well")
 }
 
-func rowOf(h status.Registry, now time.Time) row {
-	r := row{Host: parts(clean(h.Host)), Identity: clean(h.Identity), State: string(h.State),
+func rowOf(h status.Registry, links links, now time.Time) row {
+	r := row{ID: id("h", h.Host), Host: parts(clean(h.Host)), Identity: clean(h.Identity), State: clean(string(h.State)), Problem: links.token,
 		Ends: atOrNil(h.ExpiresAt, now), Renewal: atOrNil(h.NextRefreshAt, now), Day: dayOf(h.LastDay, now)}
 	switch {
 	case h.ExpiresAt == nil:
@@ -179,8 +193,12 @@ func rowOf(h status.Registry, now time.Time) row {
 			}
 		}
 	}
-	for _, t := range h.Targets {
-		r.Targets = append(r.Targets, aim{clean(t.Name), string(t.State), atOrNil(t.StoredAt, now)})
+	for i, t := range h.Targets {
+		a := aim{Name: clean(t.Name), State: clean(string(t.State)), Stored: atOrNil(t.StoredAt, now)}
+		if links.targets != nil {
+			a.Problems = links.targets[i]
+		}
+		r.Targets = append(r.Targets, a)
 	}
 	return r
 }

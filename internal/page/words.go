@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"time"
 	"unicode"
 )
 
@@ -27,14 +28,26 @@ func headline(hosts, needy, waiting, problems int) (text, mood string) {
 }
 
 // title is for the browser's tab: what matters comes first.
-func title(mood string, needy, problems int) string {
-	switch {
-	case needy > 0:
+func title(mood string, needy int) string {
+	if needy > 0 {
 		return number(needy) + " " + plural(needy, "needs", "need") + " attention - ecr-refreshd"
-	case problems > 0:
-		return "Attention - ecr-refreshd"
 	}
-	return map[string]string{"wait": "Waiting", "well": "All well"}[mood] + " - ecr-refreshd"
+	return map[string]string{"warn": "Attention", "wait": "Waiting", "well": "All well"}[mood] + " - ecr-refreshd"
+}
+
+// span says a duration as exactly as a person wants to know it.
+func span(d time.Duration) string {
+	switch {
+	case d < time.Minute:
+		return fmt.Sprintf("%d s", int(d.Seconds()))
+	case d < time.Hour:
+		return fmt.Sprintf("%d min", int(d.Minutes()))
+	case d < 48*time.Hour && int(d.Minutes())%60 == 0:
+		return fmt.Sprintf("%d h", int(d.Hours()))
+	case d < 48*time.Hour:
+		return fmt.Sprintf("%d h %d min", int(d.Hours()), int(d.Minutes())%60)
+	}
+	return fmt.Sprintf("%d days", int(d.Hours()/24))
 }
 
 // icons are a disc, a ring, a triangle and a square, so that colour is not all that differs.
