@@ -91,7 +91,7 @@ func (l *faults) take(c Call) Fault {
 		taken.Delay = delay
 	}
 	if spent {
-		l.list = slices.DeleteFunc(l.list, func(f *injected) bool { return f.hits == f.Times })
+		l.list = slices.DeleteFunc(l.list, func(f *injected) bool { return f.Times > 0 && f.hits == f.Times })
 	}
 	return taken
 }

@@ -59,6 +59,17 @@ func TestFaultsElsewhereDoNotHit(t *testing.T) {
 	}
 }
 
+func TestFaultThatIsUsedUpLeavesTheOthers(t *testing.T) {
+	s := start(t, Options{})
+	s.Inject(Fault{Operation: "GetAuthorizationToken", Times: 1, Status: 400, Code: "First"})
+	s.Inject(Fault{Operation: "GetAuthorizationToken", Status: 400, Code: "Second"})
+	for _, want := range []string{"First", "Second", "Second"} {
+		if _, err := ecrClient(s).GetAuthorizationToken(t.Context(), nil); code(err) != want {
+			t.Errorf("%v, want %s", err, want)
+		}
+	}
+}
+
 func TestSTSFaultIsXML(t *testing.T) {
 	s := start(t, Options{})
 	s.Inject(Fault{Operation: "GetCallerIdentity", Status: 503, Code: "ServiceUnavailable"})
