@@ -51,9 +51,10 @@ var (
 	cloudChaos      = newCloud(43)
 	cloudStates     = newCloud(31)
 	cloudPrograms   = newCloud(32)
+	cloudPage       = newCloud(50)
 	clouds          = []cloud{cloudContinuity, cloudWithout, cloudFaults, cloudCrowd, cloudJenkins, cloudAttacks, cloudBreakage, cloudExitCodes, cloudSignals,
 		cloudClients, cloudAgent, cloudGets, cloudRules, cloudSystemd, cloudGuides, cloudRunner, cloudFleet, cloudLimits, cloudDoctor, cloudHealthy, cloudKinds, cloudKubelet,
-		cloudSwarm, cloudRollback, cloudStates, cloudPrograms, cloudPodman, cloudChaos}
+		cloudSwarm, cloudRollback, cloudStates, cloudPrograms, cloudPodman, cloudChaos, cloudPage}
 )
 
 var regions = []string{"us-east-1", "eu-west-1"}

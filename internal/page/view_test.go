@@ -148,6 +148,7 @@ func TestWhatAPersonTypesIsCode(t *testing.T) {
 		{"others read it: chmod 600 '/a; b/c'; or move it", "others read it: [chmod 600 '/a; b/c']; or move it"},
 		{"take it out there: sudo podman logout --authfile /x host", "take it out there: [sudo podman logout --authfile /x host]"},
 		{`an open " and ` + "`", `an open " and ` + "`"},
+		{"make room: df -h /srv/x; df -i /srv/x", "make room: [df -h /srv/x]; [df -i /srv/x]"},
 		{"chmod is a word", "chmod is a word"},
 	}
 	for _, tt := range tests {

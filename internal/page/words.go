@@ -103,10 +103,10 @@ type part struct {
 	Code bool
 }
 
-// typed finds in hints what a person types: in backquotes, in double quotes, or a command at
-// the end of a clause.
+// typed finds in hints what a person types: in backquotes, in double quotes, or a command as
+// a clause of its own.
 var typed = regexp.MustCompile("`[^`]+`" + `|"(?:[^"\\]|\\.)+"` +
-	`|: ((?:sudo )?(?:chmod|chown|docker|podman|ecr-refreshd|rm|mv|systemctl|timedatectl) (?:'[^']*'|"[^"]*"|[^;,'"])+)`)
+	`|[:;] ((?:sudo )?(?:chmod|chown|df|rm|mv|namei|systemctl|timedatectl|podman|docker log(?:in|out)|ecr-refreshd) (?:'[^']*'|"[^"]*"|[^;,'"])+)`)
 
 func inParts(text string) []part {
 	var all []part
