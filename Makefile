@@ -21,12 +21,13 @@ NODE_CLIENT     = testcontainers@10.28.0
 ORAS            = oras.land/oras/cmd/oras@v1.3.6
 COMPOSE         = github.com/docker/compose/v5
 COMPOSE_VERSION = v5.0.2
+AXE             = axe-core@4.14.1
 FUZZTIME        = 1m
 # Newer ones have a dependency that not every module proxy serves.
 NFPM_VERSION    = v2.45.2
 NFPM            = $(CURDIR)/bin/tools/nfpm-$(NFPM_VERSION)
 
-.PHONY: all build demo test lint staticcheck unit long attacks fuzz fuzz-all proof e2e package package-test image inspectors bench engine clients more-clients nodes readers engines systemd clean help
+.PHONY: all build demo test lint staticcheck unit long attacks fuzz fuzz-all proof e2e package package-test image inspectors bench engine clients more-clients nodes readers browser screenshots engines systemd clean help
 all: build
 
 help:
@@ -58,7 +59,7 @@ staticcheck:
 
 # -short leaves out nothing but the length of the longest runs, which long
 # makes up for.
-unit: engine systemd readers
+unit: engine systemd readers browser
 	PATH="$(CURDIR)/bin/clients:$$PATH" $(GO) test $(RACE) -short -timeout 10m $(FAST)
 
 long:
@@ -148,6 +149,23 @@ more-clients: clients bin/clients/ko bin/clients/testcontainers-node
 readers: bin/clients/regctl bin/clients/helm
 	@command -v skopeo >/dev/null && command -v buildah >/dev/null && command -v podman >/dev/null && command -v jq >/dev/null || \
 	$(call install,skopeo buildah podman netavark jq)
+
+# What the status page is looked at with: a real browser, and axe, which finds what keeps people
+# from reading it.
+browser: bin/browser/node_modules
+	@command -v chromium >/dev/null || $(call install,chromium)
+
+bin/browser/node_modules: Makefile
+	@command -v npm >/dev/null || $(call install,npm)
+	@! command -v npm >/dev/null || npm install --silent --no-audit --no-fund --ignore-scripts --no-save --no-package-lock --prefix $(@D) $(AXE) >/dev/null && \
+	touch $@ || $(call left,axe-core)
+
+# The images of the README, and the page in every state in bin/screenshots, from real runs.
+screenshots: engine browser
+	@ls /usr/share/fonts/opentype/inter >/dev/null 2>&1 || $(call install,fonts-inter)
+	mkdir -p docs/images bin/screenshots
+	$(GO) test -count=1 -run PageSaysWhatIsWrong ./internal/e2e -keep $(CURDIR)/internal/page/testdata
+	$(GO) test -count=1 -run Screenshots ./internal/page -readme $(CURDIR)/docs/images -images $(CURDIR)/bin/screenshots
 
 # systemd's own tools for the units, and a container to boot it in.
 systemd:

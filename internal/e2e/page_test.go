@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"flag"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -56,7 +57,7 @@ func TestPageSaysWhatIsWrong(t *testing.T) {
 	}
 	must(t, errors.Join(os.MkdirAll(filepath.Dir(usualConfig), 0o755), os.MkdirAll("/srv/jenkins", 0o755)))
 	targets := "targets:\n  - {type: engine}\n  - {type: docker-config, path: " + agentConfig + "}\n"
-	access := s.access(s.aws.Endpoint())
+	access := fmt.Sprintf("aws: {profile: %s, endpoint_url: %q}\n", s.cloud.profile(), s.aws.Endpoint())
 	good := s.registries() + targets + access
 	s.rewrite(usualConfig, good)
 
@@ -132,7 +133,7 @@ func (w *watcher) see(name string, texts ...string) {
 	raw, err := json.MarshalIndent(struct {
 		Now    time.Time     `json:"now"`
 		Report status.Report `json:"report"`
-	}{time.Now().UTC().Truncate(time.Second), report}, "", " ")
+	}{time.Now().UTC(), report}, "", " ")
 	must(w.t, err)
 	w.keep(name+".json", raw)
 }

@@ -65,7 +65,14 @@ func startBrowser(t *testing.T) *browser {
 	b.cmd = exec.Command(program, "--headless", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--no-first-run",
 		"--disable-background-networking", "--disable-component-update", "--disable-extensions", "--force-device-scale-factor=1",
 		"--font-render-hinting=none", "--hide-scrollbars", "--lang=en-US", "--user-data-dir="+dir, "--remote-debugging-pipe", "about:blank")
-	b.cmd.Env = append(os.Environ(), "HOME="+dir, "TZ=UTC")
+	// Screenshots are the same on every machine that has this font.
+	fonts := filepath.Join(dir, "fonts.conf")
+	if err := os.WriteFile(fonts, []byte(`<fontconfig><dir>/usr/share/fonts</dir><cachedir>`+dir+`</cachedir>
+<match><test name="family"><string>system-ui</string></test><edit name="family" mode="assign" binding="strong"><string>Inter</string></edit></match>
+<alias><family>monospace</family><prefer><family>DejaVu Sans Mono</family></prefer></alias></fontconfig>`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	b.cmd.Env = append(os.Environ(), "HOME="+dir, "TZ=UTC", "FONTCONFIG_FILE="+fonts)
 	b.cmd.ExtraFiles = []*os.File{toOut, fromIn}
 	var said bytes.Buffer
 	b.cmd.Stderr = &said
@@ -286,7 +293,7 @@ func (p *tab) until(expression string) {
 func (p *tab) screenshot(path string, most int) {
 	p.t.Helper()
 	var size struct{ Width, Height int }
-	p.eval(`({width: innerWidth, height: document.documentElement.scrollHeight})`, &size)
+	p.eval(`({width: innerWidth, height: Math.ceil(document.body.getBoundingClientRect().bottom)})`, &size)
 	var shot struct{ Data string }
 	p.do("Page.captureScreenshot", map[string]any{"format": "png", "captureBeyondViewport": true,
 		"clip": map[string]any{"x": 0, "y": 0, "width": size.Width, "height": min(size.Height, most), "scale": 1}}, &shot)

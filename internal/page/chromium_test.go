@@ -75,8 +75,8 @@ func TestChromium(t *testing.T) {
 
 func axeFindsNothing(t *testing.T, b *browser) {
 	axe := file(t, "..", "..", "bin", "browser", "node_modules", "axe-core", "axe.min.js")
-	all := states()
-	all["hostile"] = hostile()
+	all := everything(t)
+	all["hostile"] = seen{now, hostile()}
 	for _, look := range []struct {
 		name  string
 		width int
@@ -228,7 +228,7 @@ func hostile() status.Report {
 
 func hostileTextIsText(t *testing.T, b *browser) {
 	p := b.tab(t, 390, false)
-	p.open(serve(t, hostile()))
+	p.open(serve(t, seen{now, hostile()}))
 	var got struct {
 		Hit      string
 		Scripts  int

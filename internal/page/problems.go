@@ -12,31 +12,34 @@ import (
 )
 
 const (
-	shown    = 30 // problems
-	named    = 5  // hosts of a problem
-	messages = 3  // different messages of a problem
+	shown = 30 // problems
+	named = 5  // hosts of a problem
+	// anyRegion stands for the region in a hint for hosts of several.
+	anyRegion = "REGION"
 )
 
 // problem is one thing to do, for all hosts for which it is the same.
 type problem struct {
-	ID       string
-	Grave    bool // pulls fail, or will
-	Warning  bool // the hint says what is wrong, too
-	Title    string
-	Effect   string
-	Messages []string
-	Others   int // messages that are not shown
-	Hint     []part
-	At       *moment
-	Next     *moment // attempt
-	Hosts    []string
-	More     int // hosts that are not named
+	ID      string
+	Grave   bool // pulls fail, or will
+	Warning bool // the hint says what is wrong, too
+	Title   string
+	Effect  string
+	Message string
+	Similar int // other messages
+	Hint    []part
+	At      *moment
+	Next    *moment // attempt
+	Hosts   []string
+	More    int // hosts that are not named
 
-	rank int
-	said map[string]bool
-	seen time.Time
-	next *time.Time
-	ends *time.Time // of the first token to end
+	rank    int
+	hint    string
+	regions map[string]bool // in which it is the same but for the region's name
+	said    map[string]bool
+	seen    time.Time
+	next    *time.Time
+	ends    *time.Time // of the first token to end
 }
 
 // Ranks: what hurts most comes first.
@@ -74,7 +77,7 @@ func gather(r status.Report, hosts []status.Registry, now time.Time) *grouped {
 	g := &grouped{now: now, byKey: make(map[string]*problem), links: make([]links, len(hosts))}
 	general := func(p *status.Problem, rank int, title, effect string) {
 		if p != nil {
-			g.add("", rank, title, effect, "", p)
+			g.add(status.Registry{}, rank, title, effect, "", p)
 		}
 	}
 	general(r.Config.Error, config, "The changed configuration is not in force",
@@ -82,9 +85,8 @@ func gather(r status.Report, hosts []status.Registry, now time.Time) *grouped {
 	general(r.Socket.Error, socket, "New clients cannot connect", "Pulls that use the credential helper fail.")
 	general(r.Clock, clock, "The clock of this machine is wrong", "Pulls work.")
 	for i, h := range hosts {
-		host := clean(h.Host)
 		if h.Error != nil || h.State == status.Expired {
-			p := g.token(host, h)
+			p := g.token(h)
 			g.links[i].token = &link{p.ID, p.Title}
 		}
 		for j, t := range h.Targets {
@@ -97,10 +99,10 @@ func gather(r status.Report, hosts []status.Registry, now time.Time) *grouped {
 			}
 			if t.Error != nil {
 				title, effect := target(t.Error.Reason, name)
-				note(g.add(host, undelivered, title, effect, name, t.Error))
+				note(g.add(h, undelivered, title, effect, name, t.Error))
 			}
 			if t.Warning != "" {
-				note(g.add(host, warning, "A warning about "+name, "Pulls work.", name, &status.Problem{Hint: t.Warning}))
+				note(g.add(h, warning, "A warning about "+name, "Pulls work.", name, &status.Problem{Hint: t.Warning}))
 			}
 		}
 	}
@@ -108,7 +110,7 @@ func gather(r status.Report, hosts []status.Registry, now time.Time) *grouped {
 }
 
 // token notes that h has no token, or none to follow the one that it has.
-func (g *grouped) token(host string, h status.Registry) *problem {
+func (g *grouped) token(h status.Registry) *problem {
 	rank, effect := failing, "Pulls still work until the token ends."
 	switch h.State {
 	case status.Expired:
@@ -120,7 +122,7 @@ func (g *grouped) token(host string, h status.Registry) *problem {
 	if e == nil {
 		e = &status.Problem{Message: "the token has expired and has not been renewed yet"}
 	}
-	p := g.add(host, rank, token(e.Reason), effect, "", e)
+	p := g.add(h, rank, token(e.Reason), effect, "", e)
 	if n := h.NextRefreshAt; n != nil && (p.next == nil || n.Before(*p.next)) {
 		p.next = n
 	}
@@ -130,27 +132,27 @@ func (g *grouped) token(host string, h status.Registry) *problem {
 	return p
 }
 
-// add puts a fault of host with others that are alike: they need the same to be done.
-func (g *grouped) add(host string, rank int, title, effect, target string, e *status.Problem) *problem {
-	key := strings.Join([]string{fmt.Sprint(rank), title, target, e.Hint}, "\x00")
+// add puts a fault of h with others that are alike: they need the same to be done. The zero
+// h stands for all hosts.
+func (g *grouped) add(h status.Registry, rank int, title, effect, target string, e *status.Problem) *problem {
+	hint, message, host := clean(e.Hint), clean(e.Message), clean(h.Host)
+	same := cmp.Or(hint, message) // without a hint, what went wrong must be the same
+	if h.Region != "" {
+		same = strings.ReplaceAll(same, h.Region, anyRegion)
+	}
+	key := strings.Join([]string{fmt.Sprint(rank), title, target, same}, "\x00")
 	p := g.byKey[key]
 	if p == nil {
-		p = &problem{ID: id("p", key), said: make(map[string]bool), Title: title, Effect: effect, Hint: inParts(clean(e.Hint)), rank: rank, Grave: rank < config, Warning: rank == warning}
+		p = &problem{ID: id("p", key), Title: title, Effect: effect, Message: message, Grave: rank < config, Warning: rank == warning,
+			rank: rank, hint: hint, regions: make(map[string]bool), said: make(map[string]bool)}
 		g.byKey[key] = p
 	}
+	p.regions[h.Region], p.said[message] = true, true
 	if host != "" && !slices.Contains(p.Hosts, host) {
 		if len(p.Hosts) < named {
 			p.Hosts = append(p.Hosts, host)
 		} else {
 			p.More++
-		}
-	}
-	if message := clean(e.Message); message != "" && !p.said[message] {
-		p.said[message] = true
-		if len(p.Messages) < messages {
-			p.Messages = append(p.Messages, message)
-		} else {
-			p.Others++
 		}
 	}
 	if e.At.After(p.seen) {
@@ -166,6 +168,13 @@ func (g *grouped) sorted() []problem {
 			p.At = atOrNil(&p.seen, g.now)
 		}
 		p.Next = atOrNil(p.next, g.now)
+		p.Similar = len(p.said) - 1
+		if len(p.regions) > 1 {
+			for region := range p.regions {
+				p.hint = strings.ReplaceAll(p.hint, region, anyRegion)
+			}
+		}
+		p.Hint = inParts(p.hint)
 		which := "the token"
 		if len(p.Hosts) > 1 {
 			which = "the first token"

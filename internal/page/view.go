@@ -80,9 +80,9 @@ type moment struct{ Relative, Absolute, Machine string }
 func at(t, now time.Time) moment {
 	relative := "now"
 	switch d := t.Sub(now); {
-	case d >= time.Second/2:
+	case d >= time.Second:
 		relative = "in " + span(d)
-	case d <= -time.Second/2:
+	case d <= -time.Second:
 		relative = span(-d) + " ago"
 	}
 	return moment{relative, t.Format("2006-01-02 15:04:05 MST"), t.UTC().Format(time.RFC3339)}
@@ -182,7 +182,7 @@ func rowOf(h status.Registry, links links, now time.Time) row {
 	switch {
 	case h.ExpiresAt == nil:
 		r.Life = "no token yet"
-	case !h.ExpiresAt.After(now):
+	case h.State == status.Expired, !h.ExpiresAt.After(now):
 		r.Life = "expired"
 	default:
 		r.Life = "ends"

@@ -87,7 +87,7 @@ func TestAProblemOfManyHostsIsShownOnce(t *testing.T) {
 		t.Fatalf("%d problems", len(v.Problems))
 	}
 	p := v.Problems[0]
-	if len(p.Hosts) != named || p.More != 2000-named || len(p.Messages) != messages || p.Others != 8-messages || p.Effect != "Pulls fail: the first token expired 3 h ago." {
+	if len(p.Hosts) != named || p.More != 2000-named || p.Message != "request 0" || p.Similar != 7 || p.Effect != "Pulls fail: the first token expired 3 h ago." {
 		t.Errorf("got %+v", p)
 	}
 	if id := v.Sections[0].Rows[9].Problem.ID; id != p.ID {
@@ -100,6 +100,25 @@ func TestAProblemOfManyHostsIsShownOnce(t *testing.T) {
 	}
 	if v := look(r, now, false); len(v.Problems) != shown || v.Unshown != 2000-shown {
 		t.Errorf("%d problems, and %d more", len(v.Problems), v.Unshown)
+	}
+}
+
+func TestAProblemOfManyRegionsIsShownOnce(t *testing.T) {
+	rows := []status.Registry{registry("111122223333", "us-east-1", status.Failing), registry("111122223333", "eu-west-1", status.Failing)}
+	for i := range rows {
+		rows[i].Error = &status.Problem{Reason: fault.Network, Message: rows[i].Region + " is away", Hint: "check com.amazonaws." + rows[i].Region}
+	}
+	v := look(report(rows...), now, false)
+	if len(v.Problems) != 1 || v.Problems[0].Hint[0].Text != "check com.amazonaws.REGION" || v.Problems[0].Message != "us-east-1 is away" {
+		t.Errorf("got %+v", v.Problems)
+	}
+	if v := look(report(rows[0]), now, false); v.Problems[0].Hint[0].Text != "check com.amazonaws.us-east-1" {
+		t.Errorf("of one region: %+v", v.Problems)
+	}
+	rows[0].Error.Hint, rows[1].Error.Hint = "", ""
+	rows[1].Error.Message = "something else"
+	if v := look(report(rows...), now, false); len(v.Problems) != 2 {
+		t.Errorf("without hints: %+v", v.Problems)
 	}
 }
 
