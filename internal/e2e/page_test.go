@@ -93,7 +93,7 @@ func TestPageSaysWhatIsWrong(t *testing.T) {
 		Message: "The security token included in the request is invalid."})
 	s.rewrite(usualConfig, good)
 	d = s.startDaemon(w.root, usualConfig, w.env...)
-	w.see("expired", "4 of 4 hosts need attention.", "AWS denies the token", "Pulls fail: the first token expired")
+	w.see("expired", "4 of 4 hosts need attention.", "AWS denies the token", "Pulls fail: the first token expired", "!expired now", "!>failing<")
 	d.stop()
 
 	// By its real names, AWS is not to be reached from here.
@@ -110,7 +110,8 @@ func (w *watcher) refresh() {
 	_, _ = w.run(w.root, w.env, "", w.binary, "refresh") // what failed is on the page
 }
 
-// see waits until the page of the running daemon has all of these texts, and keeps the report.
+// see waits until the page of the running daemon has all of these texts, without those after a
+// "!", and keeps the report.
 func (w *watcher) see(name string, texts ...string) {
 	w.t.Helper()
 	var report status.Report
@@ -124,7 +125,10 @@ func (w *watcher) see(name string, texts ...string) {
 		body := httptest.NewRecorder()
 		page.New(func() status.Report { return report }).ServeHTTP(body, httptest.NewRequest("GET", "/", nil))
 		shown = body.Body.String()
-		missing := slices.IndexFunc(texts, func(text string) bool { return !strings.Contains(plain.Replace(shown), text) })
+		missing := slices.IndexFunc(texts, func(text string) bool {
+			text, not := strings.CutPrefix(text, "!")
+			return strings.Contains(plain.Replace(shown), text) == not
+		})
 		if missing < 0 {
 			return true, ""
 		}
@@ -138,7 +142,7 @@ func (w *watcher) see(name string, texts ...string) {
 	w.keep(name+".json", raw)
 }
 
-// plain is the text without the elements that say what a time is exactly.
+// plain is how the page's text reads.
 var plain = strings.NewReplacer("&#34;", `"`, "&#39;", "'")
 
 // terminal keeps what the commands print on a terminal.
