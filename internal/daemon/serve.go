@@ -175,7 +175,6 @@ func (d *Daemon) Status() status.Report {
 		StartedAt:  d.started,
 		Config:     status.Config{Path: g.config.Path, LoadedAt: g.loaded, Error: refused},
 		Socket:     socket,
-		Clock:      g.board.Clock(),
 		Registries: g.board.Registries(time.Now()),
 	}
 }

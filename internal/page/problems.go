@@ -83,7 +83,11 @@ func gather(r status.Report, hosts []status.Registry, now time.Time) *grouped {
 	general(r.Config.Error, config, "The changed configuration is not in force",
 		"It has an error. The configuration that was loaded "+at(r.Config.LoadedAt, now).Relative+" stays active.")
 	general(r.Socket.Error, socket, "New clients cannot connect", "Pulls that use the credential helper fail.")
-	general(r.Clock, clock, "The clock of this machine is wrong", "Pulls work.")
+	if slices.ContainsFunc(r.Registries, func(h status.Registry) bool { return h.ClockWrong }) {
+		general(&status.Problem{Message: "the expiry of a token, as AWS reports it, cannot be true on this clock",
+			Hint: "set the clock: `timedatectl set-ntp true`; until then tokens are renewed as if they lived 12 hours from now"},
+			clock, "The clock of this machine is wrong", "Pulls work.")
+	}
 	for i, h := range hosts {
 		if h.Error != nil || h.State == status.Expired {
 			p := g.token(h)

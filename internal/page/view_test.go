@@ -46,7 +46,7 @@ func TestHeadlineSaysHowEverythingStands(t *testing.T) {
 func TestWhatHurtsMostComesFirst(t *testing.T) {
 	r := states()["expired"]
 	r.Registries = append(r.Registries, states()["failing"].Registries...)
-	r.Config.Error, r.Socket.Error, r.Clock = &status.Problem{}, &status.Problem{}, &status.Problem{}
+	r.Config.Error, r.Socket.Error, r.Registries[0].ClockWrong = &status.Problem{}, &status.Problem{}, true
 	refused := registry("999988887777", "us-east-1", status.Pending)
 	refused.Error, refused.ExpiresAt = &status.Problem{Reason: fault.Credentials}, nil
 	r.Registries = append(r.Registries, refused)

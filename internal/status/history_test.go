@@ -88,25 +88,3 @@ func TestAReloadContinuesTheLastDay(t *testing.T) {
 		t.Errorf("without one yet: %q", got)
 	}
 }
-
-func TestTheClockIsDoubtedUntilATokenMakesSense(t *testing.T) {
-	b := board()
-	wrong := renew.Event{Kind: renew.ClockWrong, Account: "111122223333", Err: boom}
-	feed(b, wrong, renewed)
-	if p := b.Clock(); p == nil || p.Hint != "allow it" {
-		t.Errorf("got %+v", p)
-	}
-	next := board()
-	next.Inherit(b, func(string) bool { return true })
-	if next.Clock() == nil {
-		t.Error("a reload ended the doubt")
-	}
-	feed(b, wrong, renewed)
-	if b.Clock() == nil {
-		t.Error("a second such token ended the doubt")
-	}
-	feed(b, renewed)
-	if p := b.Clock(); p != nil {
-		t.Errorf("after a good token: %+v", p)
-	}
-}

@@ -4,7 +4,6 @@
 package status
 
 import (
-	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -33,7 +32,6 @@ type Report struct {
 	StartedAt  time.Time  `json:"started_at"`
 	Config     Config     `json:"config"`
 	Socket     Socket     `json:"socket"`
-	Clock      *Problem   `json:"clock,omitempty"` // why this host's clock must be wrong
 	Registries []Registry `json:"registries"`
 }
 
@@ -65,8 +63,10 @@ type Registry struct {
 	RefreshedAt         *time.Time `json:"refreshed_at"`
 	NextRefreshAt       *time.Time `json:"next_refresh_at"`
 	ConsecutiveFailures int        `json:"consecutive_failures"`
-	Error               *Problem   `json:"error"`
-	Targets             []Target   `json:"targets"`
+	// ClockWrong says that the expiry of the token, as reported, cannot be true on this host's clock.
+	ClockWrong bool     `json:"clock_wrong,omitempty"`
+	Error      *Problem `json:"error"`
+	Targets    []Target `json:"targets"`
 	// LastDay has a letter for each quarter hour of the last 24 hours in which the daemon ran, the
 	// worst of it. The last letter is the present quarter hour of the clock.
 	LastDay string `json:"last_day,omitempty"`
@@ -108,14 +108,8 @@ type Board struct {
 	rows []Row
 	days []history     // of the rows
 	at   map[key][]int // indices in rows; several, where one is the account's own and another names it
-	// doubts are about this host's clock, by the grants whose tokens made no sense by it.
-	doubts map[renew.Grant]doubt
-}
-
-// doubt is about this host's clock. It ends with the next token that causes none.
-type doubt struct {
-	problem *Problem
-	renewed bool // the Renewed of the token that caused it has been observed
+	// skewed are grants of whose next token the expiry was reported wrong.
+	skewed map[renew.Grant]bool
 }
 
 type key struct {
@@ -126,7 +120,7 @@ type key struct {
 // New makes a Board with these rows, in their order. The names of hosts whose
 // account is not known yet are filled in when the first token tells it.
 func New(rows []Row) *Board {
-	b := &Board{rows: rows, days: make([]history, len(rows)), at: make(map[key][]int, len(rows)), doubts: make(map[renew.Grant]doubt)}
+	b := &Board{rows: rows, days: make([]history, len(rows)), at: make(map[key][]int, len(rows)), skewed: make(map[renew.Grant]bool)}
 	for i := range rows {
 		rows[i].State = Pending
 		for j := range rows[i].Targets {
@@ -160,40 +154,26 @@ func (b *Board) Registries(now time.Time) []Registry {
 func (b *Board) Observe(e renew.Event) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	switch e.Kind {
-	case renew.Renewed, renew.Adopted:
+	if e.Kind == renew.Renewed || e.Kind == renew.Adopted {
 		b.rename(e)
-		if d, is := b.doubts[e.Grant]; is && !d.renewed {
-			b.doubts[e.Grant] = doubt{d.problem, true}
-		} else {
-			delete(b.doubts, e.Grant)
-		}
-	case renew.ClockWrong:
-		b.doubts[e.Grant] = doubt{problem: problem(e, "")}
+		defer delete(b.skewed, e.Grant)
+	}
+	if e.Kind == renew.ClockWrong { // the Renewed of that token follows
+		b.skewed[e.Grant] = true
 	}
 	for _, host := range e.Hosts {
 		for _, i := range b.at[key{e.Grant, host}] {
 			if e.Target == "" {
 				b.rows[i].renewal(e)
+				if e.Kind == renew.Renewed || e.Kind == renew.Adopted {
+					b.rows[i].ClockWrong = b.skewed[e.Grant]
+				}
 			} else if j := slices.IndexFunc(b.rows[i].Targets, func(t Target) bool { return t.Name == e.Target }); j >= 0 {
 				b.rows[i].Targets[j].delivery(e, host)
 			}
 			b.days[i].note(e.At, b.rows[i].letter())
 		}
 	}
-}
-
-// Clock says why this host's clock must be wrong, nil while nothing speaks against it.
-func (b *Board) Clock() *Problem {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	var last *Problem
-	for _, d := range b.doubts {
-		if last == nil || d.problem.At.After(last.At) {
-			last = d.problem
-		}
-	}
-	return last
 }
 
 // rename fills in the account that the grant's token was issued to.
@@ -210,14 +190,13 @@ func (b *Board) rename(e renew.Event) {
 
 // Inherit takes over how the targets stood on the board before, for hosts of the
 // same identity and for targets of which same is true, as long as nothing newer is
-// known: a reload changes nothing in a target. The last day of a host goes on, and
-// so do doubts about the clock.
+// known: a reload changes nothing in a target. The last day of a host goes on.
 func (b *Board) Inherit(old *Board, same func(target string) bool) {
 	before := make(map[[2]string]Registry)
 	for _, r := range old.Registries(time.Time{}) {
 		before[[2]string{r.Host, r.Identity}] = r
 	}
-	days, doubts := old.past()
+	days := old.past()
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for i := range b.rows {
@@ -225,13 +204,12 @@ func (b *Board) Inherit(old *Board, same func(target string) bool) {
 		if was, is := days[r.Host]; is {
 			b.days[i].follow(was)
 		}
-		if d, is := doubts[r.Grant]; is && b.doubts[r.Grant].problem == nil {
-			b.doubts[r.Grant] = d
-		}
 		if r.State == Pending {
 			continue
 		}
-		for _, was := range before[[2]string{r.Host, r.Identity}].Targets {
+		before := before[[2]string{r.Host, r.Identity}]
+		r.ClockWrong = r.ClockWrong || before.ClockWrong
+		for _, was := range before.Targets {
 			j := slices.IndexFunc(r.Targets, func(t Target) bool { return t.Name == was.Name })
 			if j >= 0 && r.Targets[j].State == Pending && same(was.Name) {
 				r.Targets[j] = was
@@ -240,16 +218,15 @@ func (b *Board) Inherit(old *Board, same func(target string) bool) {
 	}
 }
 
-// past is what does not begin anew with a reload: the last days of the hosts, and what
-// speaks against the clock.
-func (b *Board) past() (map[string]history, map[renew.Grant]doubt) {
+// past are the last days of the hosts.
+func (b *Board) past() map[string]history {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	days := make(map[string]history, len(b.rows))
 	for i, r := range b.rows {
 		days[r.Host] = b.days[i]
 	}
-	return days, maps.Clone(b.doubts)
+	return days
 }
 
 func (b *Board) index(i int) {

@@ -51,6 +51,33 @@ var (
 	stored  = renew.Event{Kind: renew.Stored, Target: "engine"}
 )
 
+func TestAWrongClockIsTheTokensThatWasReportedWithIt(t *testing.T) {
+	skewed := renew.Event{Kind: renew.ClockWrong, Err: boom}
+	tests := []struct {
+		name   string
+		events []renew.Event
+		want   bool
+	}{
+		{"right", []renew.Event{renewed}, false},
+		{"wrong", []renew.Event{skewed, renewed}, true},
+		{"wrong, and then no token", []renew.Event{skewed, renewed, fails}, true},
+		{"right again", []renew.Event{skewed, renewed, renewed}, false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			b, next := board(), board()
+			feed(b, tt.events...)
+			feed(next, renew.Event{Kind: renew.Adopted, Account: "111122223333", ObtainedAt: at, ExpiresAt: at.Add(time.Hour)})
+			next.Inherit(b, func(string) bool { return true })
+			for _, r := range append(b.Registries(at), next.Registries(at)...) {
+				if r.ClockWrong != tt.want {
+					t.Errorf("%s: %v", r.Host, r.ClockWrong)
+				}
+			}
+		})
+	}
+}
+
 func TestStatesOfARegistry(t *testing.T) {
 	tests := []struct {
 		name   string
