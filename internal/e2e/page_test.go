@@ -101,7 +101,7 @@ func TestPageSaysWhatIsWrong(t *testing.T) {
 	must(t, os.RemoveAll(filepath.Join(s.bed.Dir, "state")))
 	s.rewrite(usualConfig, s.registries()+targets+"aws: {profile: "+s.cloud.profile()+"}\n")
 	d = s.startDaemon(w.root, usualConfig, w.env...)
-	w.see("no-network", "4 of 4 hosts need attention.", "AWS cannot be reached", "There has been no token since ecr-refreshd started: pulls fail.", "check DNS, firewall and proxy")
+	w.see("no-network", "4 of 4 hosts need attention.", "AWS cannot be reached", "There has been no token yet: pulls fail.", "check DNS, firewall and proxy")
 	d.stop()
 }
 

@@ -86,10 +86,10 @@ func gather(r status.Report, hosts []status.Registry, now time.Time) *grouped {
 	if slices.ContainsFunc(r.Registries, func(h status.Registry) bool { return h.ClockWrong }) {
 		general(&status.Problem{Message: "the expiry of a token, as AWS reports it, cannot be true on this clock",
 			Hint: "set the clock: `timedatectl set-ntp true`; until then tokens are renewed as if they lived 12 hours from now"},
-			clock, "The clock of this machine is wrong", "Pulls work.")
+			clock, "The clock of this machine is wrong", "")
 	}
 	for i, h := range hosts {
-		if h.Error != nil || h.State == status.Expired {
+		if h.Error != nil || h.State == status.Expired || h.State == status.Failing {
 			p := g.token(h)
 			g.links[i].token = &link{p.ID, p.Title}
 		}
@@ -106,7 +106,7 @@ func gather(r status.Report, hosts []status.Registry, now time.Time) *grouped {
 				note(g.add(h, undelivered, title, effect, name, t.Error))
 			}
 			if t.Warning != "" {
-				note(g.add(h, warning, "A warning about "+name, "Pulls work.", name, &status.Problem{Hint: t.Warning}))
+				note(g.add(h, warning, "A warning about "+name, "", name, &status.Problem{Hint: t.Warning}))
 			}
 		}
 	}
@@ -120,11 +120,11 @@ func (g *grouped) token(h status.Registry) *problem {
 	case status.Expired:
 		rank, effect = expired, "The token has expired: pulls fail."
 	case status.Pending:
-		rank, effect = none, "There has been no token since ecr-refreshd started: pulls fail."
+		rank, effect = none, "There has been no token yet: pulls fail."
 	}
 	e := h.Error
 	if e == nil {
-		e = &status.Problem{Message: "the token has expired and has not been renewed yet"}
+		e = &status.Problem{Message: "the token has not been renewed yet"}
 	}
 	p := g.add(h, rank, token(e.Reason), effect, "", e)
 	if n := h.NextRefreshAt; n != nil && (p.next == nil || n.Before(*p.next)) {

@@ -2,6 +2,7 @@ package status
 
 import (
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -54,7 +55,7 @@ func (h *history) follow(was history) {
 
 // worse returns the one of two letters that is worse; 0 is better than any.
 func worse(a, b byte) byte {
-	if slices.Index([]byte(severity), a) > slices.Index([]byte(severity), b) {
+	if strings.IndexByte(severity, a) > strings.IndexByte(severity, b) {
 		return a
 	}
 	return b
