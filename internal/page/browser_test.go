@@ -19,7 +19,7 @@ import (
 )
 
 // patience bounds whatever a test waits for.
-const patience = 30 * time.Second
+const patience = time.Minute
 
 // browser is a real Chromium without a window, steered over two pipes by the DevTools protocol.
 type browser struct {
