@@ -54,8 +54,7 @@
     clearTimeout(timer);
     if (!document.hidden) {
       try {
-        await update();
-        stale.hidden = true;
+        await update(); // which hides it, too
       } catch {
         stale.querySelector("time").dateTime = answered.toISOString();
         stale.querySelector("time").textContent = answered.toLocaleTimeString();
