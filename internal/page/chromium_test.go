@@ -172,14 +172,28 @@ func upToDateInPlace(t *testing.T, b *browser) {
 
 	s.Close()
 	p.until(`!document.getElementById("stale").hidden && /since \d/.test(document.getElementById("stale").innerText)`)
+	again := listenAgain(t, address, c)
+	p.until(`document.getElementById("stale").hidden`)
+
+	again.Close()
+	upgraded := &chosen{change: strings.NewReplacer("--paper: #fbfbf9", "--paper: #fbfbf8")}
+	upgraded.set(states()["fresh"])
+	loaded := p.event("Page.loadEventFired")
+	listenAgain(t, address, upgraded)
+	p.await(loaded, "load of the page of another version")
+}
+
+// listenAgain serves c at an address at which nobody listens any longer.
+func listenAgain(t *testing.T, address string, c *chosen) *http.Server {
+	t.Helper()
 	listener, err := net.Listen("tcp", address)
 	if err != nil {
 		t.Fatal(err)
 	}
-	again := &http.Server{Handler: c.handler()}
-	go func() { _ = again.Serve(listener) }()
-	defer again.Close()
-	p.until(`document.getElementById("stale").hidden`)
+	s := &http.Server{Handler: c.handler()}
+	go func() { _ = s.Serve(listener) }()
+	t.Cleanup(func() { _ = s.Close() })
+	return s
 }
 
 func withoutJavaScript(t *testing.T, b *browser) {

@@ -41,6 +41,8 @@
     const answer = await fetch(location.pathname + location.search, { cache: "no-store", signal: AbortSignal.timeout(20000) });
     const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
     if (!answer.ok || !fresh.querySelector("main")) throw new Error("not the page");
+    // Another version of the program has another style, which its policy does not allow here.
+    if (!document.querySelector("style").isEqualNode(fresh.querySelector("style"))) return location.reload();
     const focus = document.activeElement;
     document.title = fresh.title;
     sync(document.getElementById("icon"), fresh.getElementById("icon"));
