@@ -144,17 +144,14 @@ func (b *browser) call(ctx context.Context, session, method string, params, resu
 	b.last++
 	id := b.last
 	b.calls[id] = answer
-	raw, err := json.Marshal(map[string]any{"id": id, "method": method, "params": params, "sessionId": session})
-	if params == nil || session == "" {
-		m := map[string]any{"id": id, "method": method}
-		if params != nil {
-			m["params"] = params
-		}
-		if session != "" {
-			m["sessionId"] = session
-		}
-		raw, err = json.Marshal(m)
+	message := map[string]any{"id": id, "method": method}
+	if params != nil {
+		message["params"] = params
 	}
+	if session != "" {
+		message["sessionId"] = session
+	}
+	raw, err := json.Marshal(message)
 	if err == nil {
 		_, err = b.to.Write(append(raw, 0))
 	}
