@@ -62,7 +62,7 @@ func TestPageSaysWhatIsWrong(t *testing.T) {
 	s.rewrite(usualConfig, good)
 
 	d := s.startDaemon(w.root, usualConfig, w.env...)
-	w.see("well", "Everything is well: 4 hosts are logged in.")
+	w.see("well", "Everything is well: 4 registries are logged in.")
 	if out, code := s.run(w.root, w.env, "", s.binary, "configure-docker"); code != 0 {
 		t.Fatal(out)
 	}
@@ -70,20 +70,20 @@ func TestPageSaysWhatIsWrong(t *testing.T) {
 	allow := s.aws.Inject(emulator.Fault{Operation: "GetAuthorizationToken", Region: "eu-west-1", Status: http.StatusBadRequest, Code: "AccessDeniedException",
 		Message: "User: arn:aws:iam::" + s.cloud.accounts()[0] + ":user/ci is not authorized to perform: ecr:GetAuthorizationToken on resource: * because no identity-based policy allows the ecr:GetAuthorizationToken action"})
 	w.refresh()
-	w.see("denied", "2 of 4 hosts need attention.", "AWS denies the token", "allow <code>ecr:GetAuthorizationToken</code>", "Pulls still work, until the first token ends in 11 h 59 min.")
+	w.see("denied", "2 of 4 registries need attention; pulls still work.", "AWS refuses to give a token", "allow <code>ecr:GetAuthorizationToken</code>", "Pulls still work, until the first of the tokens ends in 11 h 59 min")
 	w.terminal("status", "doctor "+s.cloud.hosts()[2])
 	allow()
 
 	full := filepath.Join("/srv", "build.log")
 	fill(t, full)
 	w.refresh()
-	w.see("disk-full", "4 of 4 hosts need attention.", "The login cannot be stored in docker-config", "no space left on device")
+	w.see("disk-full", "4 of 4 registries need attention.", "The login cannot be stored in docker-config", "no space left on device")
 	must(t, os.Remove(full))
 	w.refresh()
 
 	s.rewrite(usualConfig, strings.Replace(good, "regions:", "region_names:", 1))
 	d.signal(syscall.SIGHUP)
-	w.see("config-refused", "4 hosts are logged in, but 1 thing needs attention.", "The changed configuration is not in force", "region_names")
+	w.see("config-refused", "4 registries are logged in, but 1 thing needs attention.", "The changed configuration is not in force", "region_names")
 	d.stop()
 
 	// The one token that AWS gives ends soon, and no other follows.
@@ -93,7 +93,7 @@ func TestPageSaysWhatIsWrong(t *testing.T) {
 		Message: "The security token included in the request is invalid."})
 	s.rewrite(usualConfig, good)
 	d = s.startDaemon(w.root, usualConfig, w.env...)
-	w.see("expired", "4 of 4 hosts need attention.", "AWS denies the token", "Pulls fail: the first token expired", "!expired now", "!>failing<")
+	w.see("expired", "4 of 4 registries have no valid token: pulls fail.", "AWS refuses to give a token", "Pulls fail: the tokens have expired, the first", "!expired now", "!>failing<")
 	d.stop()
 
 	// By its real names, AWS is not to be reached from here.
@@ -101,7 +101,7 @@ func TestPageSaysWhatIsWrong(t *testing.T) {
 	must(t, os.RemoveAll(filepath.Join(s.bed.Dir, "state")))
 	s.rewrite(usualConfig, s.registries()+targets+"aws: {profile: "+s.cloud.profile()+"}\n")
 	d = s.startDaemon(w.root, usualConfig, w.env...)
-	w.see("no-network", "4 of 4 hosts need attention.", "AWS cannot be reached", "There has been no token yet: pulls fail.", "check DNS, firewall and proxy")
+	w.see("no-network", "4 of 4 registries have no valid token: pulls fail.", "AWS cannot be reached", "Pulls fail: there has been no token since the program started.", "check DNS, firewall and proxy")
 	d.stop()
 }
 

@@ -161,7 +161,7 @@ func (a apiAnswer) hint(step *stepError, at situation) string {
 		if reason == fault.Denied {
 			return fmt.Sprintf("check sso_account_id and sso_role_name of %s in %s", at.profile(), at.files)
 		}
-		return at.signIn("sso login")
+		return at.byHand("sso login")
 	case isExpired(a.code):
 		return fmt.Sprintf("the temporary credentials have ended: write new ones where the old ones are, the environment or %s, or use a role or SSO, which renew themselves", at.files)
 	case reason == fault.Credentials:
@@ -169,7 +169,8 @@ func (a apiAnswer) hint(step *stepError, at situation) string {
 	}
 	switch a.code {
 	case "UnrecognizedClientException", "InvalidClientTokenId", "AuthFailure":
-		return fmt.Sprintf(`AWS does not know the access key: see with "aws sts get-caller-identity" whether it was deleted or deactivated, is of another partition than %s, or whether the account has not enabled that region`, at.region)
+		return fmt.Sprintf("AWS does not know the access key here: it was deleted or deactivated, belongs to another AWS partition, or the account has not enabled the region; "+
+			"%s to see which key it is, and write one that works in the environment or in %s", at.byHand("sts get-caller-identity"), at.files)
 	case "SignatureDoesNotMatch", "InvalidSignatureException", "IncompleteSignature", "IncompleteSignatureException":
 		return fmt.Sprintf("the secret access key does not belong to the access key: write both again, in the environment or in %s", at.files)
 	case "MissingAuthenticationToken", "MissingAuthenticationTokenException":

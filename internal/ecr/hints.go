@@ -34,7 +34,7 @@ func (at situation) bracket(profile string) string {
 
 // lookThere is what a person does about an error that no rule knows.
 func (at situation) lookThere() string {
-	return fmt.Sprintf(`see whether "aws sts get-caller-identity" works as the user the daemon runs as; it, too, reads %s and the AWS_ variables`, at.files)
+	return fmt.Sprintf("%s and see whether it works; it, too, reads %s and the AWS_ variables", at.byHand("sts get-caller-identity"), at.files)
 }
 
 // noCredentials says where credentials can come from.
@@ -45,8 +45,8 @@ func noCredentials(at situation) string {
 	return fmt.Sprintf("attach a role to the host, or write credentials into %s, or set aws.profile", at.files)
 }
 
-// signIn is the sign-in to do by hand, with the profile where there is one.
-func (at situation) signIn(command string) string {
+// byHand is an AWS command to run by hand, with the profile where there is one.
+func (at situation) byHand(command string) string {
 	if name := cmp.Or(at.id.Profile, at.getenv("AWS_PROFILE")); name != "" {
 		command += " --profile " + name
 	}

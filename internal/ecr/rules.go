@@ -162,9 +162,9 @@ func ofShared(err error, _ *stepError, at situation) (verdict, bool) {
 		return verdict{reason: fault.Credentials, text: fmt.Sprintf("there is no profile %q in %s", missing.Profile, at.files),
 			hint: at.bracket(missing.Profile) + fmt.Sprintf(`add it with "aws configure --profile %s" as the user the daemon runs as, make the files readable for it, or correct aws.profile or AWS_PROFILE`, missing.Profile)}, true
 	case errors.As(err, &sso), strings.Contains(text, "SSO token"):
-		return verdict{reason: fault.Credentials, text: "the SSO session of " + at.profile() + " has expired or was never opened", hint: at.signIn("sso login")}, true
+		return verdict{reason: fault.Credentials, text: "the SSO session of " + at.profile() + " has expired or was never opened", hint: at.byHand("sso login")}, true
 	case strings.Contains(text, "reauthenticate"): // the SDK has no type for this one
-		return verdict{reason: fault.Credentials, text: "the login session of " + at.profile() + " has expired or was never opened", hint: at.signIn("login")}, true
+		return verdict{reason: fault.Credentials, text: "the login session of " + at.profile() + " has expired or was never opened", hint: at.byHand("login")}, true
 	case errors.As(err, &path):
 		return verdict{reason: fault.Local, text: path.Error(),
 			hint: "make the file readable for the user the daemon runs as, or correct the AWS_ variable or the profile that names it"}, true

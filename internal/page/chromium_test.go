@@ -219,7 +219,7 @@ func withoutJavaScript(t *testing.T, b *browser) {
 			_ = b.call(ctx, p.session, "DOM.getOuterHTML", map[string]any{"nodeId": root.Root.NodeID}, &outer)
 		}
 		cancel()
-		if strings.Contains(outer.OuterHTML, "Everything is well: 3 hosts are logged in.") {
+		if strings.Contains(outer.OuterHTML, "Everything is well: 3 registries are logged in.") {
 			break
 		}
 		if time.Now().After(deadline) {

@@ -40,8 +40,9 @@ type run struct {
 	Top, Height int
 }
 
-// dayOf reads the letters, of which the last is the quarter hour of now.
-func dayOf(last string, now time.Time) day {
+// dayOf reads the letters, of which the last is the quarter hour of now. since is when the program
+// began, and well whether there is no trouble at this moment.
+func dayOf(last string, since, now time.Time, well bool) day {
 	if len(last) > dayQuarters {
 		last = last[len(last)-dayQuarters:]
 	}
@@ -50,7 +51,13 @@ func dayOf(last string, now time.Time) day {
 	}
 	// The clock's quarter hours are counted in UTC.
 	begins := now.Truncate(quarter).Add(-quarter * (dayQuarters - 1))
-	clock := func(i int) string { return begins.Add(time.Duration(i) * quarter).Format("15:04") }
+	clock := func(i int) string {
+		t := begins.Add(time.Duration(i) * quarter)
+		if t.Before(since) && t.Add(quarter).After(since) {
+			t = since.In(t.Location())
+		}
+		return t.Format("15:04")
+	}
 	var d day
 	var words []string
 	for from := dayQuarters - len(last); from < dayQuarters; {
@@ -64,7 +71,9 @@ func dayOf(last string, now time.Time) day {
 			if l.Letter != "o" {
 				end := clock(from + width)
 				if from+width == dayQuarters {
-					end = "now"
+					if end = "now"; well && l.Letter != "p" {
+						end = "a moment ago"
+					}
 				}
 				words = append(words, l.Words+" from "+clock(from)+" to "+end)
 				if l.Letter != "p" {

@@ -81,7 +81,7 @@ func gather(r status.Report, hosts []status.Registry, now time.Time) *grouped {
 		}
 	}
 	general(r.Config.Error, config, "The changed configuration is not in force",
-		"It has an error. The configuration that was loaded "+at(r.Config.LoadedAt, now).Relative+" stays active.")
+		"It has an error. Pulls work: the configuration that was loaded "+at(r.Config.LoadedAt, now).Relative+" stays active until the next start, which would fail.")
 	general(r.Socket.Error, socket, "New clients cannot connect", "Pulls that use the credential helper fail.")
 	if slices.ContainsFunc(r.Registries, func(h status.Registry) bool { return h.ClockWrong }) {
 		general(&status.Problem{Message: "the expiry of a token, as AWS reports it, cannot be true on this clock",
@@ -120,7 +120,7 @@ func (g *grouped) token(h status.Registry) *problem {
 	case status.Expired:
 		rank, effect = expired, "The token has expired: pulls fail."
 	case status.Pending:
-		rank, effect = none, "There has been no token yet: pulls fail."
+		rank, effect = none, "Pulls fail: there has been no token since the program started."
 	}
 	e := h.Error
 	if e == nil {
@@ -147,7 +147,7 @@ func (g *grouped) add(h status.Registry, rank int, title, effect, target string,
 	key := strings.Join([]string{fmt.Sprint(rank), title, target, same}, "\x00")
 	p := g.byKey[key]
 	if p == nil {
-		p = &problem{ID: id("p", key), Title: title, Effect: effect, Message: message, Grave: rank < config, Warning: rank == warning,
+		p = &problem{ID: id("p", key), Title: title, Effect: effect, Message: message, Grave: rank < config && rank != failing, Warning: rank == warning,
 			rank: rank, hint: hint, regions: make(map[string]bool), said: make(map[string]bool)}
 		g.byKey[key] = p
 	}
@@ -179,15 +179,18 @@ func (g *grouped) sorted() []problem {
 			}
 		}
 		p.Hint = inParts(p.hint)
-		which := "the token"
+		ends, expires := "the token ends ", "the token expired "
 		if len(p.Hosts) > 1 {
-			which = "the first token"
+			ends, expires = "the first of the tokens ends ", "the tokens have expired, the first "
 		}
-		if p.rank == failing && p.ends != nil {
-			p.Effect = "Pulls still work, until " + which + " ends " + at(*p.ends, g.now).Relative + "."
-		}
-		if p.rank == expired && p.ends != nil {
-			p.Effect = "Pulls fail: " + which + " expired " + at(*p.ends, g.now).Relative + "."
+		if p.ends != nil {
+			when := at(*p.ends, g.now).Relative + " (" + p.ends.Format("15:04 MST") + ")."
+			switch p.rank {
+			case failing:
+				p.Effect = "Pulls still work, until " + ends + when
+			case expired:
+				p.Effect = "Pulls fail: " + expires + when
+			}
 		}
 		all = append(all, *p)
 	}
@@ -205,7 +208,7 @@ func token(r fault.Reason) string {
 	case fault.Throttled:
 		return "AWS asks for fewer calls"
 	case fault.Denied:
-		return "AWS denies the token"
+		return "AWS refuses to give a token"
 	case fault.Credentials:
 		return "There are no usable AWS credentials"
 	case fault.Local:
@@ -226,7 +229,7 @@ func target(r fault.Reason, name string) (title, effect string) {
 	case fault.Network:
 		return name + " cannot reach the registry", "The token is there. Pulls from here fail as long as the registry cannot be reached."
 	case fault.Local:
-		return "The login cannot be stored in " + name, "The token is there, but programs that read it from " + name + " keep an old one or have none."
+		return "The login cannot be stored in " + name, "The token is there, but not in " + name + ". Programs that read it there have the login before, until that expires, or none."
 	}
-	return "The login did not get into " + name, "The token is there, but programs that get it from " + name + " keep an old one or have none."
+	return "The login did not get into " + name, "The token is there, but not in " + name + ". Programs that get it there have the login before, until that expires, or none."
 }

@@ -118,7 +118,7 @@ func look(r status.Report, now time.Time, all bool) view {
 	v.Unshown = len(problems) - len(v.Problems)
 
 	var bad, rest []int // indices in hosts
-	needy, waiting := 0, 0
+	total := sum{all: len(hosts)}
 	var next *time.Time
 	for i, h := range hosts {
 		if at := h.NextRefreshAt; at != nil && (next == nil || at.Before(*next)) {
@@ -131,14 +131,20 @@ func look(r status.Report, now time.Time, all bool) view {
 		}
 		switch {
 		case h.Well():
-		case g.concerns(i):
-			needy++
+		case !g.concerns(i):
+			total.waiting++
 		default:
-			waiting++
+			total.needy++
+			switch {
+			case h.State == status.Expired || h.State == status.Pending:
+				total.without++
+			case h.Stored():
+				total.held++
+			}
 		}
 	}
-	v.Headline, v.Mood = headline(len(hosts), needy, waiting, len(problems))
-	v.Title, v.Icon = title(v.Mood, needy), icons[v.Mood]
+	v.Headline, v.Mood = headline(total, len(problems))
+	v.Title, v.Icon = title(v.Mood, total.needy), icons[v.Mood]
 	if v.Mood != "bad" { // among hosts in trouble, it would be an attempt
 		v.Next = atOrNil(next, now)
 	}
@@ -149,19 +155,19 @@ func look(r status.Report, now time.Time, all bool) view {
 		}
 		s := section{ID: id, Title: title}
 		for _, i := range these[:min(len(these), most)] {
-			row := rowOf(hosts[i], g.links[i], now)
+			row := rowOf(hosts[i], g.links[i], r.StartedAt, now)
 			if taken[row.ID]++; taken[row.ID] > 1 { // two identities for one host
 				row.ID = fmt.Sprintf("%s-%d", row.ID, taken[row.ID])
 			}
 			s.Rows = append(s.Rows, row)
 		}
 		if more := len(these) - len(s.Rows); more > 0 {
-			s.More = count(more, "more host", "more hosts")
+			s.More = count(more, "more registry", "more registries")
 		}
 		v.Sections = append(v.Sections, s)
 	}
 	add("attention", "Needs attention", bad)
-	add("rest", others(len(rest), waiting), rest)
+	add("rest", others(len(rest), total.waiting), rest)
 	return v
 }
 
@@ -169,16 +175,16 @@ func look(r status.Report, now time.Time, all bool) view {
 func others(all, waiting int) string {
 	switch waiting {
 	case 0:
-		return count(all, "host is well", "hosts are well")
+		return count(all, "registry is well", "registries are well")
 	case all:
-		return count(all, "host is being logged in", "hosts are being logged in")
+		return count(all, "registry is being logged in", "registries are being logged in")
 	}
-	return count(waiting, "host is being logged in", "hosts are being logged in") + ", " + count(all-waiting, "is well", "are well")
+	return count(waiting, "registry is being logged in", "registries are being logged in") + ", " + count(all-waiting, "is well", "are well")
 }
 
-func rowOf(h status.Registry, links links, now time.Time) row {
+func rowOf(h status.Registry, links links, since, now time.Time) row {
 	r := row{ID: id("h", h.Host), Host: parts(clean(h.Host)), Identity: clean(h.Identity), State: clean(string(h.State)), Problem: links.token,
-		Ends: atOrNil(h.ExpiresAt, now), Renewal: atOrNil(h.NextRefreshAt, now), Day: dayOf(h.LastDay, now)}
+		Ends: atOrNil(h.ExpiresAt, now), Renewal: atOrNil(h.NextRefreshAt, now), Day: dayOf(h.LastDay, since, now, h.Well())}
 	switch {
 	case h.ExpiresAt == nil:
 		r.Life = "no token yet"

@@ -18,12 +18,12 @@ import (
 
 func TestHeadlineSaysHowEverythingStands(t *testing.T) {
 	tests := []struct{ state, headline, mood, title string }{
-		{"fresh", "Everything is well: 3 hosts are logged in.", "well", "All well - ecr-refreshd"},
-		{"failing", "2 of 5 hosts need attention.", "bad", "2 need attention - ecr-refreshd"},
-		{"waiting", "1 of 2 hosts is being logged in.", "wait", "Waiting - ecr-refreshd"},
-		{"empty", "No hosts are configured.", "wait", "Waiting - ecr-refreshd"},
-		{"refused", "2 hosts are logged in, but 3 things need attention.", "warn", "Attention - ecr-refreshd"},
-		{"broken", "2,000 of 2,000 hosts need attention.", "bad", "2,000 need attention - ecr-refreshd"},
+		{"fresh", "Everything is well: 3 registries are logged in.", "well", "All well - ecr-refreshd"},
+		{"failing", "2 of 5 registries need attention.", "bad", "2 need attention - ecr-refreshd"},
+		{"waiting", "1 of 2 registries is being logged in.", "wait", "Waiting - ecr-refreshd"},
+		{"empty", "No registries are configured.", "wait", "Waiting - ecr-refreshd"},
+		{"refused", "2 registries are logged in, but 3 things need attention.", "warn", "Attention - ecr-refreshd"},
+		{"broken", "2,000 of 2,000 registries have no valid token: pulls fail.", "bad", "2,000 need attention - ecr-refreshd"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.state, func(t *testing.T) {
@@ -38,7 +38,7 @@ func TestHeadlineSaysHowEverythingStands(t *testing.T) {
 	}
 	one := report(registry("111122223333", "us-east-1", status.Failing))
 	one.Registries[0].Error = &status.Problem{Reason: fault.Network}
-	if got := look(one, now, false).Headline; got != "1 of 1 host needs attention." {
+	if got := look(one, now, false).Headline; got != "1 of 1 registry needs attention; pulls still work." {
 		t.Errorf("one host: %q", got)
 	}
 }
@@ -55,7 +55,7 @@ func TestWhatHurtsMostComesFirst(t *testing.T) {
 	for _, p := range v.Problems {
 		titles = append(titles, p.Title)
 	}
-	want := []string{"AWS cannot be reached", "There are no usable AWS credentials", "New clients cannot connect", "AWS denies the token",
+	want := []string{"AWS cannot be reached", "There are no usable AWS credentials", "New clients cannot connect", "AWS refuses to give a token",
 		"The login cannot be stored in docker-config", "The changed configuration is not in force", "The clock of this machine is wrong", "A warning about docker-config"}
 	if !slices.Equal(titles, want) {
 		t.Errorf("problems %q", titles)
@@ -70,7 +70,7 @@ func TestWhatHurtsMostComesFirst(t *testing.T) {
 		"333344445555.pending", "111122223333.fresh"}; !slices.Equal(hosts[:8], want) {
 		t.Errorf("hosts %q", hosts)
 	}
-	if v.Sections[1].Title != "1 host is being logged in, 4 are well" {
+	if v.Sections[1].Title != "1 registry is being logged in, 4 are well" {
 		t.Errorf("the others: %q", v.Sections[1].Title)
 	}
 }
@@ -87,7 +87,7 @@ func TestAProblemOfManyHostsIsShownOnce(t *testing.T) {
 		t.Fatalf("%d problems", len(v.Problems))
 	}
 	p := v.Problems[0]
-	if len(p.Hosts) != named || p.More != 2000-named || p.Message != "request 0" || p.Similar != 7 || p.Effect != "Pulls fail: the first token expired 3 h ago." {
+	if len(p.Hosts) != named || p.More != 2000-named || p.Message != "request 0" || p.Similar != 7 || p.Effect != "Pulls fail: the tokens have expired, the first 3 h ago (11:35 UTC)." {
 		t.Errorf("got %+v", p)
 	}
 	if id := v.Sections[0].Rows[9].Problem.ID; id != p.ID {
@@ -131,7 +131,7 @@ func TestManyHostsAreShownWhenAllAreAskedFor(t *testing.T) {
 		return b.String(), strings.Count(b.String(), `role="rowheader"`)
 	}
 	few, rows := render(false)
-	if rows != 5+first || len(few) > 100<<10 || !strings.Contains(few, `1,945 more hosts like these. <a href="?all">`) {
+	if rows != 5+first || len(few) > 100<<10 || !strings.Contains(few, `1,945 more registries like these. <a href="?all">`) {
 		t.Errorf("%d rows in %d bytes", rows, len(few))
 	}
 	if all, rows := render(true); rows != 2000 || strings.Contains(all, `"?all"`) || !strings.Contains(all, `data-every="60"`) {
@@ -149,13 +149,23 @@ func TestTheDayInWords(t *testing.T) {
 		{strings.Repeat("to", 48), "Last 24 hours: much change; of late; a target failed from 10:45 to 11:00; a target failed from 11:15 to 11:30; ", "a target failed 14:15 to 14:30"},
 	}
 	for _, tt := range tests {
-		d := dayOf(tt.letters, now)
+		d := dayOf(tt.letters, time.Time{}, now, false)
 		if d.Last != tt.last || !strings.HasPrefix(d.Words, strings.TrimSuffix(tt.words, "; ")) {
 			t.Errorf("%s: %q, %q", tt.letters, d.Words, d.Last)
 		}
 	}
-	if got := dayOf("oot", now).Runs; !reflect.DeepEqual(got, []run{{"o", 93, 2, 9, 3}, {"t", 95, 1, 6, 6}}) {
+	if got := dayOf("oot", time.Time{}, now, false).Runs; !reflect.DeepEqual(got, []run{{"o", 93, 2, 9, 3}, {"t", 95, 1, 6, 6}}) {
 		t.Errorf("runs %+v", got)
+	}
+}
+
+// A strip does not contradict its row, nor begin before the program.
+func TestTheDayFitsTheRow(t *testing.T) {
+	if d := dayOf("t", now.Add(-2*time.Minute), now, true); d.Last != "a target failed 14:33 to a moment ago" {
+		t.Errorf("got %q", d.Last)
+	}
+	if d := dayOf("t", now.Add(-2*time.Minute), now, false); d.Last != "a target failed 14:33 to now" {
+		t.Errorf("got %q", d.Last)
 	}
 }
 

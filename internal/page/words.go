@@ -10,21 +10,34 @@ import (
 	"unicode"
 )
 
+// sum counts registries.
+type sum struct {
+	all, waiting int
+	needy        int // have a problem of their own
+	without      int // of these, have no valid token
+	held         int // of these, have a valid token in every target
+}
+
 // headline says in one sentence how everything stands, and its mood.
-func headline(hosts, needy, waiting, problems int) (text, mood string) {
+func headline(s sum, problems int) (text, mood string) {
+	attention := fmt.Sprintf("%s of %s", number(s.needy), count(s.all, "registry needs attention", "registries "+plural(s.needy, "needs", "need")+" attention"))
 	switch {
-	case needy > 0:
-		return fmt.Sprintf("%s of %s.", number(needy), count(hosts, "host needs attention", "hosts "+plural(needy, "needs", "need")+" attention")), "bad"
-	case problems > 0 && hosts-waiting > 0:
-		return fmt.Sprintf("%s logged in, but %s attention.", count(hosts-waiting, "host is", "hosts are"), count(problems, "thing needs", "things need")), "warn"
+	case s.without > 0:
+		return fmt.Sprintf("%s of %s no valid token: pulls fail.", number(s.without), count(s.all, "registry has", "registries "+plural(s.without, "has", "have"))), "bad"
+	case s.needy > 0 && s.held == s.needy:
+		return attention + "; pulls still work.", "warn"
+	case s.needy > 0:
+		return attention + ".", "bad"
+	case problems > 0 && s.all-s.waiting > 0:
+		return fmt.Sprintf("%s logged in, but %s attention.", count(s.all-s.waiting, "registry is", "registries are"), count(problems, "thing needs", "things need")), "warn"
 	case problems > 0:
 		return count(problems, "thing needs", "things need") + " attention.", "warn"
-	case hosts == 0:
-		return "No hosts are configured.", "wait"
-	case waiting > 0:
-		return fmt.Sprintf("%s of %s being logged in.", number(waiting), count(hosts, "host is", "hosts "+plural(waiting, "is", "are"))), "wait"
+	case s.all == 0:
+		return "No registries are configured.", "wait"
+	case s.waiting > 0:
+		return fmt.Sprintf("%s of %s being logged in.", number(s.waiting), count(s.all, "registry is", "registries "+plural(s.waiting, "is", "are"))), "wait"
 	}
-	return "Everything is well: " + count(hosts, "host is", "hosts are") + " logged in.", "well"
+	return "Everything is well: " + count(s.all, "registry is", "registries are") + " logged in.", "well"
 }
 
 // title is for the browser's tab: what matters comes first.

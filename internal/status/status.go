@@ -75,7 +75,12 @@ type Registry struct {
 // Well reports whether nothing about r needs a person or a moment's patience: the
 // token is fresh, and every target has it.
 func (r Registry) Well() bool {
-	return r.State == Fresh && !slices.ContainsFunc(r.Targets, func(t Target) bool { return t.State != OK })
+	return r.State == Fresh && r.Stored()
+}
+
+// Stored reports whether every target holds a login of r.
+func (r Registry) Stored() bool {
+	return !slices.ContainsFunc(r.Targets, func(t Target) bool { return t.State != OK })
 }
 
 // Target is how one target stands with one host.
