@@ -94,6 +94,7 @@ type Problem struct {
 	Message string       `json:"message"`
 	Hint    string       `json:"hint"`
 	At      time.Time    `json:"at"`
+	Unread  bool         `json:"-"` // see fault.Error
 }
 
 // Row announces a registry before anything has happened to it.
@@ -284,7 +285,7 @@ func (t *Target) delivery(e renew.Event, host string) {
 func problem(e renew.Event, host string) *Problem {
 	for _, f := range fault.All(e.Err) {
 		if host == "" || f.Concerns(host) {
-			return &Problem{Reason: f.Reason, Message: f.Error(), Hint: f.Hint, At: e.At}
+			return &Problem{Reason: f.Reason, Message: f.Error(), Hint: f.Hint, At: e.At, Unread: f.Unread}
 		}
 	}
 	return nil
