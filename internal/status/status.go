@@ -32,6 +32,7 @@ type Report struct {
 	StartedAt  time.Time  `json:"started_at"`
 	Config     Config     `json:"config"`
 	Socket     Socket     `json:"socket"`
+	HTTP       *HTTP      `json:"http,omitempty"` // nil where the configuration has none
 	Registries []Registry `json:"registries"`
 }
 
@@ -46,6 +47,12 @@ type Config struct {
 type Socket struct {
 	Path  string   `json:"path"`  // empty until it listens
 	Error *Problem `json:"error"` // why new clients cannot connect
+}
+
+// HTTP is the server for metrics, health and the page.
+type HTTP struct {
+	Listen string   `json:"listen"` // empty until it listens
+	Error  *Problem `json:"error"`  // why it does not listen where the configuration says
 }
 
 // Registry is one host's row.
