@@ -1,9 +1,10 @@
 package metrics
 
 import (
+	"runtime"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
 
 	"ecr-refreshd/internal/fault"
 	"ecr-refreshd/internal/status"
@@ -11,24 +12,36 @@ import (
 
 const prefix = "ecr_refreshd_"
 
-func desc(name, help string, labels ...string) *prometheus.Desc {
-	return prometheus.NewDesc(prefix+name, help, labels, nil)
+// metric is one name. Its samples are made without a prometheus.Registry, which takes three times
+// the memory to check what the tests check once.
+type metric struct {
+	name, help string
+	kind       dto.MetricType
+	labels     []string
+}
+
+func gauge(name, help string, labels ...string) metric {
+	return metric{prefix + name, help, dto.MetricType_GAUGE, labels}
+}
+
+func counter(name, help string, labels ...string) metric {
+	return metric{prefix + name, help, dto.MetricType_COUNTER, labels}
 }
 
 var (
-	expiry     = desc("token_expiry_timestamp_seconds", "When the token of the host expires, in Unix time; 0 while there was none yet.", "host")
-	refreshed  = desc("token_refreshed_timestamp_seconds", "When the token of the host was obtained, in Unix time; 0 while there was none yet.", "host")
-	state      = desc("registry_state", "1 for the state of the host: pending (no token yet), fresh, failing (renewal fails, the token is still valid) or expired; 0 for the others.", "host", "state")
-	hosts      = desc("target_hosts", "Hosts whose login the target holds (ok), does not hold yet (pending), or failed to store, check or remove (failed).", "target", "state")
-	disagree   = desc("client_disagreements", "Hosts for which the client would not use the login that the target has stored, because of something else in its files.", "target")
-	lastStored = desc("target_last_success_timestamp_seconds", "When the target last stored all logins that it was asked to, in Unix time; 0 for never since the start.", "target")
-	stored     = desc("target_stores_total", "Attempts of the target to store logins.", "target", "result")
-	renewals   = desc("refreshes_total", "Requests for a token.", "region", "result")
-	failures   = desc("refresh_failures_total", "Requests for a token that failed, by cause.", "region", "reason")
-	requests   = desc("credential_requests_total", "Requests for a login on the socket: answered with it (success), not allowed (forbidden), for a host that is not configured (unknown), without a valid token (unavailable), or not for a host (invalid).", "result")
-	reloaded   = desc("config_last_reload_successful", "1 when the configuration in force is the newest one, 0 when a newer one was refused.")
-	clock      = desc("clock_wrong", "1 while the last token of a registry had an expiry that cannot be true on this host's clock.")
-	build      = desc("build_info", "1; the labels say what runs.", "version", "goversion")
+	expiry     = gauge("token_expiry_timestamp_seconds", "When the token of the host expires, in Unix time; 0 while there was none yet.", "host")
+	refreshed  = gauge("token_refreshed_timestamp_seconds", "When the token of the host was obtained, in Unix time; 0 while there was none yet.", "host")
+	state      = gauge("registry_state", "1 for the state of the host: pending (no token yet), fresh, failing (renewal fails, the token is still valid) or expired; 0 for the others.", "host", "state")
+	hosts      = gauge("target_hosts", "Hosts whose login the target holds (ok), does not hold (pending), or has failed to store, check or remove (failed).", "target", "state")
+	disagree   = gauge("client_disagreements", "Hosts for which the client would not use the login that the target has stored, because of something else in its files.", "target")
+	lastStored = gauge("target_last_success_timestamp_seconds", "When the target last stored all logins that it was asked to, in Unix time; 0 for never since the start.", "target")
+	reloaded   = gauge("config_last_reload_successful", "1 when the configuration in force is the newest one, 0 when a newer one was refused.")
+	clock      = gauge("clock_wrong", "1 while a registry has a token whose expiry, as reported, cannot be true on this host's clock.")
+	build      = gauge("build_info", "1; the labels say what runs.", "version", "goversion")
+	stored     = counter("target_stores_total", "Attempts of the target to store logins.", "target", "result")
+	renewals   = counter("refreshes_total", "Requests for a token.", "region", "result")
+	failures   = counter("refresh_failures_total", "Requests for a token that failed, by cause.", "region", "reason")
+	requests   = counter("credential_requests_total", "Requests for a login on the socket: answered with it (success), not allowed (forbidden), for a host that is not configured (unknown), without a valid token (unavailable), or malformed (invalid).", "result")
 )
 
 var (
@@ -36,79 +49,108 @@ var (
 	targetStates   = []status.State{status.Pending, status.OK, status.Failed}
 )
 
-// Describe sends what Collect may send.
-func (m *Metrics) Describe(ch chan<- *prometheus.Desc) {
-	gauges{m}.Describe(ch)
-	for _, d := range []*prometheus.Desc{stored, renewals, failures, requests} {
-		ch <- d
-	}
-	m.took.Describe(ch)
+// family is the samples of one metric.
+type family struct {
+	metric
+	samples []*dto.Metric
 }
 
-// Collect sends all metrics as they are now.
-func (m *Metrics) Collect(ch chan<- prometheus.Metric) {
-	s := survey(m.report())
-	m.gauges(ch, s)
-	m.counters(ch, s)
+// sample is all that a dto.Metric points to, in one piece of memory.
+type sample struct {
+	metric  dto.Metric
+	gauge   dto.Gauge
+	counter dto.Counter
+	value   float64
+	pairs   [2]dto.LabelPair
+	labels  [2]*dto.LabelPair
 }
 
-// gauges collects what a program that runs now and then can say. Its counters would start
-// from zero in each run.
-type gauges struct{ *Metrics }
-
-func (gauges) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{expiry, refreshed, state, hosts, disagree, lastStored, reloaded, clock, build} {
-		ch <- d
+// add makes a sample; values are those of the labels.
+func (f *family) add(v float64, values ...string) {
+	s := &sample{value: v}
+	for i := range values {
+		s.pairs[i].Name, s.pairs[i].Value, s.labels[i] = &f.metric.labels[i], &values[i], &s.pairs[i]
 	}
+	s.metric.Label = s.labels[:len(values)]
+	if f.kind == dto.MetricType_COUNTER {
+		s.counter.Value, s.metric.Counter = &s.value, &s.counter
+	} else {
+		s.gauge.Value, s.metric.Gauge = &s.value, &s.gauge
+	}
+	f.samples = append(f.samples, &s.metric)
 }
 
-func (g gauges) Collect(ch chan<- prometheus.Metric) { g.gauges(ch, survey(g.report())) }
-
-func (m *Metrics) gauges(ch chan<- prometheus.Metric, s summary) {
-	send := func(d *prometheus.Desc, v float64, labels ...string) {
-		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
-	}
-	for _, h := range s.hosts {
-		send(expiry, unix(h.ExpiresAt), h.Host)
-		send(refreshed, unix(h.RefreshedAt), h.Host)
-		for _, st := range registryStates {
-			send(state, truth(h.State == st), h.Host, string(st))
+// gauges sends what a program that runs now and then can say, too, whose counters would begin
+// from zero in each run. One family is made after the other, for the sake of memory.
+func (m *Metrics) gauges(s summary, send func(metric, func(*family))) {
+	send(expiry, func(f *family) {
+		for _, h := range s.hosts {
+			f.add(unix(h.ExpiresAt), h.Host)
 		}
-	}
-	for _, t := range s.targets {
-		for _, st := range targetStates {
-			send(hosts, float64(t.hosts[st]), t.name, string(st))
+	})
+	send(refreshed, func(f *family) {
+		for _, h := range s.hosts {
+			f.add(unix(h.RefreshedAt), h.Host)
 		}
-		send(disagree, float64(t.disagreements), t.name)
-		send(lastStored, m.storesOf(t.name).last, t.name)
-	}
-	send(reloaded, truth(s.report.Config.Error == nil))
-	send(clock, truth(s.clockWrong))
-	send(build, 1, s.report.Version, goVersion)
+	})
+	send(state, func(f *family) {
+		for _, h := range s.hosts {
+			for _, st := range registryStates {
+				f.add(truth(h.State == st), h.Host, string(st))
+			}
+		}
+	})
+	send(hosts, func(f *family) {
+		for _, t := range s.targets {
+			for _, st := range targetStates {
+				f.add(float64(t.hosts[st]), t.name, string(st))
+			}
+		}
+	})
+	send(disagree, func(f *family) {
+		for _, t := range s.targets {
+			f.add(float64(t.disagreements), t.name)
+		}
+	})
+	send(lastStored, func(f *family) {
+		for _, t := range s.targets {
+			f.add(m.storesOf(t.name).last, t.name)
+		}
+	})
+	send(reloaded, func(f *family) { f.add(truth(s.report.Config.Error == nil)) })
+	send(clock, func(f *family) { f.add(truth(s.clockWrong)) })
+	send(build, func(f *family) { f.add(1, s.report.Version, runtime.Version()) })
 }
 
 // counters sends the counts of what s has. Each value of a label is there from the start.
-func (m *Metrics) counters(ch chan<- prometheus.Metric, s summary) {
-	send := func(d *prometheus.Desc, v float64, labels ...string) {
-		ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, v, labels...)
-	}
-	for _, t := range s.targets {
-		counts := m.storesOf(t.name)
-		send(stored, counts.succeeded, t.name, success)
-		send(stored, counts.failed, t.name, failure)
-	}
-	for _, region := range s.regions {
-		counts := m.refreshesOf(region)
-		send(renewals, counts.succeeded, region, success)
-		send(renewals, counts.failed, region, failure)
-		for _, reason := range fault.Reasons() {
-			send(failures, counts.reasons[reason], region, string(reason))
+func (m *Metrics) counters(s summary, send func(metric, func(*family))) {
+	send(stored, func(f *family) {
+		for _, t := range s.targets {
+			counts := m.storesOf(t.name)
+			f.add(counts.succeeded, t.name, success)
+			f.add(counts.failed, t.name, failure)
 		}
-	}
-	for _, result := range answers {
-		send(requests, m.requestsOf(result), result)
-	}
-	ch <- m.took
+	})
+	send(renewals, func(f *family) {
+		for _, region := range s.regions {
+			counts := m.refreshesOf(region)
+			f.add(counts.succeeded, region, success)
+			f.add(counts.failed, region, failure)
+		}
+	})
+	send(failures, func(f *family) {
+		for _, region := range s.regions {
+			counts := m.refreshesOf(region)
+			for _, reason := range fault.Reasons() {
+				f.add(counts.reasons[reason], region, string(reason))
+			}
+		}
+	})
+	send(requests, func(f *family) {
+		for _, result := range results {
+			f.add(m.requestsOf(result), result)
+		}
+	})
 }
 
 // summary is the status, counted.

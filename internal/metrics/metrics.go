@@ -6,10 +6,10 @@ package metrics
 
 import (
 	"maps"
-	"runtime"
 	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"ecr-refreshd/internal/fault"
 	"ecr-refreshd/internal/renew"
@@ -21,23 +21,26 @@ var _ renew.Observer = (*Metrics)(nil)
 // The values of the label result. Of a request for a login: served, not allowed, a host
 // that is not configured, no valid token, or no name of a host.
 const (
-	success, failure                            = "success", "failure"
-	forbidden, unknown, unavailable, unreadable = "forbidden", "unknown", "unavailable", "invalid"
+	success, failure                           = "success", "failure"
+	forbidden, unknown, unavailable, malformed = "forbidden", "unknown", "unavailable", "invalid"
 )
 
-// answers are the results of a request for a login, by the status of its answer.
-var answers = map[int]string{200: success, 400: unreadable, 403: forbidden, 404: unknown, 503: unavailable}
+// results are those of a request for a login.
+var results = []string{success, forbidden, unknown, unavailable, malformed}
+
+// answers are the results by the status of the answer.
+var answers = map[int]string{200: success, 400: malformed, 403: forbidden, 404: unknown, 503: unavailable}
 
 // durations are the bounds of refresh_duration_seconds: from a call within a region to the
 // longest refresh.timeout that makes sense.
 var durations = []float64{.05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60}
 
-// Metrics is an Observer, and the collector of all metrics but those of the Go runtime and
-// of the process. Its counters last as long as it does, whatever a reload changes; shown are
-// those that the present configuration has. Safe for concurrent use.
+// Metrics is an Observer. Its counters last as long as it does, whatever a reload changes; shown
+// are those of regions and targets that the present configuration has. Safe for concurrent use.
 type Metrics struct {
-	report func() status.Report
-	took   prometheus.Histogram
+	report   func() status.Report
+	took     prometheus.Histogram
+	registry *prometheus.Registry // of took, the Go runtime and the process
 
 	mu       sync.Mutex
 	regions  map[string]*refreshes
@@ -59,10 +62,12 @@ type stores struct {
 
 // New makes Metrics of what report returns. It is called for each scrape.
 func New(report func() status.Report) *Metrics {
-	return &Metrics{report: report,
+	m := &Metrics{report: report, registry: prometheus.NewRegistry(),
 		took: prometheus.NewHistogram(prometheus.HistogramOpts{Name: prefix + "refresh_duration_seconds", Buckets: durations,
 			Help: "How long the requests for a token took, failed ones too."}),
 		regions: make(map[string]*refreshes), targets: make(map[string]*stores), requests: make(map[string]float64)}
+	m.registry.MustRegister(m.took, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return m
 }
 
 // Observe counts what has happened.
@@ -138,6 +143,3 @@ func (m *Metrics) requestsOf(result string) float64 {
 	defer m.mu.Unlock()
 	return m.requests[result]
 }
-
-// goVersion is a label of build_info.
-var goVersion = runtime.Version()

@@ -9,58 +9,74 @@ import (
 	"sync"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
+	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
 )
 
 // Handler returns the metrics, with those of the Go runtime and of the process, in
 // Prometheus' text format, which every version of it takes.
-func (m *Metrics) Handler() http.Handler {
-	r := prometheus.NewRegistry()
-	r.MustRegister(m, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	return &handler{gatherer: r}
-}
+func (m *Metrics) Handler() http.Handler { return &handler{write: m.write} }
 
 // WriteGauges writes the metrics that are no counters, for node_exporter's textfile collector.
 func (m *Metrics) WriteGauges(w io.Writer) error {
-	r := prometheus.NewRegistry()
-	r.MustRegister(gauges{m})
-	return write(w, r)
+	t := text{w: w}
+	m.gauges(survey(m.report()), t.send)
+	return t.err
 }
 
-func write(w io.Writer, g prometheus.Gatherer) error {
-	families, err := g.Gather()
+// write writes all there is to scrape.
+func (m *Metrics) write(w io.Writer) error {
+	t, s := text{w: w}, survey(m.report())
+	m.gauges(s, t.send)
+	m.counters(s, t.send)
+	others, err := m.registry.Gather()
 	if err != nil {
 		return fmt.Errorf("gather metrics: %w", err)
 	}
-	e := expfmt.NewEncoder(w, format)
-	for _, f := range families {
-		if err := e.Encode(f); err != nil {
-			return fmt.Errorf("write metrics: %w", err)
-		}
+	for _, f := range others {
+		t.encode(f)
 	}
-	return nil
+	return t.err
+}
+
+// text writes families until there is an error.
+type text struct {
+	w   io.Writer
+	err error
+}
+
+// send writes the samples that fill makes.
+func (t *text) send(m metric, fill func(*family)) {
+	f := family{metric: m}
+	fill(&f)
+	t.encode(&dto.MetricFamily{Name: &m.name, Help: &m.help, Type: &m.kind, Metric: f.samples})
+}
+
+func (t *text) encode(f *dto.MetricFamily) {
+	if t.err == nil {
+		_, t.err = expfmt.MetricFamilyToText(t.w, f)
+	}
 }
 
 var format = expfmt.NewFormat(expfmt.TypeTextPlain)
 
-// A text is shared by scrapes that come within shared of each other when there are more than
+// A text is shared by scrapes that come within shareTime of each other when there are more than
 // crowd of them at once: with thousands of hosts it has megabytes, and a crowd of slow readers
 // must not hold one each.
 const (
-	crowd  = 4
-	shared = time.Second
+	crowd     = 4
+	shareTime = time.Second
 )
 
 // handler answers a scrape. Safe for concurrent use.
 type handler struct {
-	gatherer prometheus.Gatherer
+	write func(io.Writer) error
 
 	mu    sync.Mutex
 	users int // answers under way
 	at    time.Time
 	text  []byte // never changed
+	size  int    // of the last one, in bytes
 }
 
 func (h *handler) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
@@ -80,14 +96,14 @@ func (h *handler) get() ([]byte, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.users++
-	if h.users > crowd && time.Since(h.at) < shared {
+	if h.users > crowd && time.Since(h.at) < shareTime {
 		return h.text, nil
 	}
-	var b bytes.Buffer
-	if err := write(&b, h.gatherer); err != nil {
+	b := bytes.NewBuffer(make([]byte, 0, h.size+h.size/8))
+	if err := h.write(b); err != nil {
 		return nil, err
 	}
-	h.text, h.at = b.Bytes(), time.Now()
+	h.text, h.at, h.size = b.Bytes(), time.Now(), b.Len()
 	return h.text, nil
 }
 
