@@ -126,7 +126,7 @@ type bed struct {
 	socket string
 	logs   *observer.ObservedLogs
 	counts chan int // the answers to requests for a login
-	stop   func() // ends the server and waits for it
+	stop   func()   // ends the server and waits for it
 }
 
 // newBed starts a server. Other users than this one may have the logins when

@@ -129,7 +129,10 @@ func TestAReloadMovesTheServerOrLeavesItWhereItIs(t *testing.T) {
 		t.Error("the first address still answers")
 	}
 	reload(at("0.0.0.0:" + number)) // which its own server is in the way of
-	await(t, "every address", func() bool { s := d.Status().HTTP; return s != nil && s.Error == nil && s.Listen == "0.0.0.0:"+number && answers(second) })
+	await(t, "every address", func() bool {
+		s := d.Status().HTTP
+		return s != nil && s.Error == nil && s.Listen == "0.0.0.0:"+number && answers(second)
+	})
 	reload("")
 	await(t, "the end", func() bool { return d.Status().HTTP == nil && !answers(second) })
 }

@@ -3,8 +3,11 @@ package metrics
 import (
 	"bytes"
 	"errors"
+	"maps"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -193,6 +196,29 @@ func TestTheTextfileHasNoCounters(t *testing.T) {
 	text := b.String()
 	if !strings.Contains(text, prefix+"registry_state{") || strings.Contains(text, "counter") || strings.Contains(text, "histogram") || strings.Contains(text, "\ngo_") {
 		t.Errorf("got:\n%s", text)
+	}
+}
+
+func TestTheGuideListsTheMetrics(t *testing.T) {
+	guide, err := os.ReadFile("../../docs/guides/monitoring.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	listed := make(map[string]bool)
+	for _, m := range regexp.MustCompile("(?m)^\\| `"+prefix+"([a-z_]+)` \\|").FindAllStringSubmatch(string(guide), -1) {
+		listed[m[1]] = true
+	}
+	report := fleet(1)
+	exported := make(map[string]bool)
+	for _, line := range scrape(t, New(func() status.Report { return report }).Handler()) {
+		name := regexp.MustCompile("^[a-z_]+").FindString(line)
+		for _, suffix := range []string{"_bucket", "_sum", "_count"} { // of the histogram
+			name = strings.TrimSuffix(name, suffix)
+		}
+		exported[name] = true
+	}
+	if !maps.Equal(listed, exported) {
+		t.Errorf("the guide has %v, exported are %v", slices.Sorted(maps.Keys(listed)), slices.Sorted(maps.Keys(exported)))
 	}
 }
 
