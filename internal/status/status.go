@@ -55,6 +55,14 @@ type HTTP struct {
 	Error  *Problem `json:"error"`  // why it does not listen where the configuration says
 }
 
+// Problem is the Error, of nil too.
+func (h *HTTP) Problem() *Problem {
+	if h == nil {
+		return nil
+	}
+	return h.Error
+}
+
 // Registry is one host's row.
 type Registry struct {
 	Host     string `json:"host"`

@@ -37,8 +37,8 @@ func (r Report) Summary() string {
 	if r.Config.Error != nil {
 		text = "the configuration has an error and the former one is in force: " + r.Config.Error.Message + "; " + text
 	}
-	if r.HTTP != nil && r.HTTP.Error != nil {
-		text = r.HTTP.Error.Message + "; " + r.HTTP.Error.Hint + "; " + text
+	if p := r.HTTP.Problem(); p != nil {
+		text = p.Message + "; " + p.Hint + "; " + text
 	}
 	if p := r.Socket.Error; p != nil {
 		text = p.Message + "; " + p.Hint + "; " + text
