@@ -55,15 +55,14 @@ func (d *Daemon) serveWeb(ctx context.Context) {
 	for ctx.Err() == nil {
 		g := d.generation()
 		want := g.config.HTTP.Listen
-		var again <-chan time.Time
+		var err error
 		if at == nil || at.address != want {
-			next, err := d.move(ctx, at, want, options)
-			if at = next; err != nil {
-				again = time.After(relisten)
-				said = d.noteWeb(at, err, said)
-			} else {
-				said = d.noteWeb(at, nil, said)
-			}
+			at, err = d.move(ctx, at, want, options)
+		}
+		said = d.noteWeb(at, err, said)
+		var again <-chan time.Time
+		if err != nil {
+			again = time.After(relisten)
 		}
 		var ended chan error
 		if at != nil {
@@ -132,28 +131,34 @@ func (f *front) end() {
 }
 
 // noteWeb notes and logs where metrics and the page are, or why they are not where they should
-// be. said is what was logged last.
-func (d *Daemon) noteWeb(at *front, err error, said string) string {
-	now := &status.HTTP{}
+// be, unless that is what was said last.
+func (d *Daemon) noteWeb(at *front, err error, said string) (saying string) {
+	var now *status.HTTP // nil for none wanted
 	if at != nil {
-		now.Listen = at.address
+		now = &status.HTTP{Listen: at.address}
+		saying = "at " + at.address
 	}
+	var f *fault.Error
 	if err != nil {
-		f := fault.All(err)[0]
-		if f.Error() == said {
-			return said
+		f = fault.All(err)[0]
+		saying += f.Error()
+	}
+	if saying == said {
+		return said
+	}
+	switch {
+	case f != nil:
+		if now == nil {
+			now = new(status.HTTP)
 		}
-		said = f.Error()
-		now.Error = &status.Problem{Reason: f.Reason, Message: said, Hint: f.Hint, At: time.Now()}
-		d.Logger.Error("metrics and the page do not listen", zap.String("reason", string(f.Reason)), zap.String("hint", f.Hint), zap.String("error", said))
-	} else if said = ""; at != nil {
+		now.Error = &status.Problem{Reason: f.Reason, Message: f.Error(), Hint: f.Hint, At: time.Now()}
+		d.Logger.Error("metrics and the page do not listen", zap.String("reason", string(f.Reason)), zap.String("hint", f.Hint), zap.String("error", f.Error()))
+	case at != nil:
 		d.Logger.Info("metrics and the page listen", zap.String("address", at.address))
 	}
 	d.mu.Lock()
-	if d.http = now; at == nil && err == nil {
-		d.http = nil
-	}
+	d.http = now
 	d.mu.Unlock()
 	d.news.tell()
-	return said
+	return saying
 }

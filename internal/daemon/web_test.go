@@ -123,6 +123,8 @@ func TestAReloadMovesTheServerOrLeavesItWhereItIs(t *testing.T) {
 	if s := d.Status().Summary(); !strings.HasPrefix(s, "listen at http.listen, "+taken.Addr().String()) {
 		t.Errorf("the service manager is told %q", s)
 	}
+	reload(at(first))
+	await(t, "the end of the complaint", func() bool { s := d.Status().HTTP; return s.Error == nil && s.Listen == first })
 	reload(at(second))
 	await(t, "the second address", func() bool { return answers(second) })
 	if answers(first) {
