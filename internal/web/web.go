@@ -29,6 +29,9 @@ const (
 	headBytes = 8 << 10
 	// maxConns is how many connections there may be. Prometheus keeps one, a browser up to six.
 	maxConns = 128
+	// sendBuffer is the kernel's memory for an answer that nobody reads, in bytes as setsockopt
+	// takes it, which doubles it. Without it each connection could hold a whole answer.
+	sendBuffer = 64 << 10
 	// finishTime is for answers under way at the end; then they are cut.
 	finishTime = time.Second
 )
@@ -158,6 +161,9 @@ func (c *crowd) Accept() (net.Conn, error) {
 		}
 		select {
 		case c.room <- struct{}{}:
+			if tcp, ok := conn.(*net.TCPConn); ok {
+				_ = tcp.SetWriteBuffer(sendBuffer)
+			}
 			return &admitted{conn, sync.OnceFunc(func() { <-c.room })}, nil
 		default:
 			_ = conn.Close()

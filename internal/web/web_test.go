@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+	"golang.org/x/sys/unix"
 )
 
 // serve starts a server on a port of its own and returns its address.
@@ -151,6 +152,32 @@ func TestACrowdDoesNotStopTheServer(t *testing.T) {
 	stop()
 	if took := time.Since(began); took > 3*time.Second {
 		t.Errorf("the end took %s", took)
+	}
+}
+
+func TestAnAnswerThatNobodyReadsTakesLittleOfTheKernel(t *testing.T) {
+	l, err := Listen(t.Context(), "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	client, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	conn, err := (&crowd{Listener: l, room: make(chan struct{}, 1)}).Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	raw, err := conn.(*admitted).Conn.(*net.TCPConn).SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	size := 0
+	if err := raw.Control(func(fd uintptr) { size, _ = unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_SNDBUF) }); err != nil || size != 2*sendBuffer {
+		t.Errorf("the buffer has %d bytes, %v", size, err)
 	}
 }
 
