@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -120,13 +121,14 @@ func (s *scene) metrics() string {
 	return string(body)
 }
 
-// until scrapes until the metrics have a line that begins so.
+// until scrapes until the metrics have a line that matches.
 func (s *scene) until(line string) string {
 	s.t.Helper()
+	re := regexp.MustCompile("(?m)^" + line + "$")
 	var text string
 	await(s.t, line, func() bool {
 		text = s.metrics()
-		return strings.Contains(text, "\n"+line)
+		return re.MatchString(text)
 	})
 	return text
 }

@@ -18,6 +18,8 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+
+	"ecr-refreshd/internal/fault"
 )
 
 const (
@@ -126,7 +128,8 @@ func (o Options) recover(w http.ResponseWriter, r *http.Request) {
 	if err, ok := thrown.(error); ok && errors.Is(err, http.ErrAbortHandler) {
 		panic(http.ErrAbortHandler)
 	}
-	o.Logger.Error("request ended by a panic", zap.String("path", r.URL.Path), zap.String("type", fmt.Sprintf("%T", thrown)), zap.ByteString("stack", debug.Stack()))
+	o.Logger.Error("request ended by a panic", zap.String("reason", string(fault.Invalid)), zap.String("error", fmt.Sprintf("answer %s %q: panic of type %T", r.Method, r.URL.Path, thrown)),
+		zap.String("hint", "this is a defect of ecr-refreshd; please report it with the stack"), zap.ByteString("stack", debug.Stack()))
 	w.Header().Set("Connection", "close")
 	refuse(w, http.StatusInternalServerError, "this request met a defect of ecr-refreshd; its journal has the details; please report it")
 }
