@@ -59,7 +59,7 @@ var may = map[string][]string{
 	"internal/web":                  {"go.uber.org/zap", "golang.org/x/sys/", "internal/fault", "internal/login", "internal/status"},
 	"internal/eventlog":             {"go.uber.org/zap", "go.uber.org/zap/", "internal/renew", "internal/fault"},
 	"internal/daemon": {"go.uber.org/zap", "golang.org/x/sys/", "internal/peerauth", "internal/api", "internal/config", "internal/credhelper", "internal/ecr", "internal/fault", "internal/login",
-		"internal/metrics", "internal/placed", "internal/registry", "internal/renew", "internal/schedule", "internal/status", "internal/web"},
+		"internal/metrics", "internal/page", "internal/placed", "internal/registry", "internal/renew", "internal/schedule", "internal/status", "internal/web"},
 	// Test beds, the demonstration and the benchmark: they may use anything, and
 	// nothing that ships may use them.
 	"internal/emulator":     {"*"},

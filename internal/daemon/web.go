@@ -11,6 +11,7 @@ import (
 	"go.uber.org/zap"
 
 	"ecr-refreshd/internal/fault"
+	"ecr-refreshd/internal/page"
 	"ecr-refreshd/internal/status"
 	"ecr-refreshd/internal/web"
 )
@@ -48,7 +49,7 @@ type front struct {
 // address is left when the next one is bound; one that cannot be bound is tried again, as the
 // socket is: renewal does not depend on it.
 func (d *Daemon) serveWeb(ctx context.Context) {
-	options := web.Options{Handlers: d.watching(), Logger: d.Logger}
+	options := web.Options{Handlers: d.watching(), Page: page.New(d.Status), Logger: d.Logger}
 	var at *front // what answers now; nil for nothing
 	defer func() { at.end() }()
 	var said string

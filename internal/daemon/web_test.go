@@ -67,6 +67,11 @@ func TestMetricsAndHealthAreOnTheSocketAndOverTCP(t *testing.T) {
 			}
 		}
 	}
+	if r, err := http.Get("http://" + address + "/"); err != nil || r.StatusCode != 200 || !strings.Contains(r.Header.Get("Content-Security-Policy"), "'sha256-") {
+		t.Errorf("the page: %+v, %v", r, err)
+	} else {
+		r.Body.Close()
+	}
 	for _, path := range []string{"/v1/status", "/v1/credentials", "/v1/credentials/" + hostUS} {
 		if code, body := visit(http.DefaultClient, "http://"+address+path); code != 404 {
 			t.Errorf("over TCP, %s answers %d %q", path, code, body)

@@ -13,7 +13,6 @@ import (
 	"net"
 	"net/http"
 	"runtime/debug"
-	"slices"
 	"sync"
 	"time"
 
@@ -41,10 +40,8 @@ const (
 // Options are what a server shows.
 type Options struct {
 	Handlers map[string]http.Handler // by path
-	// Page is what is at /, and answers for every path that is not in Handlers. With nil, / has
-	// links to the others.
-	Page   http.Handler
-	Logger *zap.Logger
+	Page     http.Handler            // for every other path
+	Logger   *zap.Logger
 }
 
 // Serve answers on l until ctx ends, closes l, and returns nil when the last answer is out or
@@ -82,11 +79,7 @@ func (o Options) guard(names []string) http.Handler {
 	for path, h := range o.Handlers {
 		mux.Handle(path, h)
 	}
-	if o.Page != nil {
-		mux.Handle("/", o.Page)
-	} else {
-		mux.HandleFunc("/{$}", o.links)
-	}
+	mux.Handle("/", o.Page)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer o.recover(w, r)
 		h := w.Header()
@@ -132,21 +125,6 @@ func (o Options) recover(w http.ResponseWriter, r *http.Request) {
 		zap.String("hint", "this is a defect of ecr-refreshd; please report it with the stack"), zap.ByteString("stack", debug.Stack()))
 	w.Header().Set("Connection", "close")
 	refuse(w, http.StatusInternalServerError, "this request met a defect of ecr-refreshd; its journal has the details; please report it")
-}
-
-// links is the page where there is no other.
-func (o Options) links(w http.ResponseWriter, _ *http.Request) {
-	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	text := "<!DOCTYPE html><html lang=en><title>ecr-refreshd</title><h1>ecr-refreshd</h1><ul>"
-	var paths []string
-	for path := range o.Handlers {
-		paths = append(paths, path)
-	}
-	slices.Sort(paths)
-	for _, path := range paths {
-		text += fmt.Sprintf("<li><a href=%q>%s</a>", path, path)
-	}
-	_, _ = io.WriteString(w, text+"</ul></html>\n")
 }
 
 // crowd is a listener with room for a number of connections; one more is closed at once, as
