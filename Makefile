@@ -27,7 +27,7 @@ FUZZTIME        = 1m
 NFPM_VERSION    = v2.45.2
 NFPM            = $(CURDIR)/bin/tools/nfpm-$(NFPM_VERSION)
 
-.PHONY: all build demo test lint staticcheck unit long attacks fuzz fuzz-all proof e2e package package-test image inspectors bench engine clients more-clients nodes readers browser screenshots engines systemd clean help
+.PHONY: all build demo test lint staticcheck unit long attacks fuzz fuzz-all proof e2e package package-test image inspectors bench engine clients more-clients nodes readers prometheus browser screenshots engines systemd clean help
 all: build
 
 help:
@@ -59,7 +59,7 @@ staticcheck:
 
 # -short leaves out nothing but the length of the longest runs, which long
 # makes up for.
-unit: engine systemd readers browser
+unit: engine systemd readers prometheus browser
 	PATH="$(CURDIR)/bin/clients:$$PATH" $(GO) test $(RACE) -short -timeout 10m $(FAST)
 
 long:
@@ -149,6 +149,14 @@ more-clients: clients bin/clients/ko bin/clients/testcontainers-node
 readers: bin/clients/regctl bin/clients/helm
 	@command -v skopeo >/dev/null && command -v buildah >/dev/null && command -v podman >/dev/null && command -v jq >/dev/null || \
 	$(call install,skopeo buildah podman netavark jq)
+
+# What deploy/monitoring is tested with. The package is unpacked, not installed: installed it
+# would run, and listen on port 9090.
+prometheus: bin/clients/prometheus
+bin/clients/prometheus:
+	@echo 'unpacking the Debian package prometheus'; mkdir -p $(@D)/.prometheus && cd $(@D)/.prometheus && \
+	{ [ "$$(id -u)" != 0 ] || apt-get update -qq; } && apt-get download -qq prometheus 2>/dev/null && dpkg -x prometheus_*.deb . && \
+	mv usr/bin/promtool usr/bin/prometheus .. && cd .. && rm -rf .prometheus || $(call left,prometheus)
 
 # What the status page is looked at with: a real browser, and axe, which finds what keeps people
 # from reading it.

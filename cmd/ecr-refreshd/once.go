@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"time"
 
@@ -18,7 +19,7 @@ import (
 )
 
 func newOnce(f *flags) *cobra.Command {
-	limit, out := 5*time.Minute, false
+	limit, out, textfile := 5*time.Minute, false, ""
 	cmd := &cobra.Command{
 		Use:   "once",
 		Short: "Renew and store everything once, and print the result",
@@ -33,15 +34,19 @@ is waited for.`,
 			if out {
 				return logout(ctx, f)
 			}
-			return once(ctx, cmd, f)
+			return once(ctx, cmd, f, textfile)
 		},
 	}
+	cmd.Flags().StringVar(&textfile, "textfile", "", "write metrics into this `FILE`, NAME.prom, for node_exporter's textfile collector")
 	cmd.Flags().BoolVar(&out, "logout", out, "remove the logins instead, as logout does")
 	cmd.Flags().DurationVar(&limit, "timeout", limit, "give up after this long")
 	return f.withOutput(cmd)
 }
 
-func once(ctx context.Context, cmd *cobra.Command, f *flags) error {
+func once(ctx context.Context, cmd *cobra.Command, f *flags, textfile string) error {
+	if textfile != "" && filepath.Ext(textfile) != ".prom" {
+		return misused(fmt.Errorf("--textfile %s: node_exporter reads only files whose names end in .prom", textfile))
+	}
 	c, err := f.load(ctx)
 	if err != nil {
 		return err
@@ -54,7 +59,7 @@ func once(ctx context.Context, cmd *cobra.Command, f *flags) error {
 		}
 		watching = append(watching, eventlog.New(logger))
 	}
-	d, err := daemon.New(c, withRecord(c, daemon.Options{Logger: logger, Observers: watching}))
+	d, err := daemon.New(c, withRecord(c, daemon.Options{Version: version(), Logger: logger, Observers: watching}))
 	if err != nil {
 		return misused(err)
 	}
@@ -80,14 +85,20 @@ func once(ctx context.Context, cmd *cobra.Command, f *flags) error {
 		}
 		printWarnings(cmd.OutOrStdout(), registries, colour)
 	}
+	var unwritten error
+	if textfile != "" {
+		if unwritten = writeTextfile(d, textfile); unwritten != nil {
+			fmt.Fprintln(cmd.ErrOrStderr(), "ecr-refreshd:", unwritten)
+		}
+	}
 	for _, f := range left {
 		fmt.Fprintf(cmd.ErrOrStderr(), "ecr-refreshd: login of a former configuration not removed: %s\n", line(f.Error(), f.Hint))
 	}
-	if err == nil && len(left) == 0 {
+	if err == nil && len(left) == 0 && unwritten == nil {
 		return nil
 	}
 	complaint := complain(cmd, registries)
-	if complaint == nil && len(left) > 0 {
+	if complaint == nil && (len(left) > 0 || unwritten != nil) {
 		complaint = failed(nil)
 	}
 	if ctx.Err() != nil {

@@ -65,6 +65,7 @@ func (p *page) reported(now time.Time, width, height int) []string {
 	}
 	add("the changed configuration was rejected; the previous one stays active", r.Config.Error)
 	add("new clients cannot connect", r.Socket.Error)
+	add("metrics and the page do not listen as configured", r.HTTP.Problem())
 	head = append(head, "")
 
 	wrong := p.wrong(r.Registries, width)

@@ -73,7 +73,7 @@ func well(report status.Report) bool {
 			return false
 		}
 	}
-	return report.Config.Error == nil && report.Socket.Error == nil
+	return report.Config.Error == nil && report.Socket.Error == nil && report.HTTP.Problem() == nil
 }
 
 func printReport(w io.Writer, report status.Report, asJSON bool, colour paint) error {
@@ -88,6 +88,9 @@ func printReport(w io.Writer, report status.Report, asJSON bool, colour paint) e
 	}
 	if p := report.Socket.Error; p != nil {
 		fmt.Fprintln(w, colour(red, "new clients cannot connect:"), line(p.Message, p.Hint))
+	}
+	if p := report.HTTP.Problem(); p != nil {
+		fmt.Fprintln(w, colour(red, "metrics and the page do not listen as configured:"), line(p.Message, p.Hint))
 	}
 	fmt.Fprintln(w)
 	if err := printRegistries(w, report.Registries, now, colour); err != nil {

@@ -84,6 +84,7 @@ put deploy/package/ecr-refreshd.openvex.json "$doc/ecr-refreshd.openvex.json"
 put "$STAGE/copyright" "$doc/copyright"
 put configs/ecr-refreshd.yaml "$doc/ecr-refreshd.yaml"
 put configs/ecr-refreshd.schema.json "$doc/ecr-refreshd.schema.json"
+for file in alerts.yml dashboard.json; do put "deploy/monitoring/$file" "$doc/monitoring/$file"; done
 pack README.md "$doc/README.md"
 pack CHANGELOG.md "$doc/changelog"
 
@@ -108,7 +109,7 @@ cp -R "$root/." "$STAGE/rpm"
 cp deploy/package/nfpm.yaml "$STAGE/nfpm.yaml"
 {
 	printf '  - {src: LICENSE, dst: /usr/share/licenses/ecr-refreshd/LICENSE, type: license, packager: rpm, file_info: {mode: 0644}}\n'
-	printf '  - {dst: "/usr/share/%s", type: dir, packager: rpm, file_info: {mode: 0755}}\n' doc/ecr-refreshd doc/ecr-refreshd/examples licenses/ecr-refreshd
+	printf '  - {dst: "/usr/share/%s", type: dir, packager: rpm, file_info: {mode: 0755}}\n' doc/ecr-refreshd doc/ecr-refreshd/examples doc/ecr-refreshd/monitoring licenses/ecr-refreshd
 	(cd "$share" && find . -type f -printf '%P\n' | sort) | while read -r file; do
 		printf '  - {src: "%s", dst: "%s", type: doc, packager: rpm, file_info: {mode: 0644}}\n' "$share/$file" "/usr/share/$file"
 	done

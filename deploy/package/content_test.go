@@ -57,6 +57,8 @@ const files = `
 -rw-r--r-- /usr/share/doc/ecr-refreshd/ecr-refreshd.yaml
 -rw-r--r-- /usr/share/doc/ecr-refreshd/examples/aws-credentials.conf
 -rw-r--r-- /usr/share/doc/ecr-refreshd/examples/users-config.conf
+-rw-r--r-- /usr/share/doc/ecr-refreshd/monitoring/alerts.yml
+-rw-r--r-- /usr/share/doc/ecr-refreshd/monitoring/dashboard.json
 -rw-r--r-- /usr/share/fish/vendor_completions.d/ecr-refreshd.fish
 -rw-r--r-- /usr/share/man/man1/docker-credential-ecr-refreshd.1.gz
 -rw-r--r-- /usr/share/man/man1/ecr-refreshd.1.gz

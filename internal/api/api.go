@@ -40,8 +40,6 @@ const (
 	pathStatus      = "/v1/status"
 	pathCredentials = "/v1/credentials"
 	pathRefresh     = "/v1/refresh"
-	pathHealth      = "/healthz"
-	pathReady       = "/readyz"
 )
 
 // headerExpires carries the end of the login in an answer, in RFC 3339.

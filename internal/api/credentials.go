@@ -10,23 +10,27 @@ import (
 func (s *Server) credential(w http.ResponseWriter, r *http.Request) {
 	host := strings.ToLower(r.PathValue("host"))
 	if !plausible(host) {
+		s.answered(http.StatusBadRequest)
 		refuse(w, r, http.StatusBadRequest, invalid("this is not the name of a host", "ask for HOST or HOST:PORT"))
 		return
 	}
 	wait, ok := patience(w, r)
 	if !ok {
+		s.answered(http.StatusBadRequest)
 		return
 	}
 	who := peerOf(r)
 	l, err := s.backend.Credential(r.Context(), host, who, wait)
 	if err != nil {
 		code, p := explain(err, host)
+		s.answered(code)
 		if r.Context().Err() == nil {
 			s.journal.refused(r.Context(), code, host, who, p)
 		}
 		refuse(w, r, code, p)
 		return
 	}
+	s.answered(http.StatusOK)
 	w.Header().Set(headerExpires, l.ExpiresAt.UTC().Format(time.RFC3339))
 	replyJSON(w, http.StatusOK, credential{host, l.Username, l.Secret.Reveal()})
 }

@@ -28,6 +28,7 @@ const (
 	goodHost    = "111122223333.dkr.ecr.us-east-1.amazonaws.com"
 	brokenHost  = "444455556666.dkr.ecr.us-east-1.amazonaws.com" // ours, without a token
 	foreignHost = "docker.io"
+	pathHealth  = "/healthz" // one that the server is given
 	// canary is the password. No answer but the one that it is asked for may hold it.
 	canary = "canary-8d2f-\"quoted\"-<angled>"
 )
@@ -124,7 +125,8 @@ type bed struct {
 	*fakeBackend
 	socket string
 	logs   *observer.ObservedLogs
-	stop   func() // ends the server and waits for it
+	counts chan int // the answers to requests for a login
+	stop   func()   // ends the server and waits for it
 }
 
 // newBed starts a server. Other users than this one may have the logins when
@@ -135,14 +137,24 @@ func newBed(t testing.TB, users ...string) *bed {
 	core, logs := observer.New(zapcore.DebugLevel)
 	b := &bed{fakeBackend: &fakeBackend{directory: d, secret: login.NewSecret(canary), users: users, arrival: make(chan struct{}),
 		waiting: make(chan struct{}, 100)},
-		socket: filepath.Join(testuser.Dir(t, 0o755), "s"), logs: logs}
+		socket: filepath.Join(testuser.Dir(t, 0o755), "s"), logs: logs, counts: make(chan int, 10000)}
 	l, err := Listen(t.Context(), b.socket, "", 0o666)
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	served := make(chan error, 1)
-	server := New(Options{Backend: b.fakeBackend, Directory: d, Logger: zap.New(core)})
+	server := New(Options{Backend: b.fakeBackend, Directory: d, Logger: zap.New(core),
+		Watching: map[string]http.Handler{pathHealth: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Cache-Control", "no-store")
+			_, _ = io.WriteString(w, "ok\n")
+		})},
+		Answered: func(code int) {
+			select {
+			case b.counts <- code:
+			default:
+			}
+		}})
 	go func() { served <- server.Serve(ctx, l) }()
 	b.stop = sync.OnceFunc(func() {
 		cancel()

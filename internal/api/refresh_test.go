@@ -52,21 +52,6 @@ func TestARefreshIsWellWhenEverythingIsRenewedAndStored(t *testing.T) {
 	}
 }
 
-func TestReadinessNamesWhatIsNotReady(t *testing.T) {
-	b := newBed(t)
-	b.report.Registries = []status.Registry{
-		{Host: "fresh", State: status.Fresh}, {Host: "failing", State: status.Failing},
-		{Host: "pending", State: status.Pending},
-		{Host: "expired", State: status.Expired, Error: &status.Problem{Reason: fault.Denied, Message: "no"}},
-	}
-	got := b.ask(t, "GET", pathReady, nil)
-	want := `{"ready":false,"registries":[{"host":"pending","state":"pending","error":null},` +
-		`{"host":"expired","state":"expired","error":{"reason":"denied","message":"no","hint":"","at":"0001-01-01T00:00:00Z"}}]}` + "\n"
-	if got.code != 503 || got.body != want {
-		t.Errorf("got %d %q", got.code, got.body)
-	}
-}
-
 func TestOneStatusServesACrowd(t *testing.T) {
 	asked := 0
 	s := &snapshot{status: func() status.Report {
@@ -75,8 +60,8 @@ func TestOneStatusServesACrowd(t *testing.T) {
 	}}
 	var shared []byte
 	for i := range crowd + 100 {
-		r, body, _ := s.get()
-		if i < crowd && r.Version != fmt.Sprint(i+1) {
+		body, _ := s.get()
+		if i < crowd && !strings.Contains(string(body), fmt.Sprintf(`"version":"%d"`, i+1)) {
 			t.Errorf("the %d. of a few gets an old one", i+1)
 		}
 		if i == crowd-1 {
@@ -87,7 +72,7 @@ func TestOneStatusServesACrowd(t *testing.T) {
 		}
 	}
 	s.at = time.Now().Add(-snapshotLife)
-	if r, body, _ := s.get(); r.Version != fmt.Sprint(crowd+1) || !strings.Contains(string(body), `"version":"`+r.Version+`"`) {
+	if body, _ := s.get(); !strings.Contains(string(body), fmt.Sprintf(`"version":"%d"`, crowd+1)) {
 		t.Errorf("a crowd keeps an old one: %s", body)
 	}
 	for range crowd + 101 {

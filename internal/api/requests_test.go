@@ -63,8 +63,8 @@ func TestRequestsAndTheirAnswers(t *testing.T) {
 		{"a body in chunks", "GET", pathStatus, map[string]string{"Transfer-Encoding": "chunked"}, 413, "body"},
 		{"a body that asks first", "POST", pathRefresh, map[string]string{"Content-Length": "5", "Expect": "100-continue"}, 413, "body"},
 		{"the status", "GET", pathStatus, nil, 200, `"registries":null`},
-		{"health", "GET", pathHealth, nil, 200, `{"healthy":true}`},
-		{"readiness", "GET", pathReady, nil, 200, `{"ready":true,"registries":[]}`},
+		{"a path for those who watch", "GET", pathHealth, nil, 200, "ok"},
+		{"another method there", "POST", pathHealth, nil, 405, "use GET, HEAD"},
 	}
 	b := newBed(t)
 	for _, tt := range tests {
@@ -85,6 +85,31 @@ func TestRequestsAndTheirAnswers(t *testing.T) {
 		})
 	}
 	b.wantNoSecret(t)
+}
+
+func TestAnswersToRequestsForALoginAreCounted(t *testing.T) {
+	b := newBed(t)
+	for _, tt := range []struct {
+		path string
+		want int
+	}{
+		{pathCredentials + "/" + goodHost, 200}, {pathCredentials + "/" + brokenHost, 503}, {pathCredentials + "/" + foreignHost, 404},
+		{pathCredentials + "/a%20b", 400}, {pathCredentials + "/" + goodHost + "?wait=10", 400},
+	} {
+		b.ask(t, "GET", tt.path, nil)
+		select {
+		case got := <-b.counts:
+			if got != tt.want {
+				t.Errorf("%s counts as %d", tt.path, got)
+			}
+		default:
+			t.Errorf("%s does not count", tt.path)
+		}
+	}
+	b.ask(t, "GET", pathCredentials, nil)
+	if len(b.counts) != 0 {
+		t.Error("the list counts")
+	}
 }
 
 func TestHeadGivesTheSameStatusWithoutABody(t *testing.T) {

@@ -8,19 +8,22 @@ import (
 )
 
 // routes is the table of what there is to ask.
-func (s *Server) routes() http.Handler {
+func (s *Server) routes(watching map[string]http.Handler) http.Handler {
 	mux := http.NewServeMux()
-	for _, route := range []struct {
+	type route struct {
 		method, path string
 		handle       http.HandlerFunc
-	}{
+	}
+	routes := []route{
 		{http.MethodGet, pathStatus, s.status},
 		{http.MethodGet, pathCredentials, s.credentials},
 		{http.MethodGet, pathCredentials + "/{host}", s.credential},
 		{http.MethodPost, pathRefresh, s.refresh},
-		{http.MethodGet, pathHealth, s.health},
-		{http.MethodGet, pathReady, s.ready},
-	} {
+	}
+	for path, h := range watching {
+		routes = append(routes, route{http.MethodGet, path, h.ServeHTTP})
+	}
+	for _, route := range routes {
 		allowed := route.method
 		if allowed == http.MethodGet {
 			allowed += ", " + http.MethodHead // the pattern takes both

@@ -37,6 +37,10 @@ type Options struct {
 	Backend   Backend
 	Directory *peerauth.Directory // the one that the Backend's rules use
 	Logger    *zap.Logger
+	// Watching answers GET on further paths: metrics and health, as elsewhere.
+	Watching map[string]http.Handler
+	// Answered, when not nil, hears the status of each answer to a request for one login.
+	Answered func(code int)
 }
 
 // Server answers on a Unix socket. Use one for the life of a process.
@@ -46,14 +50,18 @@ type Server struct {
 	logger    *zap.Logger
 	journal   *journal
 	snapshot  snapshot
+	answered  func(code int)
 	handler   http.Handler
 }
 
 // New builds a Server and touches nothing.
 func New(o Options) *Server {
 	s := &Server{backend: o.Backend, directory: o.Directory, logger: o.Logger,
-		journal: newJournal(o.Logger, o.Directory), snapshot: snapshot{status: o.Backend.Status}}
-	s.handler = s.routes()
+		journal: newJournal(o.Logger, o.Directory), snapshot: snapshot{status: o.Backend.Status}, answered: o.Answered}
+	if s.answered == nil {
+		s.answered = func(int) {}
+	}
+	s.handler = s.routes(o.Watching)
 	return s
 }
 

@@ -55,9 +55,11 @@ var may = map[string][]string{
 	"internal/targets/swarm":        {"internal/shell", "github.com/docker/docker/api/types/registry", "internal/targets/engine", "internal/config", "internal/fault", "internal/login", "internal/renew"},
 	"internal/targets/dockerconfig": {"internal/atfile", "internal/shell", "github.com/fsnotify/fsnotify", "internal/clientview", "golang.org/x/sync/semaphore", "golang.org/x/sys/", "internal/osuser", "internal/config", "internal/fault", "internal/login", "internal/renew", "internal/filetrust"},
 	"internal/status":               {"internal/renew", "internal/fault", "internal/login"},
+	"internal/metrics":              {"github.com/prometheus/", "internal/renew", "internal/fault", "internal/status"},
+	"internal/web":                  {"go.uber.org/zap", "golang.org/x/sys/", "internal/fault", "internal/login", "internal/status"},
 	"internal/eventlog":             {"go.uber.org/zap", "go.uber.org/zap/", "internal/renew", "internal/fault"},
 	"internal/daemon": {"go.uber.org/zap", "golang.org/x/sys/", "internal/peerauth", "internal/api", "internal/config", "internal/credhelper", "internal/ecr", "internal/fault", "internal/login",
-		"internal/placed", "internal/registry", "internal/renew", "internal/schedule", "internal/status"},
+		"internal/metrics", "internal/page", "internal/placed", "internal/registry", "internal/renew", "internal/schedule", "internal/status", "internal/web"},
 	// Test beds, the demonstration and the benchmark: they may use anything, and
 	// nothing that ships may use them.
 	"internal/emulator":     {"*"},

@@ -36,6 +36,7 @@ const (
 	partRefresh = "refresh"
 	partHelper  = "helper"
 	partAPI     = "api"
+	partScrape  = "scrape"
 	partRound   = "round"
 	partWide    = "wide"
 	partMemory  = "memory"
@@ -43,7 +44,7 @@ const (
 
 // parts are all of them, in their order.
 func parts() []string {
-	return []string{partRefresh, partHelper, partAPI, partRound, partWide, partMemory}
+	return []string{partRefresh, partHelper, partAPI, partScrape, partRound, partWide, partMemory}
 }
 
 // compare measures the wanted parts and prints each as it comes.
@@ -76,6 +77,8 @@ func (s *site) compare(ctx context.Context, w io.Writer, rounds int, wanted []st
 			err = s.compareHelper(ctx, w)
 		case partAPI:
 			err = s.compareAPI(ctx, w)
+		case partScrape:
+			err = s.compareScrapes(ctx, w)
 		case partRound:
 			err = s.compareRound(ctx, w, base)
 		case partWide:

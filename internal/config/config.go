@@ -23,6 +23,7 @@ type Config struct {
 	Refresh Refresh
 	Targets []Target
 	Socket  Socket
+	HTTP    HTTP
 	Log     Log
 }
 
@@ -153,6 +154,7 @@ func (f *file) fields(kinds Kinds) []Field {
 		f.c.Refresh.field(),
 		kinds.field(&f.targets),
 		f.c.Socket.field(),
+		f.c.HTTP.field(),
 		f.c.Log.field(),
 	}
 }

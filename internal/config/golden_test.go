@@ -125,6 +125,9 @@ func dump(c *Config) string {
 	if s := c.Socket; !reflect.DeepEqual(s, Socket{}) {
 		fmt.Fprintf(&b, "socket path=%q group=%q mode=%04o%s\n", s.Path, s.Group, s.Mode, dumpAllow(s.Allow))
 	}
+	if c.HTTP != (HTTP{}) {
+		fmt.Fprintf(&b, "http listen=%q\n", c.HTTP.Listen)
+	}
 	fmt.Fprintf(&b, "log %+v\n", c.Log)
 	return b.String()
 }

@@ -18,6 +18,7 @@ import (
 	"ecr-refreshd/internal/ecr"
 	"ecr-refreshd/internal/fault"
 	"ecr-refreshd/internal/login"
+	"ecr-refreshd/internal/metrics"
 	"ecr-refreshd/internal/peerauth"
 	"ecr-refreshd/internal/renew"
 	"ecr-refreshd/internal/status"
@@ -59,6 +60,7 @@ type Daemon struct {
 	started   time.Time
 	clients   *ecr.Clients
 	directory *peerauth.Directory
+	metrics   *metrics.Metrics
 	changes   changes
 	news      news
 	reloads   chan reload
@@ -73,6 +75,7 @@ type Daemon struct {
 	current *generation
 	refused *status.Problem // of a configuration read since current, which is not in force
 	socket  status.Socket
+	http    *status.HTTP
 }
 
 // reload is a generation to switch to; done is closed when that has happened.
@@ -89,7 +92,8 @@ func New(c *config.Config, o Options) (*Daemon, error) {
 	}
 	d := &Daemon{Options: o, started: time.Now(), clients: ecr.NewClients(), directory: peerauth.NewDirectory(),
 		changes: make(changes, 1), news: make(news, 1), reloads: make(chan reload)}
-	d.Observers = append(slices.Clone(o.Observers), d.changes, d.news)
+	d.metrics = metrics.New(d.Status)
+	d.Observers = append(slices.Clone(o.Observers), d.metrics, d.changes, d.news)
 	g, err := d.build(c)
 	if err != nil {
 		return nil, err
@@ -111,6 +115,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	var beside sync.WaitGroup
 	defer beside.Wait()
 	beside.Go(func() { d.serve(ctx) })
+	beside.Go(func() { d.serveWeb(ctx) })
 	beside.Go(func() { d.report(ctx) })
 	// The last token is handed over too, so this ends after the renewers.
 	keeping, enough := context.WithCancel(context.WithoutCancel(ctx))

@@ -28,7 +28,8 @@ const (
 // serve answers the local API until ctx ends. A socket that cannot be made, or
 // that somebody removes, is made again: renewal does not depend on it.
 func (d *Daemon) serve(ctx context.Context) {
-	server := api.New(api.Options{Backend: d, Directory: d.directory, Logger: d.Logger})
+	server := api.New(api.Options{Backend: d, Directory: d.directory, Logger: d.Logger,
+		Watching: d.watching(), Answered: d.metrics.Answered})
 	if d.Socket != nil {
 		d.serveManaged(ctx, server)
 		return

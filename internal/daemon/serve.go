@@ -168,13 +168,14 @@ func refresh(ctx context.Context, providers []provider) (ended bool) {
 // Status tells how everything stands.
 func (d *Daemon) Status() status.Report {
 	d.mu.Lock()
-	g, refused, socket := d.current, d.refused, d.socket
+	g, refused, socket, http := d.current, d.refused, d.socket, d.http
 	d.mu.Unlock()
 	return status.Report{
 		Version:    d.Version,
 		StartedAt:  d.started,
 		Config:     status.Config{Path: g.config.Path, LoadedAt: g.loaded, Error: refused},
 		Socket:     socket,
+		HTTP:       http,
 		Registries: g.board.Registries(time.Now()),
 	}
 }

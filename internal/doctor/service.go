@@ -81,6 +81,9 @@ func (w *walk) service(ctx context.Context) {
 	if p := report.Socket.Error; p != nil {
 		w.add(problem("daemon", report.Socket.Path, *p))
 	}
+	if p := report.HTTP.Problem(); p != nil {
+		w.add(problem("daemon", "http.listen", *p))
+	}
 	if p := report.Config.Error; p != nil {
 		c := problem("daemon", report.Config.Path, *p)
 		c.Text = "the daemon has refused the file as it is now: " + c.Text

@@ -39,6 +39,7 @@ type Error struct {
 	Err    error    // the cause; may be nil when Op says it all
 	Hint   string   // what a person can do; empty when there is nothing to do but wait
 	Hosts  []string // the hosts concerned; empty means every host of the call
+	Unread bool     // the login is stored, but the client would not use it
 }
 
 // Error gives operation and cause.

@@ -16,13 +16,14 @@ const removalDelay = time.Second
 
 const never = time.Duration(math.MaxInt64)
 
-// delivery keeps one target in step with the token. Save for tried, its fields
+// delivery keeps one target in step with the token. Save for tried and due, its fields
 // belong to its goroutine. Times are readings of the renewer's clock.
 type delivery struct {
 	Binding
 	renewer *Renewer
-	taken   int // number of the token that is wanted, counted as State.Tokens
-	tried   int // number of the last token that the target was called with; Renewer.mu guards it
+	taken   int       // number of the token that is wanted, counted as State.Tokens
+	tried   int       // number of the last token that the target was called with; Renewer.mu guards it
+	due     time.Time // see noteDue; Renewer.mu guards it
 
 	token *timedToken   // the token of the logins; nil before the first
 	want  []login.Login // what the target should hold; nothing once the token has expired
@@ -53,7 +54,9 @@ func (d *delivery) run(ctx context.Context) {
 	}
 	timer := time.NewTimer(0)
 	defer timer.Stop()
+	defer d.noteDue(time.Time{})
 	for ctx.Err() == nil {
+		d.noteDue(time.Now())
 		s := r.State()
 		if d.taken < s.Tokens {
 			d.taken = s.Tokens
@@ -66,6 +69,7 @@ func (d *delivery) run(ctx context.Context) {
 			r.update(func(*State) { d.tried = d.taken })
 		}
 		timer.Reset(max(next-now, 0))
+		d.noteDue(time.Now().Add(max(next-now, 0)))
 		select {
 		case <-ctx.Done():
 		case <-s.outdated:

@@ -148,3 +148,29 @@ func (r *Renewer) Stuck() bool {
 	loopedAt := r.State().loopedAt
 	return !loopedAt.IsZero() && time.Since(loopedAt) > 2*(reread+r.FetchLimit)
 }
+
+// stepLimit is twice as long as any call of a target may take: a command of the user's gets five
+// minutes at most.
+const stepLimit = 10 * time.Minute
+
+// StuckTargets lists the targets whose delivery has not begun a step for so long after it was
+// due that the target does not return, or nobody calls it. Only time counts in which the
+// machine was awake.
+func (r *Renewer) StuckTargets() (names []string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, d := range r.targets {
+		if !d.due.IsZero() && time.Since(d.due) > stepLimit {
+			names = append(names, d.Name)
+		}
+	}
+	return names
+}
+
+// noteDue notes when the delivery's step under way began, or when the next one is due; zero when
+// it has ended.
+func (d *delivery) noteDue(at time.Time) {
+	d.renewer.mu.Lock()
+	defer d.renewer.mu.Unlock()
+	d.due = at
+}

@@ -174,6 +174,34 @@ func TestALoopThatHangsIsStuck(t *testing.T) {
 	})
 }
 
+func TestATargetThatHangsIsStuckUntilItReturns(t *testing.T) {
+	deaf, file, engine := &slowTarget{takes: time.Hour}, new(fakeFile), new(fakeTarget)
+	inBubble(t, living(12*time.Hour), map[string]Target{"deaf": deaf, "file": file, "engine": engine}, nil, func(r rig) {
+		pass(5 * time.Minute) // as long as a command of the user's may take
+		if got := r.StuckTargets(); got != nil {
+			t.Errorf("stuck after 5 minutes: %v", got)
+		}
+		pass(30 * time.Minute)
+		if got := r.StuckTargets(); len(got) != 1 || got[0] != "deaf" {
+			t.Errorf("stuck after 35 minutes: %v", got)
+		}
+		recovered := 0
+		for range 24 * 60 { // until it returns, and over renewals, each of which takes an hour again
+			pass(time.Minute)
+			got := r.StuckTargets()
+			if len(got) > 1 || len(got) == 1 && got[0] != "deaf" {
+				t.Fatalf("stuck: %v, but one that sleeps is not", got)
+			}
+			if got == nil {
+				recovered++
+			}
+		}
+		if recovered < 12*60 {
+			t.Errorf("well for %d minutes of a day only", recovered)
+		}
+	})
+}
+
 // deafSource takes its time whatever its context says, once.
 type deafSource struct{ deaf time.Duration }
 

@@ -32,6 +32,7 @@ type Report struct {
 	StartedAt  time.Time  `json:"started_at"`
 	Config     Config     `json:"config"`
 	Socket     Socket     `json:"socket"`
+	HTTP       *HTTP      `json:"http,omitempty"` // nil where the configuration has none
 	Registries []Registry `json:"registries"`
 }
 
@@ -46,6 +47,20 @@ type Config struct {
 type Socket struct {
 	Path  string   `json:"path"`  // empty until it listens
 	Error *Problem `json:"error"` // why new clients cannot connect
+}
+
+// HTTP is the server for metrics, health and the page.
+type HTTP struct {
+	Listen string   `json:"listen"` // empty until it listens
+	Error  *Problem `json:"error"`  // why it does not listen where the configuration says
+}
+
+// Problem is the Error, of nil too.
+func (h *HTTP) Problem() *Problem {
+	if h == nil {
+		return nil
+	}
+	return h.Error
 }
 
 // Registry is one host's row.
@@ -99,6 +114,7 @@ type Problem struct {
 	Message string       `json:"message"`
 	Hint    string       `json:"hint"`
 	At      time.Time    `json:"at"`
+	Unread  bool         `json:"-"` // see fault.Error
 }
 
 // Row announces a registry before anything has happened to it.
@@ -289,7 +305,7 @@ func (t *Target) delivery(e renew.Event, host string) {
 func problem(e renew.Event, host string) *Problem {
 	for _, f := range fault.All(e.Err) {
 		if host == "" || f.Concerns(host) {
-			return &Problem{Reason: f.Reason, Message: f.Error(), Hint: f.Hint, At: e.At}
+			return &Problem{Reason: f.Reason, Message: f.Error(), Hint: f.Hint, At: e.At, Unread: f.Unread}
 		}
 	}
 	return nil

@@ -37,6 +37,9 @@ func (r Report) Summary() string {
 	if r.Config.Error != nil {
 		text = "the configuration has an error and the former one is in force: " + r.Config.Error.Message + "; " + text
 	}
+	if p := r.HTTP.Problem(); p != nil {
+		text = p.Message + "; " + p.Hint + "; " + text
+	}
 	if p := r.Socket.Error; p != nil {
 		text = p.Message + "; " + p.Hint + "; " + text
 	}

@@ -47,6 +47,10 @@ func TestSummary(t *testing.T) {
 	if got := deaf.Summary(); !strings.HasPrefix(got, "the socket is gone; make it; 1 registry logged in") {
 		t.Errorf("with an error of the socket: %q", got)
 	}
+	silent := Report{Registries: []Registry{fresh}, HTTP: &HTTP{Error: &Problem{Message: "the port is in use", Hint: "write another"}}}
+	if got := silent.Summary(); !strings.HasPrefix(got, "the port is in use; write another; 1 registry logged in") {
+		t.Errorf("with an error of http.listen: %q", got)
+	}
 	storing := Registry{Host: "storing", State: Fresh, Targets: []Target{{State: Pending}}}
 	rows := []Registry{fresh, storing, file, failing, pending, expired, refused}
 	WorstFirst(rows)
