@@ -7,6 +7,7 @@ package daemon
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"slices"
 	"sync"
@@ -106,12 +107,18 @@ func New(c *config.Config, o Options) (*Daemon, error) {
 // Run keeps the logins right until ctx ends. An error means that something did
 // not stop in time.
 func (d *Daemon) Run(ctx context.Context) error {
-	clearFormer := func() {
-		for _, f := range fault.All(d.ClearFormer(ctx)) {
-			d.warnOf("login of a former process not removed", f)
+	var said string // the last error: one that stays is logged once
+	clearFormer := func() (done bool) {
+		err := d.ClearFormer(ctx)
+		if text := fmt.Sprint(err); err != nil && text != said {
+			said = text
+			for _, f := range fault.All(err) {
+				d.warnOf("login of a former process not removed", f)
+			}
 		}
+		return err == nil
 	}
-	clearFormer()
+	cleared := clearFormer()
 	var beside sync.WaitGroup
 	defer beside.Wait()
 	beside.Go(func() { d.serve(ctx) })
@@ -120,7 +127,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	// The last token is handed over too, so this ends after the renewers.
 	keeping, enough := context.WithCancel(context.WithoutCancel(ctx))
 	defer enough()
-	beside.Go(func() { d.keep(keeping, clearFormer) })
+	beside.Go(func() { d.keep(keeping, cleared, clearFormer) })
 	g := d.generation()
 	stop, done := g.start(ctx)
 	for {

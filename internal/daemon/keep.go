@@ -29,9 +29,16 @@ func (c changes) Observe(e renew.Event) {
 
 // keep hands the tokens to the next process and notes what lies where, whenever the tokens
 // change, until ctx ends, and then what is still to be done. clearFormer is called when a login
-// of the former process ends that has no follower yet.
-func (d *Daemon) keep(ctx context.Context, clearFormer func()) {
-	var again <-chan time.Time
+// of the former process ends that has no follower yet, and again where that, or what cleared tells
+// of, was not done.
+func (d *Daemon) keep(ctx context.Context, cleared bool, clearFormer func() (done bool)) {
+	var again, clearAgain <-chan time.Time
+	after := func(done bool) {
+		if clearAgain = nil; !done {
+			clearAgain = time.After(keepRetry)
+		}
+	}
+	after(cleared)
 	var said string // the last error of Keep: one that stays is logged once
 	for over := false; !over; {
 		select {
@@ -40,7 +47,10 @@ func (d *Daemon) keep(ctx context.Context, clearFormer func()) {
 				return
 			}
 		case <-d.formerEnds():
-			clearFormer()
+			after(clearFormer())
+			continue
+		case <-clearAgain:
+			after(clearFormer())
 			continue
 		case <-d.changes:
 		case <-again:

@@ -268,8 +268,7 @@ func (h *host) clearFormer(ctx context.Context) (stop func()) {
 	for _, p := range h.places {
 		wg.Go(func() {
 			for former := p.end(); ctx.Err() == nil && p.end().Equal(former); {
-				if p.now().After(former) {
-					_ = p.Remove(ctx, nil) // if the place is not well, it waits for the next start
+				if p.now().After(former) && p.Remove(ctx, nil) == nil {
 					return
 				}
 				select {
