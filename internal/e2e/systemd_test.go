@@ -61,6 +61,7 @@ func TestSystemd(t *testing.T) {
 		}
 	})
 	part("status tells the truth", (*host).testStatus)
+	part("metrics over TCP, within the sandbox", (*host).testMetrics)
 	part("a removed socket", (*host).testRemovedSocket)
 	part("reload", (*host).testReload)
 	part("a restart while AWS is away", (*host).testRestart)
@@ -95,7 +96,7 @@ func (h *host) addKeys() {
 
 // service is a configuration for the system's service.
 func (h *host) service(targets string) string {
-	return h.registries() + targets + h.access(h.aws.Endpoint()) + "socket: {group: docker}\n"
+	return h.registries() + targets + h.access(h.aws.Endpoint()) + "socket: {group: docker}\nhttp: {listen: 127.0.0.1:9462}\n"
 }
 
 const (
@@ -162,6 +163,18 @@ func (h *host) testStatus() {
 	clear()
 	h.systemctl("kill", "--signal=USR1", unit)
 	h.awaitProperty(unit, "StatusText", allWell)
+}
+
+func (h *host) testMetrics() {
+	for path, want := range map[string]string{
+		"/metrics": `ecr_refreshd_registry_state{host="` + h.cloud.hosts()[0] + `",state="fresh"} 1`,
+		"/healthz": "\nok", "/readyz": "\nok", "/": "<html",
+	} {
+		answer := h.runInside("bash", "-c", `exec 3<>/dev/tcp/127.0.0.1/9462 && printf 'GET `+path+` HTTP/1.0\r\n\r\n' >&3 && cat <&3`)
+		if !strings.HasPrefix(answer, "HTTP/1.0 200 OK") || !strings.Contains(answer, want) {
+			h.t.Errorf("%s answers %.600s", path, answer)
+		}
+	}
 }
 
 // testRemovedSocket: a restart of the service alone leaves the socket away; what
