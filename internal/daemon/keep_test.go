@@ -21,10 +21,10 @@ func TestAHandoverThatKeepsFailingIsLoggedOnce(t *testing.T) {
 		core, logs := observer.New(zapcore.InfoLevel)
 		var text atomic.Value
 		text.Store("no store")
-		tries := 0
+		var tries atomic.Int32
 		d := &Daemon{changes: make(changes, 1), current: &generation{config: &config.Config{}},
 			Options: Options{Logger: zap.New(core), Keep: func(map[string]login.Token) error {
-				tries++
+				tries.Add(1)
 				return errors.New(text.Load().(string))
 			}}}
 		d.changes <- struct{}{}
@@ -33,8 +33,8 @@ func TestAHandoverThatKeepsFailingIsLoggedOnce(t *testing.T) {
 		go func() { defer close(ended); d.keep(ctx, true, func() bool { return true }) }()
 		time.Sleep(time.Hour)
 		synctest.Wait()
-		if n := logs.Len(); n != 1 || tries < 50 {
-			t.Errorf("%d lines for %d tries, want 1", n, tries)
+		if n := logs.Len(); n != 1 || tries.Load() < 50 {
+			t.Errorf("%d lines for %d tries, want 1", n, tries.Load())
 		}
 		text.Store("another")
 		time.Sleep(time.Hour)
