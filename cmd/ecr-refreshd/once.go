@@ -40,6 +40,7 @@ is waited for.`,
 	cmd.Flags().StringVar(&textfile, "textfile", "", "write metrics into this `FILE`, NAME.prom, for node_exporter's textfile collector")
 	cmd.Flags().BoolVar(&out, "logout", out, "remove the logins instead, as logout does")
 	cmd.Flags().DurationVar(&limit, "timeout", limit, "give up after this long")
+	cmd.MarkFlagsMutuallyExclusive("logout", "textfile")
 	return f.withOutput(cmd)
 }
 

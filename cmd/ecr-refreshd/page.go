@@ -68,7 +68,7 @@ func (p *page) reported(now time.Time, width, height int) []string {
 	add("metrics and the page do not listen as configured", r.HTTP.Problem())
 	head = append(head, "")
 
-	wrong := p.wrong(r.Registries, width)
+	wrong := p.wrong(rows, width)
 	room := height - len(head) - 1 // below the line with the columns' names
 	forWrong := len(wrong)
 	if len(rows)+len(wrong) > room {

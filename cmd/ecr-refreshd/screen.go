@@ -41,6 +41,9 @@ func (s *screen) enter() error {
 		}
 	}
 	_, err := s.out.WriteString(enterScreen)
+	if err != nil {
+		s.leave()
+	}
 	return err
 }
 

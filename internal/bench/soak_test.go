@@ -12,7 +12,7 @@ import (
 )
 
 var (
-	soakRenewals = flag.Int("soak.renewals", 100, "how many renewals TestAThousandRenewals goes on for; the claim is a thousand")
+	soakRenewals = flag.Int("soak.renewals", 200, "how many renewals TestAThousandRenewals goes on for; the claim is a thousand")
 	soakRest     = flag.Duration("soak.rest", 5*time.Second, "how long TestADaemonAtRest watches; the claim is five minutes")
 )
 
@@ -74,7 +74,7 @@ func (d *daemon) holds(t *testing.T) (h held) {
 	return h
 }
 
-// After a tenth of the renewals, everything is as large as it ever gets.
+// After some rounds of its 20 grants, everything is as large as it ever gets.
 func TestAThousandRenewals(t *testing.T) {
 	const hosts, life = 1000, 4 * time.Second
 	aws, d := soaked(t, hosts, life)
@@ -89,8 +89,9 @@ func TestAThousandRenewals(t *testing.T) {
 		}
 		return d.holds(t)
 	}
-	early, late := after(*soakRenewals/10), after(*soakRenewals)
-	t.Logf("figure: %d hosts, after %d renewals and after %d: %s and %s resident, %d and %d descriptors, %d and %d threads", hosts, *soakRenewals/10, *soakRenewals,
+	const warm = 100
+	early, late := after(warm), after(*soakRenewals)
+	t.Logf("figure: %d hosts, after %d renewals and after %d: %s and %s resident, %d and %d descriptors, %d and %d threads", hosts, warm, *soakRenewals,
 		mebibytes(early.resident), mebibytes(late.resident), early.descriptors, late.descriptors, early.threads, late.threads)
 	if late.resident > early.peak+early.peak/4 {
 		t.Errorf("%s resident after %d renewals, %s at most before", mebibytes(late.resident), *soakRenewals, mebibytes(early.peak))
@@ -122,7 +123,8 @@ func TestADaemonAtRest(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	used, allowed := after-before, *soakRest*5/10_000+2*tick
+	// Some ticks go to the end of the start, such as the runtime's giving back of memory.
+	used, allowed := after-before, *soakRest*5/10_000+5*tick
 	t.Logf("figure: 100 hosts at rest: %v of CPU in %v", used, *soakRest)
 	if used > allowed {
 		t.Errorf("%v of CPU in %v, want at most %v", used, *soakRest, allowed)

@@ -110,12 +110,13 @@ func (d *Daemon) Run(ctx context.Context) error {
 	var said string // the last error: one that stays is logged once
 	clearFormer := func() (done bool) {
 		err := d.ClearFormer(ctx)
-		if text := fmt.Sprint(err); err != nil && text != said {
-			said = text
+		text := fmt.Sprint(err)
+		if err != nil && text != said && ctx.Err() == nil {
 			for _, f := range fault.All(err) {
 				d.warnOf("login of a former process not removed", f)
 			}
 		}
+		said = text
 		return err == nil
 	}
 	cleared := clearFormer()

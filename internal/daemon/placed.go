@@ -19,9 +19,9 @@ import (
 
 // ClearFormer takes away what a process before this one has placed: logins that the
 // configuration no longer asks for, and those that have expired, where an expired one does
-// harm. What is still valid and cannot be taken away now stays in the record for the next start. Run
-// begins with it, as does Logout, and does it again when one of them ends before there is
-// another; a program that calls Once calls it before. The error is a fault.List.
+// harm. What is still valid and cannot be taken away now stays in the record. Run and Logout begin with
+// it; Run tries again every minute, and when a former login ends whose grant has no token yet. A
+// program that calls Once calls it before. The error is a fault.List.
 func (d *Daemon) ClearFormer(ctx context.Context) error {
 	if d.Placed == "" {
 		return nil
@@ -54,7 +54,9 @@ func (d *Daemon) ClearFormer(ctx context.Context) error {
 		})
 	}
 	wg.Wait()
-	d.placed.tokens = record.Tokens()
+	if d.placed.tokens == nil { // later, the record may be older than what is known
+		d.placed.tokens = record.Tokens()
+	}
 	return faults.Err()
 }
 

@@ -83,6 +83,7 @@ func gather(r status.Report, hosts []status.Registry, now time.Time) *grouped {
 	general(r.Config.Error, config, "The changed configuration is not in force",
 		"It has an error. Pulls work: the configuration that was loaded "+at(r.Config.LoadedAt, now).Relative+" stays active until the next start, which would fail.")
 	general(r.Socket.Error, socket, "New clients cannot connect", "Pulls that use the credential helper fail.")
+	general(r.HTTP.Problem(), config, "This page and the metrics are not where the configuration has them", "Pulls work.")
 	if slices.ContainsFunc(r.Registries, func(h status.Registry) bool { return h.ClockWrong }) {
 		general(&status.Problem{Message: "the expiry of a token, as AWS reports it, cannot be true on this clock",
 			Hint: "set the clock: `timedatectl set-ntp true`; until then tokens are renewed as if they lived 12 hours from now"},

@@ -143,7 +143,7 @@ func look(r status.Report, now time.Time, all bool) view {
 			}
 		}
 	}
-	v.Headline, v.Mood = headline(total, len(problems))
+	v.Headline, v.Mood = headline(total, len(problems), slices.ContainsFunc(problems, func(p problem) bool { return p.rank == socket }))
 	v.Title, v.Icon = title(v.Mood, total.needy), icons[v.Mood]
 	if v.Mood != "bad" { // among hosts in trouble, it would be an attempt
 		v.Next = atOrNil(next, now)

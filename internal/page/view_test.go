@@ -22,7 +22,7 @@ func TestHeadlineSaysHowEverythingStands(t *testing.T) {
 		{"failing", "2 of 5 registries need attention.", "bad", "2 need attention - ecr-refreshd"},
 		{"waiting", "1 of 2 registries is being logged in.", "wait", "Waiting - ecr-refreshd"},
 		{"empty", "No registries are configured.", "wait", "Waiting - ecr-refreshd"},
-		{"refused", "2 registries are logged in, but 3 things need attention.", "warn", "Attention - ecr-refreshd"},
+		{"refused", "2 registries are logged in, but 3 things need attention.", "bad", "Pulls fail - ecr-refreshd"},
 		{"broken", "2,000 of 2,000 registries have no valid token: pulls fail.", "bad", "2,000 need attention - ecr-refreshd"},
 	}
 	for _, tt := range tests {
@@ -31,7 +31,7 @@ func TestHeadlineSaysHowEverythingStands(t *testing.T) {
 			if v.Headline != tt.headline || v.Mood != tt.mood || v.Title != tt.title || v.Icon == "" {
 				t.Errorf("got %q, %q, %q", v.Headline, v.Mood, v.Title)
 			}
-			if (v.Next != nil) != slices.Contains([]string{"fresh", "waiting", "refused"}, tt.state) {
+			if (v.Next != nil) != slices.Contains([]string{"fresh", "waiting"}, tt.state) {
 				t.Errorf("next renewal %+v", v.Next)
 			}
 		})
@@ -40,6 +40,26 @@ func TestHeadlineSaysHowEverythingStands(t *testing.T) {
 	one.Registries[0].Error = &status.Problem{Reason: fault.Network}
 	if got := look(one, now, false).Headline; got != "1 of 1 registry needs attention; pulls still work." {
 		t.Errorf("one host: %q", got)
+	}
+}
+
+// What is wrong with the daemon itself is in the headline, too.
+func TestAGeneralProblemIsInTheHeadline(t *testing.T) {
+	r := report(registry("111122223333", "us-east-1", status.Failing))
+	r.Registries[0].Error = &status.Problem{Reason: fault.Network}
+	r.Socket.Error = &status.Problem{Message: "gone"}
+	if v := look(r, now, false); v.Headline != "1 of 1 registry needs attention." || v.Mood != "bad" {
+		t.Errorf("with a registry: %q, %q", v.Headline, v.Mood)
+	}
+	r = states()["fresh"]
+	r.Socket.Error = &status.Problem{Message: "gone"}
+	if v := look(r, now, false); v.Headline != "3 registries are logged in, but 1 thing needs attention." || v.Mood != "bad" {
+		t.Errorf("alone: %q, %q", v.Headline, v.Mood)
+	}
+	r = states()["fresh"]
+	r.HTTP = &status.HTTP{Error: &status.Problem{Message: "in use"}}
+	if v := look(r, now, false); v.Mood != "warn" || len(v.Problems) != 1 {
+		t.Errorf("http.listen: %q, %q", v.Headline, v.Mood)
 	}
 }
 

@@ -18,20 +18,26 @@ type sum struct {
 	held         int // of these, have a valid token in every target
 }
 
-// headline says in one sentence how everything stands, and its mood.
-func headline(s sum, problems int) (text, mood string) {
+// headline says in one sentence how everything stands, and its mood. grave is whether pulls fail for
+// a reason that is no registry's.
+func headline(s sum, problems int, grave bool) (text, mood string) {
 	attention := fmt.Sprintf("%s of %s", number(s.needy), count(s.all, "registry needs attention", "registries "+plural(s.needy, "needs", "need")+" attention"))
 	switch {
 	case s.without > 0:
 		return fmt.Sprintf("%s of %s no valid token: pulls fail.", number(s.without), count(s.all, "registry has", "registries "+plural(s.without, "has", "have"))), "bad"
-	case s.needy > 0 && s.held == s.needy:
+	case s.needy > 0 && s.held == s.needy && !grave:
 		return attention + "; pulls still work.", "warn"
 	case s.needy > 0:
 		return attention + ".", "bad"
-	case problems > 0 && s.all-s.waiting > 0:
-		return fmt.Sprintf("%s logged in, but %s attention.", count(s.all-s.waiting, "registry is", "registries are"), count(problems, "thing needs", "things need")), "warn"
 	case problems > 0:
-		return count(problems, "thing needs", "things need") + " attention.", "warn"
+		text, mood = count(problems, "thing needs", "things need")+" attention.", "warn"
+		if s.all > s.waiting {
+			text = count(s.all-s.waiting, "registry is", "registries are") + " logged in, but " + text
+		}
+		if grave {
+			mood = "bad"
+		}
+		return text, mood
 	case s.all == 0:
 		return "No registries are configured.", "wait"
 	case s.waiting > 0:
@@ -45,7 +51,7 @@ func title(mood string, needy int) string {
 	if needy > 0 {
 		return number(needy) + " " + plural(needy, "needs", "need") + " attention - ecr-refreshd"
 	}
-	return map[string]string{"warn": "Attention", "wait": "Waiting", "well": "All well"}[mood] + " - ecr-refreshd"
+	return map[string]string{"bad": "Pulls fail", "warn": "Attention", "wait": "Waiting", "well": "All well"}[mood] + " - ecr-refreshd"
 }
 
 // span says a duration as exactly as a person wants to know it.

@@ -6,6 +6,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -33,6 +34,9 @@ func run(out io.Writer) error {
 	wanted, err := regexp.Compile(*only)
 	if err != nil {
 		return err
+	}
+	if *into != "" && *only != "." {
+		return errors.New("-write with -only would leave a table of a part")
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
@@ -78,7 +82,7 @@ func run(out io.Writer) error {
 type claim struct {
 	text string
 	pack string // of the test, below internal
-	test string // a name, or the beginning of several
+	test string // a regular expression, as go test -run takes it
 	args []string
 }
 
@@ -98,11 +102,7 @@ func (r result) verdict() string {
 }
 
 func (c claim) arguments() []string {
-	run := []string{"-run", c.test}
-	if strings.HasPrefix(c.test, "Fuzz") {
-		run = []string{"-run", "^$", "-fuzz", c.test}
-	}
-	return append(append([]string{"test", "-count=1", "-timeout", "40m", "-v", "./internal/" + c.pack}, run...), c.args...)
+	return append([]string{"test", "-count=1", "-timeout", "40m", "-v", "ecr-refreshd/internal/" + c.pack, "-run", c.test}, c.args...)
 }
 
 func (c claim) command() string { return "go " + strings.Join(c.arguments(), " ") }
@@ -118,9 +118,6 @@ func (c claim) measure(ctx context.Context) result {
 	text, err := cmd.CombinedOutput()
 	r := result{claim: c, took: time.Since(began)}
 	r.holds = err == nil && bytes.Contains(text, []byte("--- PASS: ")) && !bytes.Contains(text, []byte("--- SKIP: "))
-	if strings.HasPrefix(c.test, "Fuzz") {
-		r.holds = err == nil && bytes.Contains(text, []byte("fuzz: elapsed"))
-	}
 	for _, m := range figure.FindAllSubmatch(text, -1) {
 		r.figures = append(r.figures, string(m[1]))
 	}

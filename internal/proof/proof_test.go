@@ -74,7 +74,11 @@ func TestTheThreatsNameTestsThatExist(t *testing.T) {
 }
 
 func TestAClaimWithoutATestDoesNotHold(t *testing.T) {
-	if r := (claim{text: "x", pack: "proof", test: "TestThereIsNone"}).measure(t.Context()); r.holds {
-		t.Error("it holds")
+	r := claim{text: "x", pack: "proof", test: "TestThereIsNone"}.measure(t.Context())
+	if r.holds || !strings.Contains(r.output, "no tests to run") {
+		t.Errorf("holds %v:\n%s", r.holds, r.output)
+	}
+	if r := (claim{text: "x", pack: "proof", test: "TestEachClaimHasATest"}).measure(t.Context()); !r.holds {
+		t.Errorf("a test that passes does not count:\n%s", r.output)
 	}
 }

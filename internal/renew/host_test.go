@@ -307,7 +307,7 @@ func (p *place) account(holds bool) {
 // runs reports whether a daemon ran at the true time t.
 func (h *host) runs(t time.Time, naps windows) bool { return !naps.at(t) && !h.down.at(t) }
 
-// avoidable reports whether in the last half of the former login's life, or during the gap, AWS
+// avoidable reports whether in the last quarter of the former login's life, or during the gap, AWS
 // was well for long enough, and the place after it.
 func (h *host) avoidable(p *place, g gap) bool {
 	const enough = 20 * time.Minute

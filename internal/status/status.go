@@ -217,12 +217,16 @@ func (b *Board) Inherit(old *Board, same func(target string) bool) {
 	for _, r := range old.Registries(time.Time{}) {
 		before[[2]string{r.Host, r.Identity}] = r
 	}
-	days := old.past()
+	days, alone := old.past()
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for i := range b.rows {
 		r := &b.rows[i]
-		if was, is := days[r.Host]; is {
+		was, is := days[[2]string{r.Host, r.Identity}]
+		if !is { // the host has moved to another identity
+			was, is = alone[r.Host]
+		}
+		if is {
 			b.days[i].follow(was)
 		}
 		if r.State == Pending {
@@ -239,15 +243,21 @@ func (b *Board) Inherit(old *Board, same func(target string) bool) {
 	}
 }
 
-// past are the last days of the hosts.
-func (b *Board) past() map[string]history {
+// past are the last days by host and identity, and by host alone where that is in one row.
+func (b *Board) past() (days map[[2]string]history, alone map[string]history) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	days := make(map[string]history, len(b.rows))
+	days, alone = make(map[[2]string]history, len(b.rows)), make(map[string]history, len(b.rows))
+	rows := make(map[string]int, len(b.rows))
 	for i, r := range b.rows {
-		days[r.Host] = b.days[i]
+		days[[2]string{r.Host, r.Identity}] = b.days[i]
+		if rows[r.Host]++; rows[r.Host] == 1 {
+			alone[r.Host] = b.days[i]
+		} else {
+			delete(alone, r.Host)
+		}
 	}
-	return days
+	return days, alone
 }
 
 func (b *Board) index(i int) {

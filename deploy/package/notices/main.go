@@ -32,7 +32,7 @@ func main() {
 	switch {
 	case err != nil:
 	case *spdx != "":
-		err = writeBill(os.Stdout, *spdx, time.Unix(*epoch, 0), parts)
+		err = writeDocument(os.Stdout, *spdx, time.Unix(*epoch, 0), parts)
 	default:
 		err = writeNotices(os.Stdout, parts)
 	}

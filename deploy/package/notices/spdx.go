@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -10,16 +11,16 @@ import (
 	"time"
 )
 
-// bill is a software bill of materials: an SPDX 2.3 document with what a scanner needs to know of
+// document is a software bill of materials: an SPDX 2.3 document with what a scanner needs to know of
 // each module. Licence texts are in the notices.
-type bill struct {
+type document struct {
 	SPDXVersion       string         `json:"spdxVersion"`
 	DataLicense       string         `json:"dataLicense"`
 	SPDXID            string         `json:"SPDXID"`
 	Name              string         `json:"name"`
 	DocumentNamespace string         `json:"documentNamespace"`
 	CreationInfo      creation       `json:"creationInfo"`
-	Packages          []material     `json:"packages"`
+	Packages          []spdxPackage  `json:"packages"`
 	Relationships     []relationship `json:"relationships"`
 }
 
@@ -28,7 +29,7 @@ type creation struct {
 	Creators []string `json:"creators"`
 }
 
-type material struct {
+type spdxPackage struct {
 	Name             string      `json:"name"`
 	SPDXID           string      `json:"SPDXID"`
 	VersionInfo      string      `json:"versionInfo"`
@@ -54,14 +55,14 @@ type relationship struct {
 
 const unknown = "NOASSERTION"
 
-// writeBill writes the bill of the version, made of parts, as of that time. The same of all three give the same bytes.
-func writeBill(w io.Writer, version string, epoch time.Time, parts []linked) error {
+// writeDocument writes the document of the version, made of parts, as of that time. The same of all three give the same bytes.
+func writeDocument(w io.Writer, version string, epoch time.Time, parts []linked) error {
 	const self = "SPDXRef-ecr-refreshd"
-	b := bill{
+	d := document{
 		SPDXVersion: "SPDX-2.3", DataLicense: "CC0-1.0", SPDXID: "SPDXRef-DOCUMENT", Name: "ecr-refreshd-" + version,
 		DocumentNamespace: "https://ecr-refreshd.invalid/spdx/" + version,
 		CreationInfo:      creation{epoch.UTC().Format("2006-01-02T15:04:05Z"), []string{"Tool: ecr-refreshd's build"}},
-		Packages:          []material{newMaterial(self, "ecr-refreshd", version, "pkg:generic/ecr-refreshd@"+version, "Apache-2.0")},
+		Packages:          []spdxPackage{newPackage(self, "ecr-refreshd", version, "pkg:generic/ecr-refreshd@"+version, "Apache-2.0")},
 		Relationships:     []relationship{{"SPDXRef-DOCUMENT", "DESCRIBES", self}},
 	}
 	var modules []string
@@ -78,15 +79,17 @@ func writeBill(w io.Writer, version string, epoch time.Time, parts []linked) err
 			path, v = "stdlib", m[i+len(" go"):]
 		}
 		id := "SPDXRef-" + regexp.MustCompile(`[^A-Za-z0-9.-]+`).ReplaceAllString(path+"-"+v, "-")
-		b.Packages = append(b.Packages, newMaterial(id, path, v, "pkg:golang/"+strings.ReplaceAll(path, "+", "%2B")+"@"+strings.ReplaceAll(v, "+", "%2B"), unknown))
-		b.Relationships = append(b.Relationships, relationship{self, "CONTAINS", id})
+		d.Packages = append(d.Packages, newPackage(id, path, v, "pkg:golang/"+strings.ReplaceAll(path, "+", "%2B")+"@"+strings.ReplaceAll(v, "+", "%2B"), unknown))
+		d.Relationships = append(d.Relationships, relationship{self, "CONTAINS", id})
 	}
+	// Each document has a name of its own: other modules make another.
+	d.DocumentNamespace += fmt.Sprintf("-%x", sha256.Sum256([]byte(strings.Join(slices.Compact(modules), "\n"))))
 	e := json.NewEncoder(w)
 	e.SetIndent("", "  ")
-	return e.Encode(b)
+	return e.Encode(d)
 }
 
-func newMaterial(id, name, version, locator, licence string) material {
-	return material{Name: name, SPDXID: id, VersionInfo: version, DownloadLocation: unknown, LicenseConcluded: licence, LicenseDeclared: licence,
+func newPackage(id, name, version, locator, licence string) spdxPackage {
+	return spdxPackage{Name: name, SPDXID: id, VersionInfo: version, DownloadLocation: unknown, LicenseConcluded: licence, LicenseDeclared: licence,
 		CopyrightText: unknown, ExternalRefs: []reference{{"PACKAGE-MANAGER", "purl", locator}}}
 }

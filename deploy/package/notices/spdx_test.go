@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// What the bill lists is what the linker has put into the program, by its own account.
-func TestTheBillListsWhatIsLinked(t *testing.T) {
+// What the document lists is what the linker has put into the program, by its own account.
+func TestTheDocumentListsWhatIsLinked(t *testing.T) {
 	const program = "ecr-refreshd/cmd/docker-credential-ecr-refreshd"
 	parts, err := partsOf([]string{program, "ecr-refreshd/cmd/ecr-refreshd"})
 	if err != nil {
@@ -23,15 +23,15 @@ func TestTheBillListsWhatIsLinked(t *testing.T) {
 	var first, second bytes.Buffer
 	made := time.Unix(1_700_000_000, 0)
 	for _, w := range []*bytes.Buffer{&first, &second} {
-		if err := writeBill(w, "1.2.3", made, parts); err != nil {
+		if err := writeDocument(w, "1.2.3", made, parts); err != nil {
 			t.Fatal(err)
 		}
 		slices.Reverse(parts)
 	}
 	if first.String() != second.String() {
-		t.Error("the same modules give another bill in another order")
+		t.Error("the same modules give another document in another order")
 	}
-	var b bill
+	var b document
 	if err := json.Unmarshal(first.Bytes(), &b); err != nil {
 		t.Fatal(err)
 	}
