@@ -1,6 +1,7 @@
 package status
 
 import (
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -86,5 +87,34 @@ func TestAReloadContinuesTheLastDay(t *testing.T) {
 	next.Inherit(b, func(string) bool { return false })
 	if got := day(next, 15*time.Minute); got != "rr" { // how it stands now is known from the next quarter on
 		t.Errorf("without one yet: %q", got)
+	}
+}
+
+// A host that two identities open has two last days.
+func TestEachIdentityHasItsOwnLastDay(t *testing.T) {
+	rows := func() []Row {
+		return []Row{{Grant: renew.Grant{Identity: "a"}, Registry: Registry{Host: "h", Identity: "a"}}, {Grant: renew.Grant{Identity: "b"}, Registry: Registry{Host: "h", Identity: "b"}}}
+	}
+	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	renewed := func(identity string) renew.Event {
+		return renew.Event{Kind: renew.Renewed, Grant: renew.Grant{Identity: identity}, Hosts: []string{"h"}, At: at, ExpiresAt: at.Add(12 * time.Hour)}
+	}
+	b := New(rows())
+	b.Observe(renewed("a"))
+	b.Observe(renewed("b"))
+	b.Observe(renew.Event{Kind: renew.RenewFailed, Grant: renew.Grant{Identity: "a"}, Hosts: []string{"h"}, At: at, Err: errors.New("x")})
+	next := New(rows())
+	next.Inherit(b, func(string) bool { return false })
+	days := map[string]string{}
+	for _, r := range next.Registries(at.Add(time.Minute)) {
+		days[r.Identity] = r.LastDay
+	}
+	if days["a"] == days["b"] {
+		t.Errorf("both have %q", days["a"])
+	}
+	moved := New([]Row{{Grant: renew.Grant{Identity: "c"}, Registry: Registry{Host: "h", Identity: "c"}}})
+	moved.Inherit(b, func(string) bool { return false })
+	if got := moved.Registries(at.Add(time.Minute))[0].LastDay; strings.ContainsAny(got, "ro") {
+		t.Errorf("a third identity has the day %q of one of the two", got)
 	}
 }
