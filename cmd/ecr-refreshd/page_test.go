@@ -51,7 +51,7 @@ HOST                                        TOKEN    LIFE        EXPIRES IN  REN
 000000000001.dkr.ecr.eu-central-1.amazo...  failing  [######..]  9h 0m       3h 0m       2 ok
 000000000000.dkr.ecr.eu-central-1.amazo...  fresh    [######..]  9h 0m       3h 0m       2 ok
 
-000000000001.dkr.ecr.eu-central-1.amazonaws.com, 000000000002.dkr.ecr.eu-central-1.amazonaws.com: get
+000000000002.dkr.ecr.eu-central-1.amazonaws.com, 000000000001.dkr.ecr.eu-central-1.amazonaws.com: get
   authorization token: AccessDeniedException; allow ecr:GetAuthorizationToken, or run: aws sts
   get-caller-identity`
 	if got := strings.Join(p.lines(noon, 103, 24), "\n"); got != want {

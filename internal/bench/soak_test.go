@@ -123,8 +123,10 @@ func TestADaemonAtRest(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Some ticks go to the end of the start, such as the runtime's giving back of memory.
-	used, allowed := after-before, *soakRest*5/10_000+5*tick
+	used, allowed := after-before, *soakRest*5/10_000+2*tick
+	if *soakRest < time.Minute { // too short to tell rest from the end of the start
+		allowed = *soakRest / 10
+	}
 	t.Logf("figure: 100 hosts at rest: %v of CPU in %v", used, *soakRest)
 	if used > allowed {
 		t.Errorf("%v of CPU in %v, want at most %v", used, *soakRest, allowed)

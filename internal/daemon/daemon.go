@@ -7,7 +7,6 @@ package daemon
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
 	"slices"
 	"sync"
@@ -107,16 +106,16 @@ func New(c *config.Config, o Options) (*Daemon, error) {
 // Run keeps the logins right until ctx ends. An error means that something did
 // not stop in time.
 func (d *Daemon) Run(ctx context.Context) error {
-	var said string // the last error: one that stays is logged once
+	said := make(map[string]bool) // a fault that stays is logged once
 	clearFormer := func() (done bool) {
 		err := d.ClearFormer(ctx)
-		text := fmt.Sprint(err)
-		if err != nil && text != said && ctx.Err() == nil {
-			for _, f := range fault.All(err) {
+		still := make(map[string]bool)
+		for _, f := range fault.All(err) {
+			if still[f.Error()] = true; !said[f.Error()] && ctx.Err() == nil {
 				d.warnOf("login of a former process not removed", f)
 			}
 		}
-		said = text
+		said = still
 		return err == nil
 	}
 	cleared := clearFormer()

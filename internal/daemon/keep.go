@@ -33,10 +33,14 @@ func (c changes) Observe(e renew.Event) {
 // of, was not done.
 func (d *Daemon) keep(ctx context.Context, cleared bool, clearFormer func() (done bool)) {
 	var again, clearAgain <-chan time.Time
+	wait := keepRetry
 	after := func(done bool) {
-		if clearAgain = nil; !done {
-			clearAgain = time.After(keepRetry)
+		if clearAgain = nil; done {
+			wait = keepRetry
+			return
 		}
+		clearAgain = time.After(wait)
+		wait = min(2*wait, time.Hour)
 	}
 	after(cleared)
 	var said string // the last error of Keep: one that stays is logged once

@@ -10,7 +10,6 @@ import (
 
 	"go.uber.org/zap"
 
-	"ecr-refreshd/internal/config"
 	"ecr-refreshd/internal/fault"
 	"ecr-refreshd/internal/login"
 	"ecr-refreshd/internal/placed"
@@ -20,7 +19,7 @@ import (
 // ClearFormer takes away what a process before this one has placed: logins that the
 // configuration no longer asks for, and those that have expired, where an expired one does
 // harm. What is still valid and cannot be taken away now stays in the record. Run and Logout begin with
-// it; Run tries again every minute, and when a former login ends whose grant has no token yet. A
+// it; Run tries again after a minute, then less often, and when a former login ends whose grant has no token yet. A
 // program that calls Once calls it before. The error is a fault.List.
 func (d *Daemon) ClearFormer(ctx context.Context) error {
 	if d.Placed == "" {
@@ -36,6 +35,9 @@ func (d *Daemon) ClearFormer(ctx context.Context) error {
 	g := d.generation()
 	kept, now := g.names(), time.Now()
 	d.placed.left = placed.Record{} // what was left before is in the record
+	if d.placed.former == nil {
+		d.placed.former = make(map[string]renew.Target)
+	}
 	var mu sync.Mutex
 	var faults fault.List
 	var wg sync.WaitGroup
@@ -44,8 +46,17 @@ func (d *Daemon) ClearFormer(ctx context.Context) error {
 		if err != nil {
 			continue // a kind of another version: nothing can be done about it
 		}
+		// A place that does not answer holds up one call at a time: that of the same target.
+		name := p.Type + " " + string(p.Options)
+		target := d.placed.former[name]
+		if target == nil {
+			if target, err = options.New(); err != nil {
+				continue // an environment variable names the place no longer
+			}
+			d.placed.former[name] = target
+		}
 		wg.Go(func() {
-			found := clearPlace(ctx, options, record.Logins(i), kept[options.Place()], now)
+			found := clearPlace(ctx, target, record.Logins(i), kept[options.Place()], now)
 			mu.Lock()
 			defer mu.Unlock()
 			if faults = append(faults, found...); len(found) > 0 && record.Valid(i, now) {
@@ -62,11 +73,7 @@ func (d *Daemon) ClearFormer(ctx context.Context) error {
 
 // clearPlace takes those of the logins out of a place that are of no host in kept, and those that
 // have expired.
-func clearPlace(ctx context.Context, options config.Options, logins [][]login.Login, kept []string, now time.Time) fault.List {
-	target, err := options.New()
-	if err != nil {
-		return nil // an environment variable names the place no longer
-	}
+func clearPlace(ctx context.Context, target renew.Target, logins [][]login.Login, kept []string, now time.Time) fault.List {
 	var faults fault.List
 	for _, ls := range logins { // a token each: a place holds one login of a host
 		gone, expired := []login.Login{}, []login.Login{}
@@ -93,6 +100,7 @@ func clearPlace(ctx context.Context, options config.Options, logins [][]login.Lo
 type notes struct {
 	tokens map[string][]placed.Token // by config.Grant.Key, the newest first
 	left   placed.Record             // what a start could not take away
+	former map[string]renew.Target   // the places of the process before, by their kind and options
 	failed string                    // the last error of writing the record
 }
 

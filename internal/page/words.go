@@ -138,7 +138,7 @@ func inParts(text string) []part {
 			code = text[from:to]
 		} else if text[from] == '"' {
 			if s, err := strconv.Unquote(text[from:to]); err == nil {
-				code = s
+				code = clean(s) // what was quoted to be seen
 			}
 		}
 		if from > last {
