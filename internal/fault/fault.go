@@ -117,3 +117,7 @@ func Has(err error, r Reason) bool {
 func (e *Error) Concerns(host string) bool {
 	return len(e.Hosts) == 0 || slices.Contains(e.Hosts, host)
 }
+
+// Printed comes, in the text of an Error, before what a program of the user's has printed: it may
+// tell secrets of which nothing is known here, and is not for everybody who sees that it failed.
+const Printed = "; it printed: "

@@ -5,6 +5,7 @@ package status
 
 import (
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -91,6 +92,24 @@ type Registry struct {
 // token is fresh, and every target has it.
 func (r Registry) Well() bool {
 	return r.State == Fresh && r.Stored()
+}
+
+// WithoutOutput is r, which is changed, without what programs of the user's have printed.
+func (r Report) WithoutOutput() Report {
+	for _, registry := range r.Registries {
+		for i := range registry.Targets {
+			t := &registry.Targets[i]
+			if t.Error == nil {
+				continue
+			}
+			if text, _, printed := strings.Cut(t.Error.Message, fault.Printed); printed {
+				p := *t.Error
+				p.Message = text + " (`ecr-refreshd status` shows what it printed)"
+				t.Error = &p
+			}
+		}
+	}
+	return r
 }
 
 // Stored reports whether every target holds a login of r.

@@ -250,3 +250,15 @@ func TestATargetThatCannotBeCheckedHasFailedUntilItCan(t *testing.T) {
 		t.Errorf("got %+v", got)
 	}
 }
+
+// Over TCP nobody is asked who they are.
+func TestWithoutOutputNothingIsLeftOfWhatAProgramPrinted(t *testing.T) {
+	failure := &Problem{Message: "run /hook: exit status 1" + fault.Printed + "token=abc"}
+	r := Report{Registries: []Registry{{Host: "h", Targets: []Target{{Name: "hook", Error: failure}, {Name: "other"}}}}}.WithoutOutput()
+	if got := r.Registries[0].Targets[0].Error.Message; strings.Contains(got, "abc") || !strings.HasPrefix(got, "run /hook: exit status 1") {
+		t.Errorf("got %q", got)
+	}
+	if !strings.Contains(failure.Message, "abc") {
+		t.Error("the row itself was changed")
+	}
+}

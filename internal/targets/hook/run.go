@@ -18,6 +18,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"ecr-refreshd/internal/fault"
 	"ecr-refreshd/internal/filetrust"
 	"ecr-refreshd/internal/login"
 	"ecr-refreshd/internal/osuser"
@@ -90,7 +91,7 @@ func (t *Target) run(ctx context.Context, logins []login.Login, over func()) (sa
 	}
 	hint := t.hint(err)
 	if said != "" {
-		err = fmt.Errorf("%w; it printed: %s", err, said)
+		err = fmt.Errorf("%w%s%s", err, fault.Printed, said)
 	}
 	return said, t.fault(err, hint)
 }
