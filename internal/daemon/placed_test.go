@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -17,6 +18,7 @@ import (
 	"ecr-refreshd/internal/config"
 	"ecr-refreshd/internal/login"
 	"ecr-refreshd/internal/placed"
+	"ecr-refreshd/internal/renew"
 	"ecr-refreshd/internal/targets"
 )
 
@@ -243,5 +245,36 @@ func TestALoginOfAFormerProcessEndsWhileThereIsNoOther(t *testing.T) {
 	cancel()
 	if err := <-over; err != nil {
 		t.Error(err)
+	}
+}
+
+// One that does not answer is not asked a second time beside the first.
+func TestAPlaceOfAFormerProcessIsOneTargetHoweverOftenItIsTried(t *testing.T) {
+	dir := t.TempDir()
+	c, err := config.Parse("c.yaml", []byte(`registries: [{account: "111122223333", region: us-east-1}]`+"\n"+`targets: [{type: docker-config, path: `+filepath.Join(dir, "config.json")+`}]`), targets.Kinds)
+	if err != nil {
+		t.Fatal(err)
+	}
+	options, err := json.Marshal(c.Targets[0].Options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	record := filepath.Join(dir, "placed.json")
+	if err := (placed.Record{Places: []placed.Place{{Type: "docker-config", Options: options}}}).Write(record); err != nil {
+		t.Fatal(err)
+	}
+	d, err := New(c, Options{Placed: record, Kinds: targets.Kinds})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var seen []renew.Target
+	for range 2 {
+		if err := d.ClearFormer(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		seen = slices.AppendSeq(seen, maps.Values(d.placed.former))
+	}
+	if len(seen) != 2 || seen[0] != seen[1] {
+		t.Errorf("%d targets, want the same twice", len(seen))
 	}
 }
