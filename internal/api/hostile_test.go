@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"ecr-refreshd/internal/crowd"
 	"ecr-refreshd/internal/status"
 )
 
@@ -122,7 +123,7 @@ func TestACrowdOfSilentAndSlowClientsHarmsNobody(t *testing.T) {
 		t.Errorf("got %d", got.code)
 	}
 	b.locked(func() {
-		if most := int(time.Since(start)/snapshotLife) + 1 + crowd; b.asked > most {
+		if most := int(time.Since(start)/crowd.Life) + 1 + crowd.Alone; b.asked > most {
 			t.Errorf("the status was encoded %d times, want %d at most", b.asked, most)
 		}
 	})

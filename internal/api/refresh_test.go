@@ -2,10 +2,8 @@ package api
 
 import (
 	"errors"
-	"fmt"
 	"strings"
 	"testing"
-	"time"
 
 	"ecr-refreshd/internal/fault"
 	"ecr-refreshd/internal/status"
@@ -49,36 +47,5 @@ func TestARefreshIsWellWhenEverythingIsRenewedAndStored(t *testing.T) {
 		if got := b.ask(t, "POST", pathRefresh+query, nil); got.code != code {
 			t.Errorf("%s: got %d %q", query, got.code, got.body)
 		}
-	}
-}
-
-func TestOneStatusServesACrowd(t *testing.T) {
-	asked := 0
-	s := &snapshot{status: func() status.Report {
-		asked++
-		return status.Report{Version: fmt.Sprint(asked)}
-	}}
-	var shared []byte
-	for i := range crowd + 100 {
-		body, _ := s.get()
-		if i < crowd && !strings.Contains(string(body), fmt.Sprintf(`"version":"%d"`, i+1)) {
-			t.Errorf("the %d. of a few gets an old one", i+1)
-		}
-		if i == crowd-1 {
-			s.at, shared = time.Now().Add(time.Minute), body // young, however slow this machine is
-		}
-		if i >= crowd && &body[0] != &shared[0] {
-			t.Fatal("each of a crowd has a copy of its own")
-		}
-	}
-	s.at = time.Now().Add(-snapshotLife)
-	if body, _ := s.get(); !strings.Contains(string(body), fmt.Sprintf(`"version":"%d"`, crowd+1)) {
-		t.Errorf("a crowd keeps an old one: %s", body)
-	}
-	for range crowd + 101 {
-		s.release()
-	}
-	if s.users != 0 || s.body != nil {
-		t.Errorf("%d are counted when all are gone", s.users)
 	}
 }

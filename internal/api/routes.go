@@ -15,7 +15,7 @@ func (s *Server) routes(watching map[string]http.Handler) http.Handler {
 		handle       http.HandlerFunc
 	}
 	routes := []route{
-		{http.MethodGet, pathStatus, s.status},
+		{http.MethodGet, pathStatus, statusText(s.backend).ServeHTTP},
 		{http.MethodGet, pathCredentials, s.credentials},
 		{http.MethodGet, pathCredentials + "/{host}", s.credential},
 		{http.MethodPost, pathRefresh, s.refresh},

@@ -49,7 +49,6 @@ type Server struct {
 	directory *peerauth.Directory
 	logger    *zap.Logger
 	journal   *journal
-	snapshot  snapshot
 	answered  func(code int)
 	handler   http.Handler
 }
@@ -57,7 +56,7 @@ type Server struct {
 // New builds a Server and touches nothing.
 func New(o Options) *Server {
 	s := &Server{backend: o.Backend, directory: o.Directory, logger: o.Logger,
-		journal: newJournal(o.Logger, o.Directory), snapshot: snapshot{status: o.Backend.Status}, answered: o.Answered}
+		journal: newJournal(o.Logger, o.Directory), answered: o.Answered}
 	if s.answered == nil {
 		s.answered = func(int) {}
 	}

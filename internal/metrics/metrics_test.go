@@ -221,31 +221,3 @@ func TestTheGuideListsTheMetrics(t *testing.T) {
 		t.Errorf("the guide has %v, exported are %v", slices.Sorted(maps.Keys(listed)), slices.Sorted(maps.Keys(exported)))
 	}
 }
-
-func TestACrowdOfSlowReadersSharesOneText(t *testing.T) {
-	report := fleet(1)
-	asked := 0
-	h := New(func() status.Report { asked++; return report }).Handler().(*handler)
-	for range crowd {
-		if _, err := h.get(); err != nil {
-			t.Fatal(err)
-		}
-	}
-	h.at = time.Now().Add(time.Minute) // young, however slow this machine is
-	shared := h.text
-	for range 100 {
-		if text, _ := h.get(); &text[0] != &shared[0] {
-			t.Fatal("each of a crowd has a text of its own")
-		}
-	}
-	h.at = time.Now().Add(-2 * shareTime)
-	if _, _ = h.get(); asked != crowd+1 {
-		t.Errorf("made %d times", asked)
-	}
-	for range crowd + 101 {
-		h.release()
-	}
-	if h.text != nil {
-		t.Error("a text is kept that nobody reads")
-	}
-}

@@ -35,6 +35,7 @@ func (c *chosen) handler() http.Handler {
 		kept := httptest.NewRecorder()
 		page.ServeHTTP(kept, r)
 		maps.Copy(w.Header(), kept.Header())
+		w.Header().Del("Content-Length") // the change makes another
 		w.WriteHeader(kept.Code)
 		body := kept.Body.String()
 		if c.change != nil {

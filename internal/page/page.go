@@ -5,7 +5,6 @@
 package page
 
 import (
-	"bufio"
 	"crypto/sha256"
 	_ "embed"
 	"encoding/base64"
@@ -14,6 +13,7 @@ import (
 	"net/http"
 	"time"
 
+	"ecr-refreshd/internal/crowd"
 	"ecr-refreshd/internal/status"
 )
 
@@ -46,33 +46,29 @@ func hash(text string) string {
 // New serves the page at / with what report returns at each request; of very many hosts,
 // it shows all at /?all.
 func New(report func() status.Report) http.Handler {
+	text := func(all bool) http.Handler {
+		return &crowd.Text{Type: "text/html; charset=utf-8", Make: func(w io.Writer) error { return render(w, report(), time.Now(), all) }}
+	}
+	some, all := text(false), text(true)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path != "/" {
 			http.NotFound(w, r)
 			return
 		}
 		h := w.Header()
-		h.Set("Content-Type", "text/html; charset=utf-8")
 		h.Set("Content-Security-Policy", policy)
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Referrer-Policy", "no-referrer")
 		h.Set("Cross-Origin-Resource-Policy", "same-origin")
-		h.Set("Cache-Control", "no-store")
-		if r.Method == http.MethodHead {
-			return
-		}
-		if err := render(w, report(), time.Now(), r.URL.RawQuery == "all"); err != nil {
-			// Half a page must not look like a whole one.
-			panic(http.ErrAbortHandler)
+		if r.URL.RawQuery == "all" {
+			all.ServeHTTP(w, r)
+		} else {
+			some.ServeHTTP(w, r)
 		}
 	})
 }
 
 // render writes the page as it is at now.
 func render(w io.Writer, r status.Report, now time.Time, all bool) error {
-	b := bufio.NewWriterSize(w, 32<<10)
-	if err := parsed.Execute(b, look(r, now, all)); err != nil {
-		return err
-	}
-	return b.Flush()
+	return parsed.Execute(w, look(r, now, all))
 }

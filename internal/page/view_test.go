@@ -10,8 +10,10 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
+	"ecr-refreshd/internal/crowd"
 	"ecr-refreshd/internal/fault"
 	"ecr-refreshd/internal/status"
 )
@@ -262,5 +264,37 @@ func TestHandlerSetsAStrictPolicy(t *testing.T) {
 	}
 	if resp, _ := get("GET", "/other"); resp.StatusCode != 404 {
 		t.Errorf("another path: %s", resp.Status)
+	}
+}
+
+// unread is a client that takes the answer when it may.
+type unread struct {
+	*httptest.ResponseRecorder
+	texts chan<- *byte
+	read  <-chan struct{}
+}
+
+func (u unread) Write(p []byte) (int, error) {
+	u.texts <- &p[0]
+	<-u.read
+	return len(p), nil
+}
+
+func TestACrowdOfSlowBrowsersHoldsOnePage(t *testing.T) {
+	for _, path := range []string{"/", "/?all"} {
+		synctest.Test(t, func(t *testing.T) {
+			made := 0
+			h := New(func() status.Report { made++; return states()["failing"] })
+			texts, read := make(chan *byte), make(chan struct{})
+			held := make(map[*byte]bool)
+			for range 128 {
+				go h.ServeHTTP(unread{httptest.NewRecorder(), texts, read}, httptest.NewRequest("GET", path, nil))
+				held[<-texts] = true
+			}
+			if made != crowd.Alone || len(held) != crowd.Alone {
+				t.Errorf("%s: made %d times, %d held at once", path, made, len(held))
+			}
+			close(read)
+		})
 	}
 }
