@@ -45,7 +45,7 @@ type Options struct {
 }
 
 // Serve answers on l until ctx ends, closes l, and returns nil when the last answer is out or
-// cut, a second later at most. An error means that l failed by itself. It answers for the names
+// cut, a second later at most. An error, a *fault.Error, means that l failed by itself. It answers for the names
 // of this host, which l knows, and for its addresses.
 func Serve(ctx context.Context, l *Listener, o Options) error {
 	server := &http.Server{
@@ -62,7 +62,8 @@ func Serve(ctx context.Context, l *Listener, o Options) error {
 	var err error
 	select {
 	case err = <-served:
-		err = fmt.Errorf("serve %s: %w", l.Addr(), err)
+		err = &fault.Error{Reason: fault.Local, Op: fmt.Sprintf("serve at http.listen, %s", l.Addr()), Err: err, Hint: "ecr-refreshd binds it again"}
+		served <- nil // for the wait below
 	case <-ctx.Done():
 	}
 	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), finishTime)
@@ -70,6 +71,7 @@ func Serve(ctx context.Context, l *Listener, o Options) error {
 	if server.Shutdown(ending) != nil {
 		_ = server.Close()
 	}
+	<-served // it may not even have begun, and l is its to close
 	return err
 }
 

@@ -3,6 +3,7 @@ package web
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -222,6 +223,24 @@ func TestAnAddressInUseSaysWhatToDo(t *testing.T) {
 		}
 		if strings.Contains(address, "127.0.0.1") != InUse(err) {
 			t.Errorf("%s: in use: %v", address, InUse(err))
+		}
+	}
+}
+
+func TestAServerThatHasEndedHasClosedItsListener(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for range 50 { // its goroutine may come first
+		l, err := Listen(t.Context(), "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = l.Listener.(*net.TCPListener).SetDeadline(time.Unix(1, 0)) // rather than wait
+		if err := Serve(ctx, l, Options{Page: text("page"), Logger: zap.NewNop()}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := l.Accept(); !errors.Is(err, net.ErrClosed) {
+			t.Fatalf("the listener is open: %v", err)
 		}
 	}
 }
