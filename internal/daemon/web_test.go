@@ -67,6 +67,16 @@ func TestMetricsAndHealthAreOnTheSocketAndOverTCP(t *testing.T) {
 			}
 		}
 	}
+	for _, path := range []string{"/healthz", "/readyz", "/metrics"} {
+		r, err := local.Get("http://localhost" + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Body.Close()
+		if r.ContentLength < 0 || r.Header.Get("Cache-Control") != "no-store" {
+			t.Errorf("%s on the socket: %d bytes, %v", path, r.ContentLength, r.Header)
+		}
+	}
 	if r, err := http.Get("http://" + address + "/"); err != nil || r.StatusCode != 200 || !strings.Contains(r.Header.Get("Content-Security-Policy"), "'sha256-") {
 		t.Errorf("the page: %+v, %v", r, err)
 	} else {

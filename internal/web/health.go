@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"ecr-refreshd/internal/login"
@@ -59,10 +60,17 @@ func answer(w http.ResponseWriter, reasons []string) {
 	h := w.Header()
 	h.Set("Content-Type", plain)
 	h.Set("Cache-Control", "no-store")
-	if len(reasons) == 0 {
-		_, _ = io.WriteString(w, "ok\n") // the client may have gone
-		return
+	code, text := http.StatusOK, "ok\n"
+	if len(reasons) > 0 {
+		code, text = http.StatusServiceUnavailable, listed(reasons)
 	}
+	h.Set("Content-Length", strconv.Itoa(len(text)))
+	w.WriteHeader(code)
+	_, _ = io.WriteString(w, text) // the client may have gone
+}
+
+// listed is a line for each reason, as far as there is room.
+func listed(reasons []string) string {
 	var b strings.Builder
 	for _, line := range reasons[:min(len(reasons), maxReasons)] {
 		fmt.Fprintln(&b, login.Redactor{}.Clean(line))
@@ -70,6 +78,5 @@ func answer(w http.ResponseWriter, reasons []string) {
 	if more := len(reasons) - maxReasons; more > 0 {
 		fmt.Fprintf(&b, "and %d more; see `ecr-refreshd status`\n", more)
 	}
-	w.WriteHeader(http.StatusServiceUnavailable)
-	_, _ = io.WriteString(w, b.String())
+	return b.String()
 }
