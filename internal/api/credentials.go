@@ -23,8 +23,8 @@ func (s *Server) credential(w http.ResponseWriter, r *http.Request) {
 	l, err := s.backend.Credential(r.Context(), host, who, wait)
 	if err != nil {
 		code, p := explain(err, host)
-		s.answered(code)
-		if r.Context().Err() == nil {
+		if r.Context().Err() == nil { // else nobody hears the answer, or everything is ending
+			s.answered(code)
 			s.journal.refused(r.Context(), code, host, who, p)
 		}
 		refuse(w, r, code, p)

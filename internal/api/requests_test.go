@@ -112,6 +112,20 @@ func TestAnswersToRequestsForALoginAreCounted(t *testing.T) {
 	}
 }
 
+func TestACallerWhoHasHungUpDoesNotCount(t *testing.T) {
+	b := newBed(t)
+	c := connect(t, b.socket)
+	if _, err := io.WriteString(c, "GET /v1/credentials/"+brokenHost+"?wait=30s HTTP/1.1\r\nHost: h\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	<-b.waiting
+	_ = c.Close()
+	b.stop() // which waits for the request
+	if len(b.counts) != 0 {
+		t.Errorf("it counts as %d", <-b.counts)
+	}
+}
+
 func TestHeadGivesTheSameStatusWithoutABody(t *testing.T) {
 	b := newBed(t)
 	for host, code := range map[string]int{goodHost: 200, brokenHost: 503, foreignHost: 404} {

@@ -39,7 +39,8 @@ type Options struct {
 	Logger    *zap.Logger
 	// Watching answers GET on further paths: metrics and health, as elsewhere.
 	Watching map[string]http.Handler
-	// Answered, when not nil, hears the status of each answer to a request for one login.
+	// Answered, when not nil, hears the status of each answer to a request for one login, save for
+	// those whose caller has hung up.
 	Answered func(code int)
 }
 
