@@ -45,68 +45,94 @@ type front struct {
 	ended   chan error
 }
 
+// site is where this process answers over TCP.
+type site struct {
+	options web.Options
+	at      *front      // what answers now; nil for nothing
+	tried   *generation // whose address was tried last
+}
+
 // serveWeb answers at http.listen until ctx ends. After a reload that moves it, the former
 // address is left when the next one is bound; one that cannot be bound is tried again, as the
 // socket is: renewal does not depend on it.
 func (d *Daemon) serveWeb(ctx context.Context) {
-	options := web.Options{Handlers: d.watching(), Page: page.New(d.Status), Logger: d.Logger}
-	var at *front // what answers now; nil for nothing
-	defer func() { at.end() }()
+	s := &site{options: web.Options{Handlers: d.watching(), Page: page.New(d.Status), Logger: d.Logger}}
+	defer func() { s.at.end() }()
 	var said string
 	for ctx.Err() == nil {
 		g := d.generation()
-		want := g.config.HTTP.Listen
-		var err error
-		if at == nil || at.address != want {
-			at, err = d.move(ctx, at, want, options)
-		}
-		said = d.noteWeb(at, err, said)
-		var again <-chan time.Time
-		if err != nil {
-			again = time.After(relisten)
-		}
-		var ended chan error
-		if at != nil {
-			ended = at.ended
-		}
-		select {
-		case <-ctx.Done():
-		case <-g.replaced:
-		case <-again:
-		case err := <-ended:
-			d.Logger.Warn("metrics and the page have ended, starting them again", zap.Error(err))
-			at = nil
+		err := s.follow(ctx, g)
+		for ctx.Err() == nil {
+			said = d.noteWeb(s.at, err, said)
+			var again <-chan time.Time
+			if err != nil {
+				again = time.After(relisten)
+			}
+			if err = s.wait(ctx, g.replaced, again); err == nil {
+				break
+			}
 		}
 	}
 }
 
-// move binds address and ends the server at the address before, which stays on an error. Empty
-// is no address.
-func (d *Daemon) move(ctx context.Context, before *front, address string, o web.Options) (*front, error) {
+// wait returns nil when follow is to be called again: when ctx ends, at a reload, or when it is
+// time to try again. It returns the error of a server that has ended by itself.
+func (s *site) wait(ctx context.Context, replaced <-chan struct{}, again <-chan time.Time) error {
+	var ended <-chan error
+	if s.at != nil {
+		ended = s.at.ended
+	}
+	select {
+	case <-ctx.Done():
+	case <-replaced:
+	case <-again:
+	case err := <-ended:
+		s.at = nil
+		if ctx.Err() == nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// follow binds the address that g wants and ends the server at the address before, which stays
+// on an error.
+func (s *site) follow(ctx context.Context, g *generation) error {
+	address, first := g.config.HTTP.Listen, g != s.tried
+	s.tried = g
+	if s.at != nil && s.at.address == address {
+		return nil
+	}
 	if address == "" {
-		before.end()
-		return nil, nil
+		s.leave()
+		return nil
 	}
 	l, err := web.Listen(ctx, address)
-	if err != nil && web.InUse(err) && before != nil && samePort(before.address, address) {
-		// It may be the server before that is in the way, as when 0.0.0.0 follows 127.0.0.1.
-		before.end()
-		if l, err = web.Listen(ctx, address); err != nil {
-			former := before.address
-			if before = nil; ctx.Err() == nil {
+	if err != nil && web.InUse(err) && s.at != nil && samePort(s.at.address, address) {
+		// It may be the server before that is in the way, as when 0.0.0.0 follows 127.0.0.1. It
+		// is ended for this once for each reload: whoever is connected to it would pay for more.
+		former := s.at.address
+		if first {
+			s.leave()
+			l, err = web.Listen(ctx, address)
+		}
+		if err != nil {
+			if s.at == nil && ctx.Err() == nil {
 				if l, err := web.Listen(ctx, former); err == nil {
-					before = d.answerWeb(ctx, l, former, o)
+					s.answer(ctx, l, former)
 				}
 			}
-			return before, err
+			if s.at != nil {
+				fault.All(err)[0].Hint += "; then reload ecr-refreshd: its own server at " + former + " is also in the way"
+			}
 		}
-		before = nil
 	}
 	if err != nil {
-		return before, err
+		return err
 	}
-	before.end()
-	return d.answerWeb(ctx, l, address, o), nil
+	s.leave()
+	s.answer(ctx, l, address)
+	return nil
 }
 
 func samePort(a, b string) bool {
@@ -115,12 +141,18 @@ func samePort(a, b string) bool {
 	return p == q
 }
 
-// answerWeb serves l until the front is ended or ctx ends.
-func (d *Daemon) answerWeb(ctx context.Context, l *web.Listener, address string, o web.Options) *front {
+// answer serves l until the front is ended or ctx ends.
+func (s *site) answer(ctx context.Context, l *web.Listener, address string) {
 	life, stop := context.WithCancel(ctx)
 	f := &front{address, stop, make(chan error, 1)}
-	go func() { f.ended <- web.Serve(life, l, o) }()
-	return f
+	go func() { f.ended <- web.Serve(life, l, s.options) }()
+	s.at = f
+}
+
+// leave ends the server, where there is one.
+func (s *site) leave() {
+	s.at.end()
+	s.at = nil
 }
 
 // end ends the server and waits for it; nil is none.

@@ -6,13 +6,18 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"go.uber.org/zap"
+
 	"ecr-refreshd/internal/api"
 	"ecr-refreshd/internal/emulator"
+	"ecr-refreshd/internal/fault"
+	"ecr-refreshd/internal/web"
 )
 
 // port is an address of this host at which nobody listens.
@@ -170,5 +175,76 @@ func TestAFormerAddressIsTakenAgainWhereTheSamePortElsewhereCannotBe(t *testing.
 	await(t, "the cause", func() bool { s := d.Status().HTTP; return s.Error != nil && s.Listen == address })
 	if code, body := visit(http.DefaultClient, "http://"+address+"/healthz"); code != 200 {
 		t.Errorf("the former address answers %d %s", code, body)
+	}
+}
+
+func TestATakenPortEndsTheFormerServerOnceForEachReload(t *testing.T) {
+	address := port(t)
+	_, number, _ := net.SplitHostPort(address)
+	elsewhere, err := net.Listen("tcp", "127.0.0.2:"+number)
+	if err != nil {
+		t.Skipf("no second loopback address: %v", err)
+	}
+	defer elsewhere.Close()
+	s := &site{options: web.Options{Page: http.NotFoundHandler(), Logger: zap.NewNop()}}
+	defer s.leave()
+	wants := func(address string) *generation { return &generation{config: parse(t, registries+at(address))} }
+	if err := s.follow(t.Context(), wants(address)); err != nil {
+		t.Fatal(err)
+	}
+	client := &http.Client{Transport: &http.Transport{}}
+	defer client.CloseIdleConnections()
+	kept := func() (reused bool) {
+		t.Helper()
+		ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{GotConn: func(i httptrace.GotConnInfo) { reused = i.Reused }})
+		request, _ := http.NewRequestWithContext(ctx, "GET", "http://"+address+"/", nil)
+		r, err := client.Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = io.Copy(io.Discard, r.Body)
+		r.Body.Close()
+		return reused
+	}
+	all := wants("0.0.0.0:" + number)
+	if err := s.follow(t.Context(), all); !web.InUse(err) || !strings.Contains(fault.All(err)[0].Hint, "then reload") || s.at == nil || s.at.address != address {
+		t.Fatalf("got %v, at %+v", err, s.at)
+	}
+	kept()
+	for range 2 {
+		if err := s.follow(t.Context(), all); !web.InUse(err) {
+			t.Fatalf("got %v", err)
+		}
+		if !kept() {
+			t.Error("a further try ended the former server")
+		}
+	}
+	elsewhere.Close()
+	if err := s.follow(t.Context(), wants("0.0.0.0:"+number)); err != nil {
+		t.Errorf("after a reload: %v", err)
+	}
+}
+
+func TestAServerThatEndsByItselfIsReportedUnlessEverythingEnds(t *testing.T) {
+	for i := range 20 { // a select takes either of what is ready
+		stopping := i > 0
+		l, err := web.Listen(t.Context(), "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := &site{options: web.Options{Page: http.NotFoundHandler(), Logger: zap.NewNop()}}
+		s.answer(t.Context(), l, "here")
+		l.Close()
+		err = <-s.at.ended
+		s.at.ended <- err
+		ctx, cancel := context.WithCancel(t.Context())
+		if stopping {
+			cancel()
+			err = nil
+		}
+		if got := s.wait(ctx, nil, nil); got != err || !stopping && (s.at != nil || fault.All(got)[0].Reason != fault.Local) {
+			t.Errorf("stopping %v: got %v, at %+v", stopping, got, s.at)
+		}
+		cancel()
 	}
 }
