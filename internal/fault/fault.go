@@ -34,12 +34,12 @@ func Reasons() []Reason {
 // Error is one thing that went wrong. Its text is "Op: Err"; the hint is kept
 // apart, because a log line has a field for it. Never put a secret in it.
 type Error struct {
-	Reason Reason
-	Op     string   // what was tried, on what: `get authorization token in "eu-west-1"`
-	Err    error    // the cause; may be nil when Op says it all
-	Hint   string   // what a person can do; empty when there is nothing to do but wait
-	Hosts  []string // the hosts concerned; empty means every host of the call
-	Unread bool     // the login is stored, but the client would not use it
+	Reason    Reason
+	Op        string   // what was tried, on what: `get authorization token in "eu-west-1"`
+	Err       error    // the cause; may be nil when Op says it all
+	Hint      string   // what a person can do; empty when there is nothing to do but wait
+	Hosts     []string // the hosts concerned; empty means every host of the call
+	Overruled bool     // the login is stored, but the client would not use it
 }
 
 // Error gives operation and cause.

@@ -174,7 +174,7 @@ func survey(report status.Report) summary {
 	for _, r := range report.Registries {
 		s.clockWrong = s.clockWrong || r.ClockWrong
 		if i, twice := host[r.Host]; twice { // opened by several identities
-			s.hosts[i] = worse(s.hosts[i], r)
+			s.hosts[i] = endsFirst(s.hosts[i], r)
 		} else {
 			host[r.Host], s.hosts = len(s.hosts), append(s.hosts, r)
 		}
@@ -188,7 +188,7 @@ func survey(report status.Report) summary {
 				tgt[t.Name], s.targets = i, append(s.targets, target{name: t.Name, hosts: make(map[status.State]int, len(targetStates))})
 			}
 			s.targets[i].hosts[t.State]++
-			if t.Error != nil && t.Error.Unread {
+			if t.Error != nil && t.Error.Overruled {
 				s.targets[i].disagreements++
 			}
 		}
@@ -196,8 +196,8 @@ func survey(report status.Report) summary {
 	return s
 }
 
-// worse returns that of two rows of one host whose token ends first.
-func worse(a, b status.Registry) status.Registry {
+// endsFirst returns that of two rows of one host whose token ends first.
+func endsFirst(a, b status.Registry) status.Registry {
 	if a.ExpiresAt != nil && (b.ExpiresAt == nil || b.ExpiresAt.Before(*a.ExpiresAt)) {
 		return b
 	}

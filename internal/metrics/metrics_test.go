@@ -143,7 +143,7 @@ func TestTheStatusIsShown(t *testing.T) {
 	report.Registries[0].State = status.Failing
 	report.Registries[1].ClockWrong = true
 	failed := &report.Registries[1].Targets[1]
-	failed.State, failed.Error = status.Failed, &status.Problem{Unread: true}
+	failed.State, failed.Error = status.Failed, &status.Problem{Overruled: true}
 	broken := &report.Registries[2].Targets[1]
 	broken.State, broken.Error = status.Failed, &status.Problem{}
 	host := report.Registries[0].Host
@@ -173,7 +173,7 @@ func TestAReloadDropsWhatLeftAndKeepsTheCounts(t *testing.T) {
 }
 
 // A host can be opened by several identities, and a name can need escaping.
-func TestAHostIsShownOnceAsTheWorstOfItsRows(t *testing.T) {
+func TestAHostIsShownOnceByTheTokenThatEndsFirst(t *testing.T) {
 	report := fleet(1)
 	first := report.Registries[0]
 	second := first

@@ -129,11 +129,11 @@ type Target struct {
 
 // Problem is a failure as a person reads it.
 type Problem struct {
-	Reason  fault.Reason `json:"reason"`
-	Message string       `json:"message"`
-	Hint    string       `json:"hint"`
-	At      time.Time    `json:"at"`
-	Unread  bool         `json:"-"` // see fault.Error
+	Reason    fault.Reason `json:"reason"`
+	Message   string       `json:"message"`
+	Hint      string       `json:"hint"`
+	At        time.Time    `json:"at"`
+	Overruled bool         `json:"-"` // see fault.Error
 }
 
 // Row announces a registry before anything has happened to it.
@@ -334,7 +334,7 @@ func (t *Target) delivery(e renew.Event, host string) {
 func problem(e renew.Event, host string) *Problem {
 	for _, f := range fault.All(e.Err) {
 		if host == "" || f.Concerns(host) {
-			return &Problem{Reason: f.Reason, Message: f.Error(), Hint: f.Hint, At: e.At, Unread: f.Unread}
+			return &Problem{Reason: f.Reason, Message: f.Error(), Hint: f.Hint, At: e.At, Overruled: f.Overruled}
 		}
 	}
 	return nil

@@ -121,7 +121,7 @@ func (w site) refused(view view, hosts []string, right func(host string, l clien
 		first.Hosts = append(first.Hosts, host)
 	}
 	for _, e := range list {
-		e.Unread = true
+		e.Overruled = true
 		slices.Sort(e.Hosts)
 	}
 	return list

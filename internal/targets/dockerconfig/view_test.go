@@ -32,7 +32,7 @@ func TestALoginThatDockerWouldNotSendIsAFault(t *testing.T) {
 			write(t, path, tt.file)
 			err := target.Store(t.Context(), logins("pw"))
 			all := fault.All(err)
-			if len(all) != 1 || all[0].Reason != fault.Local || !all[0].Unread || len(all[0].Hosts) != 2 || !strings.Contains(err.Error(), tt.key) || all[0].Hint == "" {
+			if len(all) != 1 || all[0].Reason != fault.Local || !all[0].Overruled || len(all[0].Hosts) != 2 || !strings.Contains(err.Error(), tt.key) || all[0].Hint == "" {
 				t.Fatalf("got %v (%+v), want one fault of both hosts that names %s", err, all, tt.key)
 			}
 			if strings.Contains(err.Error(), hostA) || strings.Contains(err.Error(), hostB) {
