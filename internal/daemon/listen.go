@@ -29,7 +29,7 @@ const (
 // that somebody removes, is made again: renewal does not depend on it.
 func (d *Daemon) serve(ctx context.Context) {
 	server := api.New(api.Options{Backend: d, Directory: d.directory, Logger: d.Logger,
-		Watching: d.watching(), Answered: d.metrics.Answered})
+		Watching: d.watching(d.Status), Answered: d.metrics.Answered})
 	if d.Socket != nil {
 		d.serveManaged(ctx, server)
 		return

@@ -16,9 +16,9 @@ import (
 	"ecr-refreshd/internal/web"
 )
 
-// watching are the handlers for those who watch this process, on the socket and at http.listen.
-func (d *Daemon) watching() map[string]http.Handler {
-	return map[string]http.Handler{"/healthz": web.Health(d.stuck), "/readyz": web.Ready(d.Status), "/metrics": d.metrics.Handler()}
+// watching are the handlers for those who watch this process and may see report.
+func (d *Daemon) watching(report func() status.Report) map[string]http.Handler {
+	return map[string]http.Handler{"/healthz": web.Health(d.stuck), "/readyz": web.Ready(report), "/metrics": d.metrics.Handler()}
 }
 
 // WriteGauges writes for node_exporter's textfile collector how everything stands.
@@ -56,7 +56,8 @@ type site struct {
 // address is left when the next one is bound; one that cannot be bound is tried again, as the
 // socket is: renewal does not depend on it.
 func (d *Daemon) serveWeb(ctx context.Context) {
-	s := &site{options: web.Options{Handlers: d.watching(), Page: page.New(d.Status), Logger: d.Logger}}
+	report := func() status.Report { return d.Status().WithoutOutput() } // whoever connects sees it
+	s := &site{options: web.Options{Handlers: d.watching(report), Page: page.New(report), Logger: d.Logger}}
 	defer func() { s.at.end() }()
 	var said string
 	for ctx.Err() == nil {

@@ -87,7 +87,8 @@ func (o Options) guard(names []string) http.Handler {
 		h := w.Header()
 		h.Set("Cache-Control", "no-store")
 		h.Set("X-Content-Type-Options", "nosniff")
-		h.Set("Content-Security-Policy", "default-src 'none'") // the page has its own
+		h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'") // the page has its own
+		h.Set("Cross-Origin-Resource-Policy", "same-origin")
 		switch {
 		case !ours(r.Host, names):
 			// A page of a stranger whose name was made to lead here must not read anything.
