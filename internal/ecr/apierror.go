@@ -170,7 +170,7 @@ func (a apiAnswer) hint(step *stepError, at situation) string {
 	switch a.code {
 	case "UnrecognizedClientException", "InvalidClientTokenId", "AuthFailure":
 		return fmt.Sprintf("AWS does not know the access key here: it was deleted or deactivated, belongs to another AWS partition, or the account has not enabled the region; "+
-			"%s to see which key it is, and write one that works in the environment or in %s", at.byHand("sts get-caller-identity"), at.files)
+			"%s to see which key it is, and write one that works in the environment or in %s", at.byHand("configure list"), at.files)
 	case "SignatureDoesNotMatch", "InvalidSignatureException", "IncompleteSignature", "IncompleteSignatureException":
 		return fmt.Sprintf("the secret access key does not belong to the access key: write both again, in the environment or in %s", at.files)
 	case "MissingAuthenticationToken", "MissingAuthenticationTokenException":

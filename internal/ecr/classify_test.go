@@ -103,7 +103,7 @@ func TestClassifyHints(t *testing.T) {
 		{"sso session", stated("SSO", "GetRoleCredentials", "UnauthorizedException", "no", 401, noon), at, fault.Credentials, "", `"aws sso login --profile ci"`},
 		{"sso refresh", stated("SSO OIDC", "CreateToken", "InvalidGrantException", "no", 400, noon), at, fault.Credentials, "", `"aws sso login --profile ci"`},
 		{"sso role", stated("SSO", "GetRoleCredentials", "ForbiddenException", "no", 403, noon), at, fault.Denied, "", "sso_role_name"},
-		{"unknown key", ours("UnrecognizedClientException", "no", noon), at, fault.Denied, "", "aws sts get-caller-identity"},
+		{"unknown key", ours("UnrecognizedClientException", "no", noon), at, fault.Denied, "", "aws configure list"},
 		{"wrong secret", ours("SignatureDoesNotMatch", "no", noon), at, fault.Denied, "", "FILES"},
 		{"expired", ours("ExpiredTokenException", "no", noon), at, fault.Credentials, "", "write new ones"},
 		{"clock ahead", ours("InvalidSignatureException", "Signature expired: x", noon.Add(-2*time.Hour)), at, fault.Denied, "", "2h0m0s ahead of AWS"},
