@@ -53,7 +53,9 @@ const files = `
 -rw-r--r-- /usr/share/doc/ecr-refreshd/README.md.gz
 -rw-r--r-- /usr/share/doc/ecr-refreshd/changelog.gz
 -rw-r--r-- /usr/share/doc/ecr-refreshd/copyright
+-rw-r--r-- /usr/share/doc/ecr-refreshd/ecr-refreshd.openvex.json
 -rw-r--r-- /usr/share/doc/ecr-refreshd/ecr-refreshd.schema.json
+-rw-r--r-- /usr/share/doc/ecr-refreshd/ecr-refreshd.spdx.json.gz
 -rw-r--r-- /usr/share/doc/ecr-refreshd/ecr-refreshd.yaml
 -rw-r--r-- /usr/share/doc/ecr-refreshd/examples/aws-credentials.conf
 -rw-r--r-- /usr/share/doc/ecr-refreshd/examples/users-config.conf
