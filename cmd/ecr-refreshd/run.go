@@ -34,6 +34,9 @@ SIGUSR2 logs debug lines too, and the next one goes back to the configured level
 	}
 }
 
+// settled is when the first round is over as a rule, and its garbage is given back.
+const settled = 10 * time.Second
+
 // serve is the daemon's life.
 func serve(ctx context.Context, f *flags) error {
 	// Before anything that takes time: a signal that comes early must not kill.
@@ -43,6 +46,7 @@ func serve(ctx context.Context, f *flags) error {
 
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(50) // most of the memory is the garbage of the first round; there is little work otherwise
+		defer time.AfterFunc(settled, debug.FreeOSMemory).Stop()
 	}
 	manager, files := systemd.Take()
 	c, err := f.load(ctx)
