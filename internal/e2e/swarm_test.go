@@ -103,8 +103,13 @@ func TestSwarmServicesOutliveTheirToken(t *testing.T) {
 			t.Error("the new leader's daemon has not renewed the service")
 		}
 	}
-	// Besides its new tokens it may put the one there that it had.
-	if updates, most := c.nodes[leader].updates("kept", killed), len(daemons[leader].log.find(0, "token renewed"))-tokens[leader]+1; updates > most {
+	// Besides its new tokens it may put the one there that it had; on a slow machine the other
+	// manager steps in with one of its own.
+	most := 1
+	for i := 1; i < len(daemons); i++ {
+		most += len(daemons[i].log.find(0, "token renewed")) - tokens[i]
+	}
+	if updates := c.nodes[leader].updates("kept", killed); updates > most {
 		t.Errorf("%d updates since the old leader's end, want at most %d", updates, most)
 	}
 	s.run(s.bed.Root(), s.engineEnv(c.nodes[1].engine), "", s.docker, "container", "prune", "--force")
