@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -80,7 +79,7 @@ func (p *page) reported(now time.Time, width, height int) []string {
 	}
 	all := append(head, p.table(rows[:forRows], now, width)...)
 	if hidden := rows[forRows:]; len(hidden) > 0 {
-		all = append(all, p.colour(faint, cut(fmt.Sprintf("%s %s more%s", p.etc(), thousands(len(hidden)), how(hidden)), width, p.etc())))
+		all = append(all, p.colour(faint, cut(fmt.Sprintf("%s %s more%s", p.etc(), status.Number(len(hidden)), how(hidden)), width, p.etc())))
 	}
 	if forWrong < len(wrong) {
 		wrong = wrong[:max(forWrong-1, 0)]
@@ -282,7 +281,7 @@ func tally(rows []status.Registry) string {
 	if len(rows) == 1 {
 		what = " registry"
 	}
-	return thousands(len(rows)) + what + how(rows)
+	return status.Number(len(rows)) + what + how(rows)
 }
 
 // how says in which states rows are: ", all fresh" or ": 1 expired, 2 fresh".
@@ -302,20 +301,11 @@ func how(rows []status.Registry) string {
 			return ", all " + state
 		}
 		if n > 0 {
-			parts = append(parts, thousands(n)+" "+state)
+			parts = append(parts, status.Number(n)+" "+state)
 		}
 	}
 	if len(parts) == 0 {
 		return ""
 	}
 	return ": " + strings.Join(parts, ", ")
-}
-
-// thousands writes n with commas.
-func thousands(n int) string {
-	digits := strconv.Itoa(n)
-	for i := len(digits) - 3; i > 0; i -= 3 {
-		digits = digits[:i] + "," + digits[i:]
-	}
-	return digits
 }

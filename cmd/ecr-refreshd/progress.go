@@ -68,7 +68,7 @@ func progress(rows []status.Registry, took time.Duration) string {
 			}
 		}
 	}
-	text := fmt.Sprintf("%s: %s of %s hosts logged in", status.Span(took), thousands(done), thousands(len(rows)))
+	text := fmt.Sprintf("%s: %s of %s hosts logged in", status.Span(took), status.Number(done), status.Number(len(rows)))
 	if len(waits) > 0 {
 		text += ", waiting for " + strings.Join(waits, ", ")
 	}

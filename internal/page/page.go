@@ -27,7 +27,7 @@ var (
 
 	// Parsed once: it is the same for every request.
 	parsed = template.Must(template.New("page").Funcs(template.FuncMap{
-		"number": number,
+		"number": status.Number,
 		"style":  func() template.CSS { return template.CSS(style) },
 		"script": func() template.JS { return template.JS(script) },
 	}).Parse(document))

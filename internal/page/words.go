@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 	"unicode"
+
+	"ecr-refreshd/internal/status"
 )
 
 // sum counts registries.
@@ -21,10 +23,10 @@ type sum struct {
 // headline says in one sentence how everything stands, and its mood. grave is whether pulls fail for
 // a reason that is no registry's.
 func headline(s sum, problems int, grave bool) (text, mood string) {
-	attention := fmt.Sprintf("%s of %s", number(s.needy), count(s.all, "registry needs attention", "registries "+plural(s.needy, "needs", "need")+" attention"))
+	attention := fmt.Sprintf("%s of %s", status.Number(s.needy), count(s.all, "registry needs attention", "registries "+plural(s.needy, "needs", "need")+" attention"))
 	switch {
 	case s.without > 0:
-		return fmt.Sprintf("%s of %s no valid token: pulls fail.", number(s.without), count(s.all, "registry has", "registries "+plural(s.without, "has", "have"))), "bad"
+		return fmt.Sprintf("%s of %s no valid token: pulls fail.", status.Number(s.without), count(s.all, "registry has", "registries "+plural(s.without, "has", "have"))), "bad"
 	case s.needy > 0 && s.held == s.needy && !grave:
 		return attention + "; pulls still work.", "warn"
 	case s.needy > 0:
@@ -41,7 +43,7 @@ func headline(s sum, problems int, grave bool) (text, mood string) {
 	case s.all == 0:
 		return "No registries are configured.", "wait"
 	case s.waiting > 0:
-		return fmt.Sprintf("%s of %s being logged in.", number(s.waiting), count(s.all, "registry is", "registries "+plural(s.waiting, "is", "are"))), "wait"
+		return fmt.Sprintf("%s of %s being logged in.", status.Number(s.waiting), count(s.all, "registry is", "registries "+plural(s.waiting, "is", "are"))), "wait"
 	}
 	return "Everything is well: " + count(s.all, "registry is", "registries are") + " logged in.", "well"
 }
@@ -49,7 +51,7 @@ func headline(s sum, problems int, grave bool) (text, mood string) {
 // title is for the browser's tab: what matters comes first.
 func title(mood string, needy int) string {
 	if needy > 0 {
-		return number(needy) + " " + plural(needy, "needs", "need") + " attention - ecr-refreshd"
+		return status.Number(needy) + " " + plural(needy, "needs", "need") + " attention - ecr-refreshd"
 	}
 	return map[string]string{"bad": "Pulls fail", "warn": "Attention", "wait": "Waiting", "well": "All well"}[mood] + " - ecr-refreshd"
 }
@@ -88,16 +90,7 @@ func plural(n int, one, many string) string {
 	return many
 }
 
-func count(n int, one, many string) string { return number(n) + " " + plural(n, one, many) }
-
-// number has commas between thousands.
-func number(n int) string {
-	s := strconv.Itoa(n)
-	for i := len(s) - 3; i > 0; i -= 3 {
-		s = s[:i] + "," + s[i:]
-	}
-	return s
-}
+func count(n int, one, many string) string { return status.Number(n) + " " + plural(n, one, many) }
 
 // clean makes what cannot be seen visible, such as characters that turn the direction of
 // the text around them.

@@ -27,7 +27,7 @@ const perHost = 10
 //
 //	go test ./internal/renew -run Year -year.seed 1 -year.grants 1000 -year.days 365 -v
 //
-// has the same faults again. The jitter of the renewals is drawn anew, as is the order of what happens in
+// has the same faults again. The jitter of the renewals is drawn again, as is the order of what happens in
 // the same instant.
 func TestAYearWithFaults(t *testing.T) {
 	grants, days := *yearGrants, *yearDays
